@@ -1,0 +1,1 @@
+"""Django for every room: accounts and roles, jobs, errors, the web shell."""

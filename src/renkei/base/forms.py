@@ -1,0 +1,30 @@
+"""Help for every room's forms."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from renkei.base import problems
+from renkei.kit.errors import RenkeiError
+
+
+@contextmanager
+def refusals_on(form: forms.BaseForm) -> Iterator[None]:
+    """Put what a door refuses on the form, with everything that was typed still in it."""
+    try:
+        yield
+    except ValidationError as error:
+        _add(form, problems.as_renkei(error))
+    except RenkeiError as error:
+        _add(form, error)
+
+
+def _add(form: forms.BaseForm, error: RenkeiError | None) -> None:
+    if isinstance(error, problems.InvalidError):
+        for name, texts in error.fields.items():
+            for text in texts:
+                form.add_error(name if name in form.fields else None, text)
+    elif error is not None:
+        form.add_error(None, problems.say(error))

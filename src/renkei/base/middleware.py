@@ -1,0 +1,40 @@
+"""The reader's language where the address does not say it."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import translation
+
+from renkei.base.models import User
+
+LANGUAGES = ("en", "ja")
+
+
+def language_of(request: HttpRequest) -> str:
+    """Return the reader's language: asked for, else the person's, the cookie's, the browser's."""
+    asked = request.GET.get("lang", "")
+    if asked in LANGUAGES:
+        return asked
+    user = request.user
+    if isinstance(user, User) and user.language in LANGUAGES:
+        return user.language
+    cookie = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+    if cookie in LANGUAGES:
+        return cookie
+    return translation.get_language_from_request(request)
+
+
+class LanguageMiddleware:
+    """Outside ``/en/`` and ``/ja/`` (API, root), choose the language by the reader."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer in the reader's language; an address that names one has the last word."""
+        if translation.get_language_from_path(request.path_info) is None:
+            language = language_of(request)
+            translation.activate(language)
+            request.LANGUAGE_CODE = language  # type: ignore[attr-defined]
+        return self.get_response(request)

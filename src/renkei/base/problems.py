@@ -1,0 +1,239 @@
+"""How a refusal is said: a page in the reader's language, or an RFC 9457 problem to a program."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from urllib.parse import urlencode
+
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFilesSent,
+    ValidationError,
+)
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+)
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import get_language, gettext, gettext_lazy as _
+
+from renkei.kit.errors import (
+    ForbiddenError,
+    NotFoundError,
+    RenkeiError,
+    SignInError,
+    TooLargeError,
+    gettext_noop,
+)
+
+API_PREFIXES = ("/node/", "/healthz")
+logger = logging.getLogger("renkei")
+
+TITLES: Mapping[int, object] = {
+    400: _("The request cannot be read"),
+    401: _("Sign in first"),
+    403: _("Not allowed"),
+    404: _("Not found"),
+    405: _("This method is not offered here"),
+    409: _("Somebody else was faster"),
+    413: _("Too large"),
+    422: _("Not accepted"),
+    500: _("The node failed"),
+    503: _("Not available now"),
+}
+
+
+class InvalidError(RenkeiError):
+    """One or more fields are not acceptable; ``fields`` says which and why."""
+
+    code = "renkei.invalid"
+
+    def __init__(self, fields: Mapping[str, list[str]]) -> None:
+        self.fields = dict(fields)
+        super().__init__(
+            "{said}", said="; ".join(f"{name}: {' '.join(why)}" for name, why in fields.items())
+        )
+
+
+def say(error: RenkeiError) -> str:
+    """Return the sentence of an error in the active language."""
+    sentence = gettext(error.sentence)
+    return sentence.format(**error.values) if error.values else sentence
+
+
+def as_renkei(error: BaseException) -> RenkeiError | None:
+    """Translate what Django raises into our own error; ``None`` when it is a defect."""
+    match error:
+        case RenkeiError():
+            return error
+        case ValidationError():
+            return InvalidError(_messages(error))
+        case Http404():
+            return NotFoundError(gettext_noop("there is nothing at this address"))
+        case PermissionDenied():
+            return ForbiddenError(gettext_noop("this is not allowed"))
+        case RequestDataTooBig() | TooManyFilesSent():
+            return TooLargeError(gettext_noop("the request carries more than this node accepts"))
+        case SuspiciousOperation():
+            return BadRequestError(gettext_noop("the request cannot be read"))
+        case _:
+            return None
+
+
+class BadRequestError(RenkeiError):
+    """The request itself is malformed."""
+
+    code = "renkei.bad_request"
+    status = 400
+
+
+class MethodError(RenkeiError):
+    """The address exists, and does not take this method."""
+
+    code = "renkei.method"
+    status = 405
+
+
+def _messages(error: ValidationError) -> dict[str, list[str]]:
+    if hasattr(error, "error_dict"):
+        return {name: [str(text) for text in texts] for name, texts in error.message_dict.items()}
+    return {"__all__": [str(text) for text in error.messages]}
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Tell whether the caller is a program."""
+    return request.path.startswith(API_PREFIXES)
+
+
+def problem(
+    error: RenkeiError, *, status: int | None = None, errors: object = None
+) -> HttpResponse:
+    """Return an RFC 9457 problem document in the active language."""
+    status = status or error.status
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": str(TITLES.get(status, "")),
+        "status": status,
+        "code": error.code,
+        "detail": say(error),
+    }
+    if isinstance(error, InvalidError):
+        body["fields"] = error.fields
+    if errors:
+        body["errors"] = errors
+    response = HttpResponse(
+        json.dumps(body, ensure_ascii=False),
+        status=status,
+        content_type="application/problem+json",
+        headers={"Cache-Control": "no-store", "Content-Language": get_language() or "en"},
+    )
+    if status == SignInError.status:
+        response["WWW-Authenticate"] = 'Bearer realm="renkei"'
+    return response
+
+
+def refuse(request: HttpRequest, error: RenkeiError) -> HttpResponseBase:
+    """Answer a refused request in the form that its caller reads."""
+    if wants_json(request):
+        return problem(error)
+    if isinstance(error, SignInError):
+        return HttpResponseRedirect(
+            f"{reverse('account_login')}?{urlencode({'next': request.get_full_path()})}"
+        )
+    return page(request, status=error.status, detail=say(error))
+
+
+def page(request: HttpRequest, *, status: int, detail: str = "") -> HttpResponse:
+    """Return the page of a refusal."""
+    context = {"title": TITLES.get(status, TITLES[500]), "detail": detail, "status": status}
+    response = render(request, "base/problem.html", context, status=status)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+class ProblemMiddleware:
+    """Turn what a view raises, and Django's own bare answers, into pages and problems."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer."""
+        if "\x00" in request.path or "\x00" in request.META.get("QUERY_STRING", ""):
+            return refuse(
+                request, BadRequestError(gettext_noop("an address cannot hold a NUL byte"))
+            )
+        response = self.get_response(request)
+        if isinstance(response, HttpResponse) and _is_bare(response):
+            return self._dress(request, response)
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        """Say what a view refused; leave defects to the server error page."""
+        ours = as_renkei(error)
+        return None if ours is None else refuse(request, ours)
+
+    @staticmethod
+    def _dress(request: HttpRequest, response: HttpResponse) -> HttpResponseBase:
+        status = response.status_code
+        said = {
+            405: MethodError(gettext_noop("this address does not take this method")),
+            413: TooLargeError(gettext_noop("the request carries more than this node accepts")),
+        }.get(status, BadRequestError(gettext_noop("the request cannot be read")))
+        answer = refuse(request, said)
+        if "Allow" in response:
+            answer["Allow"] = response["Allow"]
+        return answer
+
+
+def _is_bare(response: HttpResponse) -> bool:
+    """Tell whether this is an error answer that Django made without our templates."""
+    return response.status_code in {400, 405, 413} and (
+        "problem" not in response.get("Content-Type", "") and b"data-problem" not in response.content
+    )
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Answer an address that is not there (``handler404``)."""
+    error = as_renkei(exception)
+    return refuse(request, error or NotFoundError(gettext_noop("there is nothing at this address")))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Answer a malformed request (``handler400``)."""
+    error = as_renkei(exception)
+    return refuse(request, error or BadRequestError(gettext_noop("the request cannot be read")))
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Answer what is not allowed (``handler403``)."""
+    error = as_renkei(exception)
+    return refuse(request, error or ForbiddenError(gettext_noop("this is not allowed")))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """Answer a form that was not sent from our own page (``CSRF_FAILURE_VIEW``)."""
+    logger.warning("csrf refused: %s", reason)
+    return refuse(
+        request,
+        ForbiddenError(gettext_noop("the form is too old or came from elsewhere: load it again")),
+    )
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Answer a defect of ours (``handler500``); the log has the traceback."""
+    error = NodeFailedError(gettext_noop("the node failed; its log says why; nothing was changed"))
+    return refuse(request, error)
+
+
+class NodeFailedError(RenkeiError):
+    """A defect of ours."""
+
+    code = "renkei.node_failed"
+    status = 500

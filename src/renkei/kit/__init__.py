@@ -1,0 +1,1 @@
+"""Pure help for every room: no Django, no sockets, no clock."""

@@ -1,0 +1,1 @@
+"""The programme record: who promised what, with which money, and what came of it."""

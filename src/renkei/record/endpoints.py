@@ -1,0 +1,5 @@
+"""The record's part of the node's API."""
+
+from ninja import Router
+
+router = Router(tags=["record"])
