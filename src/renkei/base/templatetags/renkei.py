@@ -4,6 +4,20 @@ from django import template
 from django.template import Context
 from django.urls import translate_url
 from django.utils.http import urlencode
+from django.utils.translation import gettext_lazy as _
+
+PARTIES = {
+    "AU": _("Australia"),
+    "CA": _("Canada"),
+    "DE": _("Germany"),
+    "FR": _("France"),
+    "GB": _("United Kingdom"),
+    "IN": _("India"),
+    "IT": _("Italy"),
+    "JP": _("Japan"),
+    "KR": _("Republic of Korea"),
+    "US": _("United States"),
+}
 
 register = template.Library()
 
@@ -24,3 +38,9 @@ def query(context: Context, **changes: object) -> str:
 def in_language(context: Context, code: str) -> str:
     """Return the address of this page in another language."""
     return translate_url(context["request"].get_full_path(), code)
+
+
+@register.filter
+def party(code: str) -> str:
+    """Return the name of a party of the programme; of one without a name here, its code."""
+    return str(PARTIES.get(code, code))
