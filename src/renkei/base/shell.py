@@ -14,7 +14,14 @@ from renkei.base.rooms import rooms
 class StaticStorage(CompressedManifestStaticFilesStorage):
     """Names with the hash of the content, kept for ever by browsers."""
 
-    manifest_strict = False  # a node whose static files were not collected yet still answers
+    manifest_strict = False
+
+    def stored_name(self, name: str) -> str:
+        """Return the hashed name; a node whose static files are not collected yet still answers."""
+        try:
+            return str(super().stored_name(name))
+        except ValueError:
+            return name
 
 
 class AccountAdapter(DefaultAccountAdapter):
