@@ -2,9 +2,10 @@
 
 from django import template
 from django.template import Context
-from django.urls import translate_url
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
+
+from renkei.base.middleware import address_in
 
 PARTIES = {
     "AU": _("Australia"),
@@ -37,7 +38,7 @@ def query(context: Context, **changes: object) -> str:
 @register.simple_tag(takes_context=True)
 def in_language(context: Context, code: str) -> str:
     """Return the address of this page in another language."""
-    return translate_url(context["request"].get_full_path(), code)
+    return address_in(context["request"].get_full_path(), code)
 
 
 @register.filter
