@@ -13,6 +13,7 @@ from renkei.record.door._sums import check, rebuild
 from renkei.record.door._write import (
     MissingTranslationError,
     Money,
+    Side,
     StaleError,
     TakenError,
     UnknownSubjectError,
@@ -38,6 +39,7 @@ __all__ = [
     "MissingTranslationError",
     "Money",
     "NotEmptyError",
+    "Side",
     "StaleError",
     "TakenError",
     "UnknownDocumentError",
