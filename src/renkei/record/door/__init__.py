@@ -34,6 +34,7 @@ from renkei.record.door._sums import check, rebuild
 from renkei.record.door._write import (
     MissingTranslationError,
     Money,
+    Side,
     StaleError,
     TakenError,
     UnknownSubjectError,
@@ -69,6 +70,7 @@ __all__ = [
     "Money",
     "NotEmptyError",
     "Selection",
+    "Side",
     "StaleError",
     "TakenError",
     "TooDeepError",
