@@ -82,10 +82,10 @@ def enter(folder: Path) -> None:
 
 def _recipe() -> str:
     """Name what the data depend on, so that what an older program made is made anew."""
-    files = [Path(__file__), Path(__file__).with_name("words.json")]
     source = ROOT / "src" / "renkei" / "record"
-    files += sorted(source.glob("migrations/*.py")) + sorted(source.glob("engine/*.py"))
-    files += [source / "models.py"]
+    files = [Path(__file__), Path(__file__).with_name("words.json")]
+    files += [source / "engine" / f"_{name}.py" for name in ("search", "vocabulary")]
+    files += sorted(source.glob("migrations/*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 

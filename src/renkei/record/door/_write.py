@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Sum
 from django.utils import timezone
 from django.utils.text import slugify
@@ -137,8 +137,7 @@ def change(*, author: User | None, reason: str) -> Iterator[Edit]:
     """
     said = engine.check_text(reason, what=gettext_noop("reason"), longest=LONGEST_REASON)
     with transaction.atomic():
-        State.objects.get_or_create(pk=1)
-        state = State.objects.select_for_update().get(pk=1)
+        state, _ = State.objects.select_for_update().get_or_create(pk=1)
         state.version += 1
         state.changed_at = timezone.now()
         state.save()
@@ -256,8 +255,19 @@ def _new_slug(model: type[Any], prefix: str, slug: str) -> str:
 
 
 def _save(row: Any) -> None:
-    row.full_clean(validate_unique=False, validate_constraints=True)
-    row.save()
+    """Check the columns and save; the database keeps the constraints.
+
+    Asking it about each of them first would cost more than the change itself: only when it refuses
+    is it asked which one, for the sentence that people read.
+    """
+    relations = {field.name for field in row._meta.concrete_fields if field.is_relation}  # noqa: SLF001
+    row.clean_fields(exclude=relations)  # rows that were just read
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError:
+        row.validate_constraints()
+        raise
 
 
 # Commitments and their claims
@@ -446,7 +456,8 @@ def add_claim(
                 _publish(edit, claim)
             row.version += 1
             project(row)
-        reindex_commitments([row.pk])
+        if field in SEARCHED_FIELDS:
+            reindex_commitments([row.pk])
     return claim
 
 
@@ -490,7 +501,7 @@ def _said(claim: Claim) -> dict[str, object]:
         "qualifier": claim.qualifier,
         "source": claim.source.slug,
     }
-    amount = Amount.objects.filter(claim=claim).first()
+    amount = Amount.objects.filter(claim=claim).first() if claim.is_money else None
     if amount is not None:
         said |= {
             "currency": amount.currency,
@@ -503,7 +514,8 @@ def _said(claim: Claim) -> dict[str, object]:
 
 
 def _publish(edit: Edit, claim: Claim) -> None:
-    old = claim.commitment.claims.filter(field=claim.field, is_published=True).first()
+    rivals = Claim.objects.filter(commitment=claim.commitment_id, field=claim.field)
+    old = rivals.filter(is_published=True).select_related("source").first()
     if old is not None:
         Claim.objects.filter(pk=old.pk).update(is_published=False)
     Claim.objects.filter(pk=claim.pk).update(is_published=True)
@@ -542,7 +554,8 @@ def publish_claim(
             _publish(edit, chosen)
             row.version += 1
             project(row)
-        reindex_commitments([row.pk])
+        if chosen.field in SEARCHED_FIELDS:
+            reindex_commitments([row.pk])
     return chosen
 
 
@@ -1097,6 +1110,10 @@ def _in_both(vocabulary: str, code: str) -> list[str]:
         with override(language):
             said.append(label(vocabulary, code))
     return said
+
+
+SEARCHED_FIELDS = ("name", "domain", "kind", "status", "parties")
+"""Fields whose claims are among the words of a commitment."""
 
 
 def reindex_commitments(ids: Iterable[int]) -> None:
