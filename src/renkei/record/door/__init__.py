@@ -55,7 +55,11 @@ from renkei.record.door._write import (
     state,
 )
 
+from renkei.record.tasks import CHARTS, draw_now
+
 __all__ = [
+    "CHARTS",
+    "draw_now",
     "DEEPEST_ROW",
     "FINDING",
     "LONGEST_QUERY",

@@ -14,12 +14,11 @@ from typing import Any, Final, Self
 
 from django.db.models import F, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
-from django.utils.translation import get_language
 
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 from renkei.record import engine
 from renkei.record.door._write import state
-from renkei.record.models import Commitment, Finding, Source, Tally, found
+from renkei.record.models import Commitment, Finding, Source, Tally, found, language
 
 MOST_COUNTED: Final = 10_000
 MOST_HITS: Final = 2_000
@@ -308,14 +307,10 @@ def _filtered(selection: Selection, *, by_order: bool = False) -> QuerySet[Commi
 
 def _order(selection: Selection) -> list[Any]:
     if selection.sort == "title":
-        return [f"title_{_language()}", "id"]
+        return [f"title_{language()}", "id"]
     if selection.sort == "amount":
         return [F("amount_minor").desc(nulls_last=True), "-id"]
     return ["-dated", "-id"] if selection.sort == "date" else ["-updated_at", "-id"]
-
-
-def _language() -> str:
-    return "ja" if (get_language() or "en").startswith("ja") else "en"
 
 
 def select(selection: Selection) -> QuerySet[Commitment]:
