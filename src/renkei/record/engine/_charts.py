@@ -47,7 +47,7 @@ _STATES: Final[Mapping[str, tuple[str, str]]] = {
     "missed": ("--bad", "cross"),
 }
 _SVG: Final = "http://www.w3.org/2000/svg"
-_LABEL_PIXELS = 250
+_LABEL_PIXELS = 320
 
 Row = Mapping[str, Any]
 
@@ -95,6 +95,7 @@ def specification(name: str, rows: Sequence[Row], words: Mapping[str, str]) -> d
             "orient": "top",
             "title": None,
             "symbolSize": 110,
+            "offset": 24,
             "columns": 3,
         },
         header={
@@ -206,7 +207,7 @@ def _money(rows: Sequence[Row], words: Mapping[str, str]) -> Any:
                 "group:N",
                 title=None,
                 sort=groups,
-                header=alt.Header(labelAngle=0, labelOrient="top", labelAnchor="start"),
+                header=alt.Header(labelAngle=0, labelOrient="top", labelAnchor="start", labelPadding=2),
             ),
             spacing=10,
         )
