@@ -914,8 +914,12 @@ SEARCHED = ("commitment", "organisation", "source", "finding")
 Found = Any  # a QuerySet of one of the searched tables
 
 
-def found(rows: Found, kind: str, query: str) -> Found:
-    """Keep the rows that hold every term of ``query``; all of them when it has no term."""
+def found(rows: Found, kind: str, query: str, *, newest: int | None = None) -> Found:
+    """Keep the rows that hold every term of ``query``; all of them when it has no term.
+
+    Args:
+        newest: look at that many hits, the last added first: a common word hits half the record.
+    """
     terms = engine.query_terms(query)
     if not terms:
         return rows if not query.strip() else rows.none()
@@ -923,10 +927,12 @@ def found(rows: Found, kind: str, query: str) -> Found:
         # Terms are letters and digits alone, so nothing in them can be an operator. The cast, unlike
         # to_tsquery, does not parse: a parser's idea of a letter depends on the cluster's locale.
         match = " & ".join(f"'{term}':*" if longer else f"'{term}'" for term, longer in terms)
-        sql = f"SELECT id FROM record_search_{_searched(kind)} WHERE terms @@ %s::tsquery"
+        key, condition = "id", "terms @@ %s::tsquery"
     else:
         match = " ".join(f'"{term}"*' if longer else f'"{term}"' for term, longer in terms)
-        sql = f"SELECT rowid FROM record_search_{_searched(kind)} WHERE terms MATCH %s"
+        key, condition = "rowid", "terms MATCH %s"
+    last = "" if newest is None else f" ORDER BY {key} DESC LIMIT {int(newest)}"
+    sql = f"SELECT {key} FROM record_search_{_searched(kind)} WHERE {condition}{last}"
     return rows.filter(pk__in=RawSQL(sql, (match,)))  # noqa: S611  the table is one of SEARCHED
 
 
