@@ -136,9 +136,7 @@ def milestone_rows(today: date) -> list[Row]:
     )
     share = MOST_MILESTONES // 3
     chosen = [
-        row
-        for rows in (late, due, judged)
-        for row in rows.select_related("commitment")[:share]
+        row for rows in (late, due, judged) for row in rows.select_related("commitment")[:share]
     ]
     return [
         {

@@ -36,6 +36,8 @@ _TALLIED = {
 }
 """Fields of a selection that ``Tally`` has as columns, and their vocabularies; and ``party``."""
 
+NOT_ONE_OF: Final = gettext_noop("{name}: {value!r} is none of {known}")
+
 Number = dict[str, int]
 
 
@@ -148,14 +150,14 @@ def check_source(slug: str) -> None:
 def _one_of(name: str, value: str, known: Iterable[str]) -> None:
     if value and value not in set(known):
         raise BadSelectionError(
-            gettext_noop("{name}: {value!r} is none of {known}"),
+            NOT_ONE_OF,
             name=name,
             value=value,
             known=", ".join(known),
         )
 
 
-def choose(rows: QuerySet[Any], **values: tuple[str, str]) -> QuerySet[Any]:
+def choose(rows: QuerySet[Any], /, **values: tuple[str, str]) -> QuerySet[Any]:
     """Filter rows by codes of vocabularies: ``choose(rows, kind=("company", "organisation"))``."""
     for column, (value, vocabulary) in values.items():
         _one_of(column, value, engine.VOCABULARY[vocabulary])
@@ -353,7 +355,7 @@ def page_number(text: str, *, last: int) -> int:
         BadSelectionError: not a whole number from 1.
         NotFoundError: a page beyond the last.
     """
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:9] or 0) and len(text) < 9):
+    if not (text.isascii() and text.isdigit() and int(text[:9] or 0) > 0 and len(text) < 9):
         raise BadSelectionError(
             gettext_noop("page: {text!r} is not a page: expected a whole number from 1"), text=text
         )

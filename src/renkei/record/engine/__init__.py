@@ -34,8 +34,10 @@ from renkei.record.engine._passages import (
     LARGEST_DOCUMENT_BYTES,
     BadDocumentError,
     Excerpt,
+    check_size,
     digest,
     excerpt,
+    locate,
     read,
 )
 from renkei.record.engine._places import BLOCS, COUNTRIES, place
@@ -77,6 +79,7 @@ __all__ = [
     "check_field",
     "check_identifier",
     "check_passages",
+    "check_size",
     "check_text",
     "check_value",
     "contributions",
@@ -89,6 +92,7 @@ __all__ = [
     "from_minor",
     "index_terms",
     "is_money",
+    "locate",
     "money",
     "money_exact",
     "number",

@@ -196,9 +196,9 @@ def _money(rows: Sequence[Row], words: Mapping[str, str]) -> Any:
         color=alt.Color("stage:N", scale=alt.Scale(domain=stages, range=_SERIES[: len(stages)])),
         shape=alt.Shape("stage:N", scale=alt.Scale(domain=stages, range=_SHAPES[: len(stages)])),
     )
-    texts = base.mark_text(
-        align="left", dx=10, fontSize=13, color=_BY_NAME["--chart-text"]
-    ).encode(text="label:N")
+    texts = base.mark_text(align="left", dx=10, fontSize=13, color=_BY_NAME["--chart-text"]).encode(
+        text="label:N"
+    )
     return (
         (points + texts)
         .properties(width=400, height=alt.Step(26))
@@ -207,7 +207,9 @@ def _money(rows: Sequence[Row], words: Mapping[str, str]) -> Any:
                 "group:N",
                 title=None,
                 sort=groups,
-                header=alt.Header(labelAngle=0, labelOrient="top", labelAnchor="start", labelPadding=2),
+                header=alt.Header(
+                    labelAngle=0, labelOrient="top", labelAnchor="start", labelPadding=2
+                ),
             ),
             spacing=10,
         )
@@ -281,9 +283,9 @@ def _milestones(rows: Sequence[Row], words: Mapping[str, str]) -> Any:
             "said:N", scale=alt.Scale(domain=legend, range=[_STATES[state][1] for state in states])
         ),
     )
-    texts = base.mark_text(
-        align="left", dx=10, fontSize=13, color=_BY_NAME["--chart-text"]
-    ).encode(text="label:N")
+    texts = base.mark_text(align="left", dx=10, fontSize=13, color=_BY_NAME["--chart-text"]).encode(
+        text="label:N"
+    )
     now = alt.Chart(
         alt.Data(values=[{"day": words["today"], "label": words["today_label"]}])
     ).encode(x="day:T")

@@ -93,7 +93,10 @@ NAMES: Final[Mapping[str, tuple[str, str]]] = {
     "GP": ("Guadeloupe", "グアドループ"),
     "GQ": ("Equatorial Guinea", "赤道ギニア"),
     "GR": ("Greece", "ギリシャ"),
-    "GS": ("South Georgia and South Sandwich Islands", "サウスジョージア・サウスサンドウィッチ諸島"),
+    "GS": (
+        "South Georgia and South Sandwich Islands",
+        "サウスジョージア・サウスサンドウィッチ諸島",
+    ),
     "GT": ("Guatemala", "グアテマラ"),
     "GU": ("Guam", "グアム"),
     "GW": ("Guinea-Bissau", "ギニアビサウ"),

@@ -21,9 +21,20 @@ _AFTER: Final[Mapping[str, str]] = {
 }  # fmt: skip
 _ENGLISH_UNITS = ((10**12, "trillion"), (10**9, "bn"), (10**6, "million"))
 _JAPANESE_UNITS = ((10**12, "兆"), (10**8, "億"), (10**4, "万"))
-_MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+_MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
 _DURATION = re.compile(r"(R/)?P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?", re.ASCII)
 
 
@@ -133,7 +144,9 @@ def period_words(text: str, language: str) -> str:
             return f"{said}ごと" if repeats else f"{said}間"
         units = ("year", "month", "day")
         said = " ".join(
-            f"{n} {unit}{'s' if n != 1 else ''}" for n, unit in zip(amounts, units, strict=True) if n
+            f"{n} {unit}{'s' if n != 1 else ''}"
+            for n, unit in zip(amounts, units, strict=True)
+            if n
         )
         return f"every {said.removeprefix('1 ')}" if repeats else said
     first, _, last = text.partition("/")

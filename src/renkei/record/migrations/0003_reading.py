@@ -5,24 +5,25 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('record', '0002_search'),
+        ("record", "0002_search"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='drawing',
-            name='drawn_on',
+            model_name="drawing",
+            name="drawn_on",
             field=models.DateField(default=django.utils.timezone.now),
             preserve_default=False,
         ),
         migrations.AddIndex(
-            model_name='commitment',
-            index=models.Index(fields=['amount_nature', '-updated_at', '-id'], name='record_commitment_nature'),
+            model_name="commitment",
+            index=models.Index(
+                fields=["amount_nature", "-updated_at", "-id"], name="record_commitment_nature"
+            ),
         ),
         migrations.AddIndex(
-            model_name='milestone',
-            index=models.Index(fields=['state', 'due_last'], name='record_milestone_due'),
+            model_name="milestone",
+            index=models.Index(fields=["state", "due_last"], name="record_milestone_due"),
         ),
     ]

@@ -45,12 +45,7 @@ SEVERITY = Case(
 
 def figures() -> list[Figure]:
     """Return what the other rooms show on the dashboard."""
-    return [
-        figure
-        for room in rooms()
-        if room.figures
-        for figure in import_string(room.figures)()
-    ]
+    return [figure for room in rooms() if room.figures for figure in import_string(room.figures)()]
 
 
 def _version() -> str:
@@ -175,9 +170,7 @@ def careless() -> dict[str, Any] | None:
     mentioned: dict[str, int] = defaultdict(int)
     for found in Source.objects.values_list("money_mentions", flat=True):
         for mention in found:
-            mentioned[mention["currency"]] += engine.to_minor(
-                mention["value"], mention["currency"]
-            )
+            mentioned[mention["currency"]] += engine.to_minor(mention["value"], mention["currency"])
     if not rows:
         return None
     spoken = [currency for currency, *_rest in rows]

@@ -167,6 +167,4 @@ def chart_file(request: HttpRequest, name: str, form: str) -> HttpResponseBase:
     if chart is None:
         raise NotFoundError(gettext_noop("there is no chart {name!r}"), name=name)
     rows = chart.rows(timezone.localdate())
-    return _file(
-        name, form, chart.columns, rows, chart=name, version=door.state().version
-    )
+    return _file(name, form, chart.columns, rows, chart=name, version=door.state().version)

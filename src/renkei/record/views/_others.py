@@ -56,9 +56,11 @@ def organisations(request: HttpRequest) -> HttpResponse:
         ),
     )
     parts = Participation.objects.filter(organisation__in=page.rows)
-    roles = Counter(parts.values_list("organisation", "commitment").distinct().values_list(
-        "organisation", flat=True
-    ))
+    roles = Counter(
+        parts.values_list("organisation", "commitment")
+        .distinct()
+        .values_list("organisation", flat=True)
+    )
     return TemplateResponse(
         request,
         "record/organisations.html",
