@@ -31,6 +31,62 @@ POOL = 1 << 16  # a draw is 16 random bits that pick from a list of this length
 ZIPF = 1.1
 SUMMARIES = ("record_total", "record_tally", "record_exposure")
 
+COLUMNS = {
+    "record_lineage": "id slug title_en title_ja reason_en reason_ja",
+    "record_source": (
+        "id slug title_en title_ja publisher_en publisher_ja genre_en genre_ja language published "
+        "published_note_en published_note_ja sha256 size characters original_file address doi "
+        "reliability reliability_reason_en reliability_reason_ja zones money_mentions attached_at "
+        "version updated_at lineage_id"
+    ),
+    "record_organisation": "id slug title_en title_ja kind country aliases ror version updated_at",
+    "record_agreement": (
+        "id slug title_en title_ja kind parties signed binding note_en note_ja"
+    ),
+    "record_cluster": "id slug title_en title_ja",
+    "record_commitment": (
+        "id slug record_class title_en title_ja note_en note_ja scope is_lead domain kind status "
+        "funding_source parties period dated amount_minor amount_currency amount_qualifier "
+        "amount_nature amount_side amount_relation is_counted version created_at updated_at "
+        "agreement_id cluster_id source_id part_of_id"
+    ),
+    "record_claim": (
+        "id field value qualifier passages seen_on is_published reason created_at author_id "
+        "commitment_id source_id"
+    ),
+    "record_amount": (
+        "claim_id minor currency side nature stage relation converted_minor converted_currency "
+        "rate rate_on commitment_id"
+    ),
+    "record_disbursement": (
+        "id minor currency side nature paid_on evidence is_current created_at author_id "
+        "commitment_id recipient_id source_id corrects_id"
+    ),
+    "record_participation": "id role start end commitment_id organisation_id",
+    "record_milestone": (
+        "id slug title_en title_ja due due_last metric target state evidence evidence_address "
+        "assessor assessed_on start end version updated_at commitment_id source_id"
+    ),
+    "record_outcome": (
+        "id kind title_en title_ja identifier address published_on created_at commitment_id"
+    ),
+    "record_finding": (
+        "id slug kind severity detectable title_en title_ja suggestion_en suggestion_ja evidence "
+        "state decision_en decision_ja decided_at version updated_at decided_by_id"
+    ),
+    "record_finding_commitments": "id finding_id commitment_id",
+    "record_findingside": "id position start end title_en title_ja finding_id source_id",
+    "record_change": "id at reason verb subject slug field before after version author_id",
+    "record_total": "id domain side nature currency stage minor",
+    "record_tally": "id record_class domain kind status scope parties count",
+    "record_exposure": "id currency source is_counted minor",
+    "record_state": "id version changed_at",
+    **dict.fromkeys(
+        [f"record_search_{kind}" for kind in ("commitment", "organisation", "source", "finding")],
+        "rowid terms",
+    ),
+}
+
 Row = tuple[Any, ...]
 Pair = list[str]
 
@@ -83,6 +139,7 @@ def enter(folder: Path) -> None:
 def _recipe() -> str:
     """Name what the data depend on, so that what an older program made is made anew."""
     source = ROOT / "src" / "renkei" / "record"
+    # Not the whole room: a large record takes minutes, and a change of pages changes no data.
     files = [Path(__file__), Path(__file__).with_name("words.json")]
     files += [source / "engine" / f"_{name}.py" for name in ("search", "vocabulary")]
     files += sorted(source.glob("migrations/*.py"))
@@ -120,6 +177,7 @@ class Maker:
         self.rows: defaultdict[str, list[Row]] = defaultdict(list)
         self.ids: Counter[str] = Counter()
         self.terms_of: dict[str, str] = {}
+        self.codes = Codes()
         first = date(2023, 1, 1)
         self.days = [(first + timedelta(days=day)).isoformat() for day in range(1_300)]
         self.clock = [f"{s // 3600:02}:{s // 60 % 60:02}:{s % 60:02}" for s in range(86_400)]
@@ -132,6 +190,8 @@ class Maker:
         self.began = time.perf_counter()
         self.db = sqlite3.connect(self.folder / "node.sqlite3", isolation_level=None)
         bulk = self.n > SMALL
+        # So that the search index is written in few large pieces; set back below.
+        self.merging(hashsize=64 << 20)
         for pragma in (
             "journal_mode=OFF" if bulk else "journal_mode=WAL",
             "synchronous=OFF",
@@ -163,6 +223,7 @@ class Maker:
         for kind in ("commitment", "organisation", "source", "finding"):
             table = f"record_search_{kind}"
             self.db.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
+        self.merging(hashsize=1 << 20)
         self.say("search index merged")
         if not bulk:
             broken = self.db.execute("PRAGMA foreign_key_check").fetchall()
@@ -172,6 +233,10 @@ class Maker:
         self.db.execute("PRAGMA journal_mode=WAL")
         self.db.close()
         self.say("analysed")
+
+    def merging(self, *, hashsize: int) -> None:
+        table = "record_search_commitment"
+        self.db.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('hashsize', {hashsize})")
 
     # What there is few of
 
@@ -306,7 +371,7 @@ class Maker:
             drawn >>= 16
 
     def commitment(self, number: int, paid: int, *, cluster: int | None, is_lead: bool) -> None:
-        draw = self.bits(24).__next__
+        draw = self.bits(32).__next__
         domain, kind = self.domain[draw()], self.kind[draw()]
         status, scope = self.status[draw()], self.scope[draw()]
         parties, funding = self.parties[draw()], self.funding[draw()]
@@ -317,6 +382,9 @@ class Maker:
         place = self.place[draw() % 144]
         phase = draw() % 40 + 1
         said_kind = self.said["kind", kind]
+        # Who takes part says what scope it has; else there would be more kinds than in any record.
+        codes = parties.count(",") + 1
+        scope = ("national", "bilateral", "trilateral")[codes - 1] if draw() % 10 else scope
         # Japanese parts meet at signs that end a run of characters: terms of parts are the terms
         # of the whole.
         titles = (
@@ -349,7 +417,8 @@ class Maker:
             facts.claim("period", period)
         counted = record_class == "commitment" and part_of is None and is_lead
         amount = facts.money(domain, counted=counted) if draw() % 10 < 6 else (None, *[""] * 5)
-        if draw() % 50 == 0:
+        disputed = draw() % 50 == 0
+        if disputed:
             self.rival(facts, status, has_amount=amount[0] is not None)
         self.rows["record_commitment"].append(
             (
@@ -376,8 +445,15 @@ class Maker:
             texts += [en, ja, *aliases]
         texts += [f"us-s{source}", f"Press release {source}", f"報道発表 {source}"]
         terms = dict.fromkeys(" ".join(map(self.terms, texts)).split())
+        chosen_by = [
+            ("record_class", record_class), ("domain", domain), ("kind", kind),
+            ("status", status), ("scope", scope), ("nature", amount[3]),
+            ("source", f"us-s{source}"), ("finding", "any" if disputed else "none"),
+            *(("party", party) for party in parties.split(",")),
+        ]  # fmt: skip
+        coded = " ".join(self.codes[item] for item in chosen_by if item[1])
         self.rows["record_search_commitment"].append(
-            (number, f"us c{number} {' '.join(terms)}")
+            (number, f"us c{number} {' '.join(terms)} {coded}")
         )
 
     def rival(self, facts: "Facts", status: str, *, has_amount: bool) -> None:
@@ -497,14 +573,21 @@ class Maker:
         if not hasattr(self, "inserts"):
             self.inserts: dict[str, str] = {}
         if table not in self.inserts:
-            if table.startswith("record_search_"):
-                names = ["rowid", "terms"]
-            else:
-                names = [row[1] for row in self.db.execute(f"PRAGMA table_info({table})")]
+            names = COLUMNS[table].split()
             columns = ", ".join(f'"{name}"' for name in names)
             marks = ", ".join("?" * len(names))
             self.inserts[table] = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
         return self.inserts[table]
+
+
+class Codes(dict[tuple[str, str], str]):
+    """The search terms of values, made once each."""
+
+    def __missing__(self, item: tuple[str, str]) -> str:
+        from renkei.record.models import code_term
+
+        self[item] = code_term(*item)
+        return self[item]
 
 
 class Facts:
@@ -588,7 +671,7 @@ def kept(database: Path) -> dict[str, Counter[Row]]:
     db = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     found = {}
     for table in SUMMARIES:
-        names = [row[1] for row in db.execute(f"PRAGMA table_info({table})")][1:]
+        names = COLUMNS[table].split()[1:]
         found[table] = _counted(db.execute, [f"SELECT {', '.join(names)} FROM {table}"])
     return found
 

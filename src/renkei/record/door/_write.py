@@ -33,6 +33,7 @@ from renkei.record.models import (
     Participation,
     Source,
     State,
+    code_term,
     index,
     label,
 )
@@ -436,6 +437,7 @@ def add_claim(
         row: Commitment = find(Commitment, commitment)
         _fresh(row, version)
         document: Source = find(Source, source)
+        known_by = _chosen_by(row)
         with summed(row.pk):
             claim = Claim(
                 commitment=row,
@@ -456,7 +458,7 @@ def add_claim(
                 _publish(edit, claim)
             row.version += 1
             project(row)
-        if field in SEARCHED_FIELDS:
+        if field == "name" or _chosen_by(row) != known_by:
             reindex_commitments([row.pk])
     return claim
 
@@ -548,13 +550,14 @@ def publish_claim(
             raise UnknownSubjectError(
                 gettext_noop("{slug} has no claim {claim}"), slug=row.slug, claim=claim
             )
+        known_by = _chosen_by(row)
         with summed(row.pk):
             if chosen.commitment_id != row.pk:
                 chosen = _take_over(chosen, row, edit)
             _publish(edit, chosen)
             row.version += 1
             project(row)
-        if chosen.field in SEARCHED_FIELDS:
+        if chosen.field == "name" or _chosen_by(row) != known_by:
             reindex_commitments([row.pk])
     return chosen
 
@@ -991,7 +994,9 @@ def add_finding(
             suggestion_ja=suggestion[1],
         )
         _save(row)
-        row.commitments.set([find(Commitment, name) for name in commitments])
+        about: list[Commitment] = [find(Commitment, name) for name in commitments]
+        row.commitments.set(about)
+        reindex_commitments(item.pk for item in about)
         for position, (side, says) in enumerate(zip(sides, said, strict=True)):
             document: Source = find(Source, side.source)
             engine.check_passages([(side.start, side.end)], characters=document.characters)
@@ -1112,8 +1117,17 @@ def _in_both(vocabulary: str, code: str) -> list[str]:
     return said
 
 
-SEARCHED_FIELDS = ("name", "domain", "kind", "status", "parties")
-"""Fields whose claims are among the words of a commitment."""
+def _chosen_by(row: Commitment) -> dict[str, list[str]]:
+    """Return the values of a commitment by which lists choose, each by its name in a selection."""
+    return {
+        "record_class": [row.record_class],
+        "domain": [row.domain],
+        "kind": [row.kind],
+        "status": [row.status],
+        "scope": [row.scope],
+        "party": row.party_codes,
+        "nature": [row.amount_nature],
+    }
 
 
 def reindex_commitments(ids: Iterable[int]) -> None:
@@ -1121,7 +1135,13 @@ def reindex_commitments(ids: Iterable[int]) -> None:
     rows = Commitment.objects.filter(pk__in=list(ids)).prefetch_related(
         "participations__organisation", "claims", "source"
     )
+    disputed = set(
+        Finding.commitments.through.objects.filter(commitment__in=rows).values_list(
+            "commitment_id", flat=True
+        )
+    )
     entries: dict[int, str] = {}
+    codes: dict[int, list[str]] = {}
     labels: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         words = [row.slug, row.title_en, row.title_ja, row.note_en, row.note_ja]
@@ -1138,4 +1158,12 @@ def reindex_commitments(ids: Iterable[int]) -> None:
         if row.source is not None:
             words += [row.source.slug, row.source.title_en, row.source.title_ja]
         entries[row.pk] = " ".join(words)
-    index("commitment", entries)
+        chosen_by = {
+            **_chosen_by(row),
+            "source": [row.source.slug] if row.source else [],
+            "finding": ["any" if row.pk in disputed else "none"],
+        }
+        codes[row.pk] = [
+            code_term(name, value) for name, values in chosen_by.items() for value in values if value
+        ]
+    index("commitment", entries, codes=codes)
