@@ -21,7 +21,7 @@ from renkei.record.models import LABELS, Claim, Organisation, Source
 
 MOST_SUGGESTED = 500
 LONGEST_NOTE = 4_000
-_PASSAGE = re.compile(r"\s*(\d{1,9})\s*[-–]\s*(\d{1,9})\s*", re.ASCII)  # noqa: RUF001  people type both
+_PASSAGE = re.compile(r"\s*(\d{1,9})\s*[-–]\s*(\d{1,9})\s*", re.ASCII)
 
 
 class ChangeForm(forms.Form):

@@ -266,7 +266,7 @@ def _drawn(orders: list[dict[str, Any]]) -> list[str]:
     """Draw in a process of its own, which takes the memory of its JavaScript engine with it."""
     if not orders:
         return []
-    done = subprocess.run(  # noqa: S603  our own module
+    done = subprocess.run(
         [sys.executable, "-m", "renkei.record.engine._charts"],
         input=json.dumps(orders).encode(),
         capture_output=True,

@@ -1,18 +1,20 @@
 """How the record's codes, amounts and dates are said in its templates."""
 
 import json
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from renkei.record import engine
-from renkei.record.models import LABELS, Claim, language, side_label
+from renkei.record.models import LABELS, Bilingual, Claim, language, side_label
 from renkei.record.models import label as label_of
 
 register = template.Library()
@@ -111,6 +113,12 @@ _CODED = {"record_class": "class", "state": "finding"}
 def label(code: str, vocabulary: str) -> str:
     """Return what people read for a code: ``{{ row.domain|label:"domain" }}``."""
     return label_of(vocabulary, code)
+
+
+@register.filter
+def text(row: Bilingual, name: str) -> str:
+    """Return a text of a row in the reader's language: ``{{ row|text:"note" }}``."""
+    return row.said(name)
 
 
 @register.filter
@@ -226,10 +234,7 @@ def stated(claim: Claim) -> Any:
         return day(claim.value)
     if head == "period":
         return period(claim.value)
-    if head == "target":
-        whole, dot, rest = claim.value.partition(".")
-        return engine.number(int(whole)) + dot + rest
-    return claim.value
+    return figure(claim.value) if head == "target" else claim.value
 
 
 @register.filter
@@ -252,3 +257,82 @@ def milestone_badge(code: str) -> str:
         "missed": "badge-bad",
         "delivered": "badge-good",
     }.get(code, "badge-info")
+
+
+@register.simple_tag
+def careless_money(minor: int, currency: str) -> SafeString:
+    """Return an amount rounded to what a headline would say; only the warning panel rounds."""
+    exact = engine.money_exact(minor, currency, language())
+    said = engine.money(minor, currency, language(), decimals=1)
+    return format_html('<span title="{}">{}</span>', exact, said)
+
+
+SORTS = {
+    "recent": gettext_lazy("Changed last"),
+    "title": gettext_lazy("Title"),
+    "amount": gettext_lazy("Largest amount"),
+    "date": gettext_lazy("Latest date"),
+}
+FINDING = {"any": gettext_lazy("With findings"), "none": gettext_lazy("Without findings")}
+
+
+@register.filter
+def sort_label(code: str) -> str:
+    """Return the name of an order."""
+    return str(SORTS.get(code, code))
+
+
+@register.filter
+def choice(value: str, facet: Mapping[str, Any]) -> str:
+    """Return what people read for one value of a facet."""
+    match facet["name"]:
+        case "party":
+            return place(value)
+        case "source":
+            source = facet["sources"].get(value)
+            return f"{value}: {source.title}" if source else value
+        case "finding":
+            return str(FINDING[value])
+        case name:
+            return label_of(name, value)
+
+
+@register.filter
+def urlencoded(parameters: Mapping[str, str]) -> str:
+    """Return parameters as the query of an address."""
+    return urlencode(sorted(parameters.items()))
+
+
+@register.simple_tag(takes_context=True)
+def facet_query(context: template.Context, name: str, value: str) -> str:
+    """Return the query that chooses a value, or none for an empty one, from the first page on."""
+    parameters = {**context["selection"].parameters, name: value}
+    chosen = {key: text for key, text in parameters.items() if text}
+    return f"?{urlencode(sorted(chosen.items()))}"
+
+
+FINDING_FACETS = {
+    "severity": gettext_lazy("Severity"),
+    "kind": gettext_lazy("Type"),
+    "state": gettext_lazy("State"),
+    "detectable": gettext_lazy("How it can be seen"),
+}
+
+
+@register.filter
+def finding_facet(name: str) -> str:
+    """Return the name of a facet of findings."""
+    return str(FINDING_FACETS[name])
+
+
+@register.filter
+def figure(text: str) -> str:
+    """Return a target with separators of thousands, where it is a number."""
+    whole, dot, rest = text.partition(".")
+    return engine.number(int(whole)) + dot + rest if whole.isdecimal() else text
+
+
+@register.filter
+def is_web(address: str) -> bool:
+    """Tell whether an address may be a link."""
+    return address.startswith(("https://", "http://"))
