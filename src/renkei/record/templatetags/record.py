@@ -63,14 +63,14 @@ FIELDS = {
     "sha256": gettext_lazy("SHA-256"),
 }
 DATES = {
-    "announced": gettext_lazy("Announced"),
-    "signed": gettext_lazy("Signed"),
+    "announced": gettext_lazy("Announced on"),
+    "signed": gettext_lazy("Signed on"),
     "agreed": gettext_lazy("Agreed"),
     "cited": gettext_lazy("Date cited"),
     "start": gettext_lazy("Begins"),
     "launch": gettext_lazy("Launch"),
     "launched": gettext_lazy("Launched"),
-    "established": gettext_lazy("Established"),
+    "established": gettext_lazy("Established on"),
     "held": gettext_lazy("Held"),
     "milestone": gettext_lazy("Date of a milestone"),
     "target": gettext_lazy("Target date"),
