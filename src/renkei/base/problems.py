@@ -44,6 +44,7 @@ TITLES: Mapping[int, object] = {
     405: _("This method is not offered here"),
     409: _("Somebody else was faster"),
     413: _("Too large"),
+    415: _("Not a kind of body that is read here"),
     422: _("Not accepted"),
     429: _("Too many requests"),
     500: _("The node failed"),
@@ -130,7 +131,8 @@ def problem(
     if errors:
         body["errors"] = errors
     response = HttpResponse(
-        json.dumps(body, ensure_ascii=False),
+        # What cannot be written as UTF-8 (half of a surrogate pair) is written as JSON escapes it.
+        json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace"),
         status=status,
         content_type="application/problem+json",
         headers={"Cache-Control": "no-store", "Content-Language": get_language() or "en"},
