@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import (
@@ -70,6 +71,45 @@ def say(error: RenkeiError) -> str:
     return sentence.format(**error.values) if error.values else sentence
 
 
+_EXPECTED: Mapping[str, str] = {
+    "missing": gettext_noop("is missing"),
+    "extra_forbidden": gettext_noop("is not known here"),
+    "string_type": gettext_noop("must be a text"),
+    "string_unicode": gettext_noop("must be a text of Unicode characters"),
+    "string_too_long": gettext_noop("has more than {max_length} characters"),
+    "string_too_short": gettext_noop("has fewer than {min_length} characters"),
+    "string_pattern_mismatch": gettext_noop("has another form, or holds a character that no text has"),
+    "int_type": gettext_noop("must be a whole number"),
+    "int_parsing": gettext_noop("must be a whole number"),
+    "int_parsing_size": gettext_noop("is too large"),
+    "int_from_float": gettext_noop("must be a whole number"),
+    "bool_type": gettext_noop("must be true or false"),
+    "greater_than_equal": gettext_noop("must be at least {ge}"),
+    "less_than_equal": gettext_noop("must be at most {le}"),
+    "literal_error": gettext_noop("must be {expected}"),
+    "list_type": gettext_noop("must be a list"),
+    "too_long": gettext_noop("has more than {max_length} items"),
+    "model_type": gettext_noop("must be an object"),
+    "model_attributes_type": gettext_noop("must be an object"),
+    "dict_type": gettext_noop("must be an object"),
+    "date_from_datetime_parsing": gettext_noop("must be a day such as 2025-10-28"),
+    "date_parsing": gettext_noop("must be a day such as 2025-10-28"),
+    "date_type": gettext_noop("must be a day such as 2025-10-28"),
+}
+"""What pydantic found wrong with a value, by its name for it, as we say it."""
+
+
+def say_invalid(item: Mapping[str, Any]) -> str:
+    """Return what was wrong with one value of an API's request, in the active language."""
+    kind = str(item["type"])
+    values = item.get("ctx") or {}
+    if kind == "value_error":
+        return gettext(str(values.get("error", item["msg"])))
+    if kind not in _EXPECTED:
+        return str(item["msg"])
+    return gettext(_EXPECTED[kind]).format(**values)
+
+
 def as_renkei(error: BaseException) -> RenkeiError | None:
     """Translate what Django raises into our own error; ``None`` when it is a defect."""
     match error:
@@ -94,6 +134,13 @@ class BadRequestError(RenkeiError):
 
     code = "renkei.bad_request"
     status = 400
+
+
+class UnsupportedError(RenkeiError):
+    """The body is of a kind that this address does not read."""
+
+    code = "renkei.unsupported"
+    status = 415
 
 
 class MethodError(RenkeiError):

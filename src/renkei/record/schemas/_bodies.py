@@ -26,7 +26,7 @@ def _day(value: object) -> object:
     """Take a day as ISO 8601 writes it, never a number of seconds."""
     if value is None or (isinstance(value, str) and _DAY.fullmatch(value)):
         return value
-    raise ValueError("expected a day such as 2025-10-28")
+    raise ValueError("must be a day such as 2025-10-28")  # in the catalogue, by renkei.base
 
 
 def text(longest: int, *, shortest: int = 0) -> Any:

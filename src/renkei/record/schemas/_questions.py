@@ -17,8 +17,8 @@ class Question(Schema):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    lang: Literal["en", "ja"] | SkipJsonSchema[None] = Field(
-        None, description="Language of the texts; else `Accept-Language` decides."
+    lang: Literal["", "en", "ja"] = Field(
+        "", description="Language of the texts; else `Accept-Language` decides."
     )
 
 
