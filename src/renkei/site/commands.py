@@ -324,13 +324,14 @@ def up(var: Path, base_port: int, *, fresh: bool, detach: bool, as_json: bool) -
     """Run a pair."""
     from renkei.site import supervisor  # noqa: PLC0415  not for --help
 
-    def when_up(rows: list[dict[str, str]]) -> None:
+    def when_up(rows: list[supervisor.Row]) -> None:
         ready = "Renkei is up"  # fixed: scripts wait for this line
         if as_json:
             print_json(rows)
             tell(ready)
         else:
-            print_table(rows)
+            kept = _("in {file}", file=var / supervisor.ACCOUNTS)
+            print_table([{key: text or kept for key, text in row.items()} for row in rows])
             click.echo(ready)
         sys.stdout.flush()
         tell(_("Logs: {folder}", folder=var / "logs"))

@@ -1,6 +1,7 @@
 """The processes of a node: the web server and the job worker, each in the foreground."""
 
 import socket
+import time
 from pathlib import Path
 
 from renkei.kit.errors import RenkeiError, gettext_noop
@@ -10,6 +11,8 @@ from renkei.site.config import NodeConfig
 THREADS = 4
 IDLE_SECONDS = 600  # a thread that ends takes its database connection with it
 KILL_SECONDS = 10
+LINGER_SECONDS = 2.0  # a killed server's worker may hold the port for a moment
+LOOK_SECONDS = 0.1
 
 
 class PortTakenError(RenkeiError):
@@ -41,6 +44,16 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
+def becomes_free(host: str, port: int, *, within: float) -> bool:
+    """Tell whether nothing listens there, once what is just ending had ``within`` seconds."""
+    until = time.monotonic() + within
+    while not is_free(host, port):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(LOOK_SECONDS)
+    return True
+
+
 def ready(folder: Path) -> NodeConfig:
     """Enter a node whose database is as new as the program.
 
@@ -60,7 +73,7 @@ def web(folder: Path) -> None:
         MigrationsPendingError: the database is older than the program.
     """
     config = ready(folder)
-    if not is_free(config.listen.host, config.listen.web):
+    if not becomes_free(config.listen.host, config.listen.web, within=LINGER_SECONDS):
         raise PortTakenError(
             gettext_noop("{host}:{port} is taken: stop what listens there, or change [listen] in {file}"),
             host=config.listen.host,

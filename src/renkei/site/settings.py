@@ -126,7 +126,8 @@ else:
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("ja", "日本語")]
 LANGUAGE_COOKIE_NAME = f"renkei_{NODE.name}_language"
-LOCALE_PATHS = [PACKAGE / "base" / "locale"]  # before the translations of other packages
+# Before the translations of other packages; ``site`` is no app, so it is named here.
+LOCALE_PATHS = [PACKAGE / "base" / "locale", PACKAGE / "site" / "locale"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -24,7 +24,7 @@ from typing import IO, Any, Iterator
 from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
 from renkei.site import config, node as life, process
 from renkei.site.config import Listen, NodeConfig, Partner
-from renkei.site.serve import is_free
+from renkei.site.serve import becomes_free
 from renkei.site.words import gettext as _
 
 HOST = "127.0.0.1"
@@ -41,6 +41,8 @@ STEADY_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 30.0
 LOG_BYTES = 8 << 20
 LOG_LINES = 15
+
+Row = dict[str, str | None]  # of the table: node, address, name, password (only when it is new)
 
 
 class UpRefusedError(ConflictError):
@@ -192,7 +194,7 @@ class Pair:
     children: list[Child] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def run(self, *, fresh: bool, when_up: Callable[[list[dict[str, str]]], None]) -> None:
+    def run(self, *, fresh: bool, when_up: Callable[[list[Row]], None]) -> None:
         """Start the pair, call ``when_up`` with the rows of its table, and watch it to its end.
 
         Raises:
@@ -243,21 +245,17 @@ class Pair:
             lock.leave()
 
     def _refuse_taken_ports(self, nodes: Mapping[Path, NodeConfig], *, patience: float) -> None:
-        until = time.monotonic() + patience
         for node in nodes.values():
-            while not is_free(node.listen.host, node.listen.web):
-                if time.monotonic() >= until:
-                    raise UpRefusedError(
-                        gettext_noop(
-                            "port {port} on {host} is taken by another program; choose other ports "
-                            "with --base-port (the nodes take {port} and its neighbours; now it is "
-                            "{base})"
-                        ),
-                        port=node.listen.web,
-                        host=node.listen.host,
-                        base=self.base_port,
-                    )
-                time.sleep(LOOK_SECONDS)
+            if not becomes_free(node.listen.host, node.listen.web, within=patience):
+                raise UpRefusedError(
+                    gettext_noop(
+                        "port {port} on {host} is taken by another program: stop it, or choose other "
+                        "ports with --base-port (now {base})"
+                    ),
+                    port=node.listen.web,
+                    host=node.listen.host,
+                    base=self.base_port,
+                )
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
@@ -358,16 +356,15 @@ class Pair:
                     )
                 self.stop.wait(LOOK_SECONDS)
 
-    def _table(self, nodes: Mapping[Path, NodeConfig], new: bool) -> list[dict[str, str]]:
+    def _table(self, nodes: Mapping[Path, NodeConfig], new: bool) -> list[Row]:
         accounts = read_accounts(self.var / ACCOUNTS)
         officers = {entry["node"]: entry for entry in accounts if entry["role"] == "officer"}
-        kept = _("in {file}", file=self.var / ACCOUNTS)
         return [
             {
                 "node": node.name,
                 "address": address(node),
                 "name": officers[node.name]["name"],
-                "password": officers[node.name]["password"] if new else kept,
+                "password": officers[node.name]["password"] if new else None,
             }
             for node in nodes.values()
         ]
