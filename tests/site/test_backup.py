@@ -210,7 +210,7 @@ def test_a_changed_archive_restores_nothing(
     assert not Path("/tmp/renkei-evil").exists()
 
 
-@pytest.mark.parametrize("cut", [0, 10, 1000, -20])
+@pytest.mark.parametrize("cut", [0, 10, 1000, -300])
 def test_a_cut_archive_restores_nothing(archive: Path, tmp_path: Path, cut: int) -> None:
     bad = tmp_path / "bad.tar.gz"
     bad.write_bytes(archive.read_bytes()[:cut])
