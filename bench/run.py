@@ -46,7 +46,7 @@ def shown(value: object) -> str:
 
 def table(rows: list[dict[str, object]]) -> str:
     """Return the rows in columns, marked where a target was missed."""
-    lines = [("", *COLUMNS)]
+    lines: list[tuple[str, ...]] = [("", *COLUMNS)]
     lines += [
         ("MISSED" if missed(row) else "", *(shown(row.get(name)) for name in COLUMNS)) for row in rows
     ]

@@ -49,7 +49,7 @@ fi
 stamp=".venv/.installed-$kind"
 if [ "$(cat "$stamp" 2>/dev/null)" != "$(fingerprint)" ]; then
     say "installing what requirements/$kind.txt locks into .venv (some minutes the first time)"
-    pip=(.venv/bin/python -m pip --quiet --disable-pip-version-check --no-input)
+    pip=(.venv/bin/python -m pip -qq --disable-pip-version-check --no-input)
     "${pip[@]}" install --no-deps --require-hashes -r "requirements/$kind.txt"
     "${pip[@]}" install --no-deps --no-build-isolation --editable .
     fingerprint >"$stamp"

@@ -43,8 +43,9 @@ def send(port: int, address: str, *, chunked: bool) -> tuple[int, bytes, int]:
     link.endheaders()
     sent = 0
     try:
-        for sent in range(BLOCKS_SENT):
+        while sent < BLOCKS_SENT:
             link.send(b"%x\r\n%s\r\n" % (len(BLOCK), BLOCK) if chunked else BLOCK)
+            sent += 1
     except OSError:
         pass  # it closed the connection: its answer is there already
     answer = link.getresponse()

@@ -32,14 +32,15 @@ class Words:
     def get_short_help_str(self, limit: int = 45) -> str:
         """Return the line that the list of commands shows."""
         translate(self)
-        return super().get_short_help_str(limit)  # type: ignore[misc,no-any-return]
+        line: str = super().get_short_help_str(limit)  # type: ignore[misc]
+        return line
 
 
 def translate(command: object) -> None:
     """Put the help of a command and of its options into the reader's language."""
     for part in (command, *getattr(command, "params", ())):
         if getattr(part, "help", None):
-            part.help = words.gettext(part.help)  # type: ignore[attr-defined]
+            part.help = words.gettext(part.help)
 
 
 class Command(Words, click.Command):
@@ -72,7 +73,7 @@ def node() -> None:
     """Hold the commands about one node."""
 
 
-class PartnerType(click.ParamType):
+class PartnerType(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
     """``jp:JP:http://127.0.0.1:8802``."""
 
     name = "NAME:PARTY:ADDRESS"

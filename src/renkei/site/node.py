@@ -247,7 +247,7 @@ def collect_static(node: NodeConfig) -> bool:
     seen = hashlib.sha256(__version__.encode())
     for finder in get_finders():
         for name, storage in finder.list([]):
-            known = os.stat(storage.path(name))
+            known = Path(storage.path(name)).stat()
             seen.update(f"{name}\0{known.st_size}\0{known.st_mtime_ns}\n".encode())
     cache = node.folder / "cache"
     cache.mkdir(exist_ok=True)

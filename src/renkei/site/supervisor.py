@@ -15,11 +15,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Iterator
+from typing import IO, Any
 
 from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
 from renkei.site import config, node as life, process
@@ -280,7 +280,7 @@ class Pair:
             for folder, node in nodes.items():
                 if not folder.exists():
                     tell(_("founding the node {name} in {folder}", name=node.name, folder=folder))
-                errors = _rotated(self.var / "logs" / f"{node.name}-prepare.log").open("wb")
+                errors: IO[bytes] = _rotated(self.var / "logs" / f"{node.name}-prepare.log").open("wb")
                 asked = {"accounts": [entry for entry in known if entry.get("node") == node.name]}
                 child = subprocess.Popen(  # noqa: S603  our own command line
                     [sys.executable, "-m", "renkei.site.cli", "node", "prepare", str(folder),

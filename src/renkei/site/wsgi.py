@@ -47,5 +47,5 @@ class KnownLength:
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "renkei.site.settings")
-_django = get_wsgi_application()
+_django: Any = get_wsgi_application()  # its type is Django's own, not WSGI's
 application = KnownLength(_django, limit=settings.NODE.max_upload_mib * MIB)
