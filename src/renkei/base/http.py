@@ -62,7 +62,7 @@ def public_page(version: Callable[[], str]) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def conditional(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401  as the view takes them
+        def conditional(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if request.method not in {"GET", "HEAD"} or request.user.is_authenticated:
                 response = view(request, *args, **kwargs)
                 response.headers.setdefault("Cache-Control", "private, no-cache")
@@ -122,7 +122,9 @@ class BodyLimitMiddleware:
             return problems.refuse(
                 request,
                 TooLargeError(
-                    gettext_noop("the request carries more than this node accepts: at most {mib} MiB"),
+                    gettext_noop(
+                        "the request carries more than this node accepts: at most {mib} MiB"
+                    ),
                     mib=settings.NODE.max_upload_mib,
                 ),
             )
