@@ -48,7 +48,8 @@ def table(rows: list[dict[str, object]]) -> str:
     """Return the rows in columns, marked where a target was missed."""
     lines: list[tuple[str, ...]] = [("", *COLUMNS)]
     lines += [
-        ("MISSED" if missed(row) else "", *(shown(row.get(name)) for name in COLUMNS)) for row in rows
+        ("MISSED" if missed(row) else "", *(shown(row.get(name)) for name in COLUMNS))
+        for row in rows
     ]
     widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
     return "\n".join(
@@ -61,7 +62,10 @@ def main(wanted: list[str]) -> int:
     """Run the rooms asked for, or all."""
     rooms = sorted({file.parent.name for file in HOME.glob("*/bench_*.py")})
     if unknown := set(wanted) - set(rooms):
-        print(f"no benchmarks for {', '.join(unknown)}; there are: {', '.join(rooms)}", file=sys.stderr)
+        print(
+            f"no benchmarks for {', '.join(unknown)}; there are: {', '.join(rooms)}",
+            file=sys.stderr,
+        )
         return 2
     OUT.mkdir(exist_ok=True)
     status = 0

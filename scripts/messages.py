@@ -43,8 +43,16 @@ def check(folder: Path) -> list[str]:
             wrong = [f"not translated: {said}" for said in lacking(copy / CATALOGUE)]
     compiled = (folder / CATALOGUE).with_suffix(".mo")
     if not wrong and (folder / CATALOGUE).exists():
-        source = {(one.msgctxt, one.msgid): one.msgstr for one in polib.pofile(str(folder / CATALOGUE)) if not one.obsolete}
-        built = {(one.msgctxt, one.msgid): one.msgstr for one in polib.mofile(str(compiled))} if compiled.exists() else {}
+        source = {
+            (one.msgctxt, one.msgid): one.msgstr
+            for one in polib.pofile(str(folder / CATALOGUE))
+            if not one.obsolete
+        }
+        built = (
+            {(one.msgctxt, one.msgid): one.msgstr for one in polib.mofile(str(compiled))}
+            if compiled.exists()
+            else {}
+        )
         if source != built:
             wrong.append(f"{compiled.name} is older than {CATALOGUE.name}: run `make messages`")
     return wrong
@@ -64,7 +72,9 @@ def main() -> int:
             for said in lacking(folder / CATALOGUE):
                 print(f"{folder.name}: not translated: {said}")
                 missing += 1
-            polib.pofile(str(folder / CATALOGUE)).save_as_mofile(str((folder / CATALOGUE).with_suffix(".mo")))
+            polib.pofile(str(folder / CATALOGUE)).save_as_mofile(
+                str((folder / CATALOGUE).with_suffix(".mo"))
+            )
     return int(missing > 0)
 
 

@@ -15,7 +15,9 @@ UNPRIVILEGED = ("postgres", "nobody")  # PostgreSQL refuses to run as root
 
 def programs() -> Path | None:
     """Return the folder of the newest ``initdb``; Debian keeps it off the path."""
-    there = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda file: float(file.parts[4]))
+    there = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda file: float(file.parts[4])
+    )
     if there:
         return there[-1].parent
     found = shutil.which("initdb")
@@ -41,7 +43,12 @@ def cluster() -> Iterator[str]:
 
     def run(*command: object) -> None:
         done = subprocess.run(
-            list(map(str, command)), cwd=folder, capture_output=True, text=True, check=False, **who  # type: ignore[call-overload]
+            list(map(str, command)),
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            **who,  # type: ignore[call-overload]
         )
         if done.returncode:
             raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")

@@ -38,7 +38,7 @@ passed = failed = 0
 
 def count(name: str, ok: bool, seconds: float, said: str = "") -> None:
     """Note how a step ended, and show what it said if it failed."""
-    global passed, failed  # noqa: PLW0603  one run, one count
+    global passed, failed
     passed, failed = passed + ok, failed + (not ok)
     print(f"{'ok    ' if ok else 'FAILED'} {name} ({seconds:.0f} s)", flush=True)
     if not ok and said:
@@ -66,10 +66,15 @@ def bring() -> set[str]:
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
         packages = [NEEDED[name][1] for name in sorted(missing)]
         print(f"installing {', '.join(packages)}", flush=True)
-        quiet = {"stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+        quiet = {
+            "stdout": subprocess.DEVNULL,
+            "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        }
         subprocess.run(["apt-get", "-qq", "update"], check=False, **quiet)  # type: ignore[call-overload]
         subprocess.run(
-            ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *packages], check=False, **quiet  # type: ignore[call-overload]
+            ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *packages],
+            check=False,
+            **quiet,  # type: ignore[call-overload]
         )
         missing = {name for name in missing if not NEEDED[name][0]()}
     if missing:
@@ -90,13 +95,22 @@ def checks(missing: set[str]) -> None:
 
 def suite(name: str, *arguments: str, **environment: str) -> None:
     """Run the tests and show how they go."""
-    global passed, failed  # noqa: PLW0603  one run, one count
+    global passed, failed
     print(f"\n== tests on {name}", flush=True)
     REPORTS.mkdir(parents=True, exist_ok=True)
     report = REPORTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     done = subprocess.run(
-        [BIN / "pytest", "-q", "-n", WORKERS, "--dist", "loadfile", f"--junitxml={report}", *arguments],
+        [
+            BIN / "pytest",
+            "-q",
+            "-n",
+            WORKERS,
+            "--dist",
+            "loadfile",
+            f"--junitxml={report}",
+            *arguments,
+        ],
         cwd=HOME,
         env={**os.environ, **environment},
         check=False,
@@ -116,7 +130,16 @@ def wheel() -> None:
     """Build the package and try it where nothing else is."""
     with tempfile.TemporaryDirectory(prefix="renkei-wheel-") as scratch:
         folder = Path(scratch)
-        step("wheel is built", sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", folder)
+        step(
+            "wheel is built",
+            sys.executable,
+            "-m",
+            "build",
+            "--wheel",
+            "--no-isolation",
+            "-o",
+            folder,
+        )
         built = list(folder.glob("*.whl"))
         if not built:
             return
@@ -129,7 +152,15 @@ def wheel() -> None:
         count("wheel holds every file", not lost, time.monotonic() - began, "\n".join(lost))
         venv.create(folder / "venv", with_pip=True)
         python = folder / "venv" / "bin" / "python"
-        pip = (python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps")
+        pip = (
+            python,
+            "-m",
+            "pip",
+            "--quiet",
+            "--disable-pip-version-check",
+            "install",
+            "--no-deps",
+        )
         step("lock installs", *pip, "--require-hashes", "-r", "requirements/runtime.txt")
         step("wheel installs", *pip, built[0])
         renkei = folder / "venv" / "bin" / "renkei"

@@ -12,7 +12,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-
 from tests.site.command import renkei
 
 ROWS_AT_A_TIME = 50
@@ -46,9 +45,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        and "cache" not in path.parts
-        and not path.name.startswith("node.sqlite3")
+        if path.is_file() and "cache" not in path.parts and not path.name.startswith("node.sqlite3")
     }
 
 
@@ -58,7 +55,9 @@ def dump(folder: Path) -> list[str]:
         return list(database.iterdump())
 
 
-def test_what_is_restored_equals_what_was_backed_up(node: Path, archive: Path, tmp_path: Path) -> None:
+def test_what_is_restored_equals_what_was_backed_up(
+    node: Path, archive: Path, tmp_path: Path
+) -> None:
     done = renkei("node", "restore", archive, tmp_path / "back", "--json")
 
     assert done.returncode == 0, done.stderr
@@ -131,7 +130,9 @@ def test_a_folder_in_use_is_not_restored_into(archive: Path, node: Path, tmp_pat
     assert [item.name for item in tmp_path.iterdir()] == ["letter.txt"]
 
 
-def rewritten(archive: Path, change: Callable[[tarfile.TarInfo, bytes], list[tuple[tarfile.TarInfo, bytes]]]) -> bytes:
+def rewritten(
+    archive: Path, change: Callable[[tarfile.TarInfo, bytes], list[tuple[tarfile.TarInfo, bytes]]]
+) -> bytes:
     """Return the archive with each member changed."""
     out = io.BytesIO()
     with tarfile.open(archive) as before, tarfile.open(fileobj=out, mode="w:gz") as after:
@@ -144,7 +145,9 @@ def rewritten(archive: Path, change: Callable[[tarfile.TarInfo, bytes], list[tup
     return out.getvalue()
 
 
-def extra(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> Callable[[tarfile.TarInfo, bytes], list[tuple[tarfile.TarInfo, bytes]]]:
+def extra(
+    name: str, kind: bytes = tarfile.REGTYPE, link: str = ""
+) -> Callable[[tarfile.TarInfo, bytes], list[tuple[tarfile.TarInfo, bytes]]]:
     """Return a change that puts one more member before the manifest."""
 
     def change(info: tarfile.TarInfo, data: bytes) -> list[tuple[tarfile.TarInfo, bytes]]:

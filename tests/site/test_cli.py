@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.site.command import renkei
 
 from renkei import __version__
 from renkei.site import cli, words
 from renkei.site.config import load
-from tests.site.command import renkei
 
 CPU_SECONDS_OF_HELP = 0.8  # four times what is promised: this machine is not alone in its work
 
@@ -37,7 +37,9 @@ def test_help_is_quick_and_loads_no_django() -> None:
     )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
 
-    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=False
+    )
 
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stderr
@@ -76,7 +78,11 @@ def test_a_refusal_ends_with_1_and_is_a_problem_for_programs(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("environment", "said"),
-    [({"RENKEI_LANG": "ja"}, "にはノードがありません"), ({"LC_ALL": "ja_JP.UTF-8", "RENKEI_LANG": ""}, "にはノードがありません"), ({"RENKEI_LANG": "fr"}, "no node in")],
+    [
+        ({"RENKEI_LANG": "ja"}, "にはノードがありません"),
+        ({"LC_ALL": "ja_JP.UTF-8", "RENKEI_LANG": ""}, "にはノードがありません"),
+        ({"RENKEI_LANG": "fr"}, "no node in"),
+    ],
 )
 def test_words_are_in_the_language_of_the_environment(
     tmp_path: Path, environment: dict[str, str], said: str
@@ -91,7 +97,9 @@ def test_help_is_in_japanese_too() -> None:
     assert "Found, run" not in done.stdout
 
 
-def test_an_empty_sentence_is_not_the_header_of_the_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_sentence_is_not_the_header_of_the_catalogue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("RENKEI_LANG", "ja")
 
     assert words.gettext("") == ""
@@ -130,7 +138,9 @@ def test_a_node_is_founded_in_an_empty_folder_alone(node: Path, tmp_path: Path) 
 def test_an_impossible_node_leaves_nothing(tmp_path: Path, wrong: list[str]) -> None:
     given = {"--name": "us", "--party": "US", wrong[0]: wrong[1]}
 
-    done = renkei("node", "init", tmp_path / "x", *(part for pair in given.items() for part in pair))
+    done = renkei(
+        "node", "init", tmp_path / "x", *(part for pair in given.items() for part in pair)
+    )
 
     assert done.returncode == 1
     assert list(tmp_path.iterdir()) == []
@@ -206,7 +216,9 @@ def test_an_old_database_is_not_served(node: Path) -> None:
 
 
 def test_an_account_is_made_once_with_its_roles(node: Path) -> None:
-    made = renkei("node", "user", "add", node, "ada", "--role", "officer", "--role", "board", "--json")
+    made = renkei(
+        "node", "user", "add", node, "ada", "--role", "officer", "--role", "board", "--json"
+    )
     again = renkei("node", "user", "add", node, "ada", "--role", "officer")
 
     assert len(json.loads(made.stdout)["password"]) > 20
@@ -218,8 +230,20 @@ def test_an_account_is_made_once_with_its_roles(node: Path) -> None:
 
 
 def test_a_password_from_stdin_is_not_printed_and_not_weak(node: Path) -> None:
-    weak = renkei("node", "user", "add", node, "bo", "--role", "operator", "--password-stdin", given="12345\n")
-    good = renkei("node", "user", "add", node, "bo", "--role", "operator", "--password-stdin", given="violet-harbour-92\n")
+    weak = renkei(
+        "node", "user", "add", node, "bo", "--role", "operator", "--password-stdin", given="12345\n"
+    )
+    good = renkei(
+        "node",
+        "user",
+        "add",
+        node,
+        "bo",
+        "--role",
+        "operator",
+        "--password-stdin",
+        given="violet-harbour-92\n",
+    )
 
     assert (weak.returncode, weak.stdout) == (1, "")
     assert (good.returncode, good.stdout) == (0, "")

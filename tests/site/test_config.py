@@ -50,7 +50,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @given(node=nodes())
-def test_what_was_written_is_read(node: NodeConfig, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_what_was_written_is_read(
+    node: NodeConfig, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     folder = tmp_path_factory.mktemp("node")
     (folder / "keys").mkdir()
     (folder / "keys" / "web-secret").write_text("x" * 50)
@@ -70,7 +72,10 @@ def test_a_node_of_two_lines_has_the_defaults(folder: Path) -> None:
     ("text", "said"),
     [
         ('nam = "us"\nparty = "US"', "unknown key 'nam'; did you mean 'name'"),
-        ('name = "us"\nparty = "US"\n[listen]\nwebb = 1', "listen: unknown key 'webb'; did you mean 'web'"),
+        (
+            'name = "us"\nparty = "US"\n[listen]\nwebb = 1',
+            "listen: unknown key 'webb'; did you mean 'web'",
+        ),
         (
             'name="us"\nparty="US"\n[[partners]]\nname="jp"\nparty="JP"\naddres="http://a"',
             r"partners\[0\]: unknown key 'addres'; did you mean 'address'",

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.site.command import renkei
 from tests.system.test_up import Pair, serving
 

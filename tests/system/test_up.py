@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.site.command import renkei
 
 SECONDS_TO_COME_BACK = 30
@@ -211,7 +210,9 @@ def test_fresh_removes_its_own_nodes_and_no_others(pair: Pair) -> None:
 
     assert pair.up("--fresh").returncode == 0
     pair.down()
-    assert {one["password"] for one in before}.isdisjoint(one["password"] for one in pair.accounts())
+    assert {one["password"] for one in before}.isdisjoint(
+        one["password"] for one in pair.accounts()
+    )
     assert (pair.var / "letter.txt").read_text() == "mine"
 
     toml = pair.var / "jp" / "node.toml"

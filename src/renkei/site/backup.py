@@ -23,7 +23,8 @@ from typing import IO, BinaryIO, cast
 
 from renkei import __version__
 from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
-from renkei.site import config, node as life
+from renkei.site import config
+from renkei.site import node as life
 
 MANIFEST = "manifest.json"
 SQLITE = "node.sqlite3"
@@ -132,7 +133,7 @@ def _add(archive: tarfile.TarFile, path: Path, name: str) -> dict[str, object]:
 
 
 def _dump_database(folder: Path, scratch: Path) -> Path:
-    from django.db import connection  # noqa: PLC0415  the node has been entered
+    from django.db import connection
 
     if connection.vendor == "postgresql":
         dump = scratch / POSTGRESQL
@@ -155,7 +156,7 @@ def _dump_database(folder: Path, scratch: Path) -> Path:
 
 def _run_postgresql(program: str, *arguments: str) -> None:
     """Run one of PostgreSQL's programs on the node's database; the password stays out of ``ps``."""
-    from django.db import connection  # noqa: PLC0415  the node has been entered
+    from django.db import connection
 
     params = connection.settings_dict
     given = {
@@ -253,15 +254,15 @@ def _verify(files: dict[str, object], manifest: bytes, file: Path) -> None:
         said = {}
     if not isinstance(said, dict) or said.get("format") != FORMAT:
         raise BackupError(
-            gettext_noop("{file} has no manifest of a kind known here: it is cut off, or no backup"),
+            gettext_noop(
+                "{file} has no manifest of a kind known here: it is cut off, or no backup"
+            ),
             file=file,
         )
     stated = said.get("files")
     if stated != files:
         stated = stated if isinstance(stated, dict) else {}
-        wrong = sorted(
-            name for name in {*stated, *files} if stated.get(name) != files.get(name)
-        )
+        wrong = sorted(name for name in {*stated, *files} if stated.get(name) != files.get(name))
         raise BackupError(
             gettext_noop("{file} was changed or is damaged: {names}; nothing was restored"),
             file=file,
@@ -274,7 +275,9 @@ def _restore_database(building: Path) -> None:
     asked = bool(os.environ.get("DATABASE_URL"))
     if dump.exists() != asked:
         raise BackupError(
-            gettext_noop("the backup holds a PostgreSQL database: name an empty one in DATABASE_URL")
+            gettext_noop(
+                "the backup holds a PostgreSQL database: name an empty one in DATABASE_URL"
+            )
             if dump.exists()
             else gettext_noop("the backup holds a SQLite database: restore it without DATABASE_URL")
         )
@@ -290,6 +293,6 @@ def _restore_database(building: Path) -> None:
 
 
 def _target() -> list[str]:
-    from django.db import connection  # noqa: PLC0415  the node has been entered
+    from django.db import connection
 
     return [f"--dbname={connection.settings_dict['NAME']}"]

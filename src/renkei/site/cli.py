@@ -8,9 +8,9 @@ that ``--node`` or ``RENKEI_NODE`` names.
 
 import ast
 import json
-
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -51,7 +51,7 @@ def load_room(label: str, folder: Path | None) -> click.Command:
     Raises:
         NodeConfigError: the commands need a node and there is none, or more than one.
     """
-    from renkei.site import node as life  # noqa: PLC0415  not for --help
+    from renkei.site import node as life
 
     module = room_commands()[label][0]
     try:
@@ -59,10 +59,8 @@ def load_room(label: str, folder: Path | None) -> click.Command:
     except NodeConfigError:
         if not {"--help"} & set(sys.argv):
             raise
-        try:
+        with suppress(Exception):  # Django's many, where the commands need it
             return _group(module, label)  # help needs no node where the commands need none
-        except Exception:  # noqa: BLE001  whatever Django raises when it is not set up
-            pass
         raise
     return _group(module, label)
 
@@ -118,7 +116,7 @@ class Root(commands.Group):
             command = load_room(name, ctx.params.get("node_folder"))
         return name, command, rest
 
-    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:  # noqa: ANN401  as click has it
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run, and say what was refused."""
         words_given = list(sys.argv[1:] if args is None else args)
         try:
@@ -157,15 +155,15 @@ def _of_django(error: Exception) -> RenkeiError | None:
     """Return what an error of Django says to a person; ``None`` for a defect of ours."""
     if "django.db" not in sys.modules:
         return None
-    from django.core.exceptions import ImproperlyConfigured, ValidationError  # noqa: PLC0415
-    from django.db import InterfaceError, OperationalError  # noqa: PLC0415
+    from django.core.exceptions import ImproperlyConfigured, ValidationError
+    from django.db import InterfaceError, OperationalError
 
     if isinstance(error, OperationalError | InterfaceError | ImproperlyConfigured):
         return DatabaseError(
             gettext_noop("the node's database cannot be used: {why}"), why=str(error).strip()
         )
     if isinstance(error, ValidationError):
-        from renkei.base import problems  # noqa: PLC0415
+        from renkei.base import problems
 
         return problems.as_renkei(error)
     return None
@@ -173,7 +171,9 @@ def _of_django(error: Exception) -> RenkeiError | None:
 
 @click.group(
     cls=Root,
-    help=gettext_noop("Renkei: nations run one science and technology programme, each on its own node."),
+    help=gettext_noop(
+        "Renkei: nations run one science and technology programme, each on its own node."
+    ),
 )
 @click.version_option(__version__, prog_name="renkei")
 @click.option(

@@ -87,7 +87,9 @@ class PartnerType(click.ParamType):  # type: ignore[type-arg]  # generic in the 
         name, colon, rest = str(value).partition(":")
         party, second_colon, address = rest.partition(":")
         if not (colon and second_colon and address):
-            self.fail(_("{value!r} is not like jp:JP:http://127.0.0.1:8802", value=value), param, ctx)
+            self.fail(
+                _("{value!r} is not like jp:JP:http://127.0.0.1:8802", value=value), param, ctx
+            )
         return Partner(name=name, party=party, address=address)
 
 
@@ -100,17 +102,39 @@ class PartnerType(click.ParamType):  # type: ignore[type-arg]  # generic in the 
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @click.option("--name", required=True, help=gettext_noop("Short name of the node, such as us."))
 @click.option("--party", required=True, help=gettext_noop("Country code of its party, such as US."))
-@click.option("--partner", "partners", multiple=True, type=PartnerType(), help=gettext_noop("A partner's node."))
-@click.option("--base-port", type=BASE_PORT, default=BASE_PORT_DEFAULT, show_default=True, help=gettext_noop("Listen at this port + 1 (web), + 11 (bulk), + 21 (ETSI 014)."))
+@click.option(
+    "--partner",
+    "partners",
+    multiple=True,
+    type=PartnerType(),
+    help=gettext_noop("A partner's node."),
+)
+@click.option(
+    "--base-port",
+    type=BASE_PORT,
+    default=BASE_PORT_DEFAULT,
+    show_default=True,
+    help=gettext_noop("Listen at this port + 1 (web), + 11 (bulk), + 21 (ETSI 014)."),
+)
 @click.option("--web-port", type=PORT, help=gettext_noop("Port of pages and API."))
 @click.option("--bulk-port", type=PORT, help=gettext_noop("Port of bulk bytes."))
 @click.option("--etsi014-port", type=PORT, help=gettext_noop("Port of key delivery."))
-@click.option("--host", "hosts", multiple=True, help=gettext_noop("A host name that the node answers to, besides this machine's own."))
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    help=gettext_noop("A host name that the node answers to, besides this machine's own."),
+)
 @click.option("--secure", is_flag=True, help=gettext_noop("The node stands behind HTTPS."))
-@click.option("--demonstration", is_flag=True, help=gettext_noop("Pages and API say that this is a demonstration."))
+@click.option(
+    "--demonstration",
+    is_flag=True,
+    help=gettext_noop("Pages and API say that this is a demonstration."),
+)
 @as_json
-def init(  # noqa: PLR0913  one parameter an option
+def init(
     folder: Path,
+    *,
     name: str,
     party: str,
     partners: tuple[Partner, ...],
@@ -119,13 +143,12 @@ def init(  # noqa: PLR0913  one parameter an option
     bulk_port: int | None,
     etsi014_port: int | None,
     hosts: tuple[str, ...],
-    *,
     secure: bool,
     demonstration: bool,
     as_json: bool,
 ) -> None:
     """Found a node."""
-    from renkei.site import node as life  # noqa: PLC0415  not for --help
+    from renkei.site import node as life
 
     wanted = NodeConfig(
         folder=folder,
@@ -156,11 +179,13 @@ def init(  # noqa: PLR0913  one parameter an option
         )
 
 
-@node.command(help=gettext_noop("Serve the pages and the API of the node in DIR, in the foreground."))
+@node.command(
+    help=gettext_noop("Serve the pages and the API of the node in DIR, in the foreground.")
+)
 @click.argument("folder", metavar="DIR", type=FOLDER)
 def serve(folder: Path) -> None:
     """Run the web server."""
-    from renkei.site import serve as processes  # noqa: PLC0415  not for --help
+    from renkei.site import serve as processes
 
     processes.web(folder)
 
@@ -169,17 +194,19 @@ def serve(folder: Path) -> None:
 @click.argument("folder", metavar="DIR", type=FOLDER)
 def work(folder: Path) -> None:
     """Run the job worker."""
-    from renkei.site import serve as processes  # noqa: PLC0415  not for --help
+    from renkei.site import serve as processes
 
     processes.work(folder)
 
 
-@node.command(help=gettext_noop("Bring the database of the node in DIR up to date with the program."))
+@node.command(
+    help=gettext_noop("Bring the database of the node in DIR up to date with the program.")
+)
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @as_json
 def migrate(folder: Path, *, as_json: bool) -> None:
     """Apply migrations."""
-    from renkei.site import node as life  # noqa: PLC0415  not for --help
+    from renkei.site import node as life
 
     life.enter(folder)
     applied = life.migrate()
@@ -191,12 +218,14 @@ def migrate(folder: Path, *, as_json: bool) -> None:
         tell(_("The database is up to date."))
 
 
-@node.command(help=gettext_noop("Check configuration, keys, database and records of the node in DIR."))
+@node.command(
+    help=gettext_noop("Check configuration, keys, database and records of the node in DIR.")
+)
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @as_json
 def check(folder: Path, *, as_json: bool) -> None:
     """Check a node."""
-    from renkei.site import node as life  # noqa: PLC0415  not for --help
+    from renkei.site import node as life
 
     found = life.checks(folder)
     if as_json:
@@ -208,13 +237,15 @@ def check(folder: Path, *, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-@node.command(help=gettext_noop("Write everything that the node in DIR must keep to FILE, while it runs."))
+@node.command(
+    help=gettext_noop("Write everything that the node in DIR must keep to FILE, while it runs.")
+)
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @click.argument("file", metavar="FILE.tar.gz", type=FILE)
 @as_json
 def backup(folder: Path, file: Path, *, as_json: bool) -> None:
     """Back a node up."""
-    from renkei.site import backup as archive  # noqa: PLC0415  not for --help
+    from renkei.site import backup as archive
 
     done = archive.back_up(folder, file)
     if as_json:
@@ -235,7 +266,7 @@ def backup(folder: Path, file: Path, *, as_json: bool) -> None:
 @as_json
 def restore(file: Path, folder: Path, *, as_json: bool) -> None:
     """Restore a node."""
-    from renkei.site import backup as archive  # noqa: PLC0415  not for --help
+    from renkei.site import backup as archive
 
     done = archive.restore(file, folder)
     if as_json:
@@ -249,7 +280,8 @@ def restore(file: Path, folder: Path, *, as_json: bool) -> None:
 @click.option("--base-port", type=BASE_PORT, required=True)
 def prepare(folder: Path, base_port: int) -> None:
     """Make one node of a demonstration ready: what ``up`` runs for each, side by side."""
-    from renkei.site import node as life, supervisor  # noqa: PLC0415  not for --help
+    from renkei.site import node as life
+    from renkei.site import supervisor
 
     known = json.load(sys.stdin)["accounts"]
     wanted = supervisor.pair(folder.parent, base_port)[folder]
@@ -270,10 +302,26 @@ def user() -> None:
 )
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @click.argument("name")
-@click.option("--role", "roles", multiple=True, required=True, type=click.Choice(ROLES), help=gettext_noop("What the person may do for the node's party; several are possible."))
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    required=True,
+    type=click.Choice(ROLES),
+    help=gettext_noop("What the person may do for the node's party; several are possible."),
+)
 @click.option("--full-name", default="", help=gettext_noop("Shown beside what the person does."))
-@click.option("--language", default="", type=click.Choice(["", "en", "ja"]), help=gettext_noop("The person's language; the browser's if not given."))
-@click.option("--password-stdin", is_flag=True, help=gettext_noop("Read the password from the first line of stdin."))
+@click.option(
+    "--language",
+    default="",
+    type=click.Choice(["", "en", "ja"]),
+    help=gettext_noop("The person's language; the browser's if not given."),
+)
+@click.option(
+    "--password-stdin",
+    is_flag=True,
+    help=gettext_noop("Read the password from the first line of stdin."),
+)
 @as_json
 def user_add(
     folder: Path,
@@ -286,7 +334,7 @@ def user_add(
     as_json: bool,
 ) -> None:
     """Make an account."""
-    from renkei.site import node as life  # noqa: PLC0415  not for --help
+    from renkei.site import node as life
 
     given = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     life.enter(folder)
@@ -305,7 +353,11 @@ def user_add(
 
 
 var_option = click.option(
-    "--var", type=FOLDER, default=Path("var"), show_default=True, help=gettext_noop("Folder of the pair.")
+    "--var",
+    type=FOLDER,
+    default=Path("var"),
+    show_default=True,
+    help=gettext_noop("Folder of the pair."),
 )
 
 
@@ -317,13 +369,27 @@ var_option = click.option(
     ),
 )
 @var_option
-@click.option("--base-port", type=BASE_PORT, default=BASE_PORT_DEFAULT, show_default=True, help=gettext_noop("The nodes listen at this port + 1 and + 2."))
-@click.option("--fresh", is_flag=True, help=gettext_noop("Remove the nodes of this folder and found new ones."))
-@click.option("--detach", is_flag=True, help=gettext_noop("Return when the nodes answer; `renkei down` stops them."))
+@click.option(
+    "--base-port",
+    type=BASE_PORT,
+    default=BASE_PORT_DEFAULT,
+    show_default=True,
+    help=gettext_noop("The nodes listen at this port + 1 and + 2."),
+)
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help=gettext_noop("Remove the nodes of this folder and found new ones."),
+)
+@click.option(
+    "--detach",
+    is_flag=True,
+    help=gettext_noop("Return when the nodes answer; `renkei down` stops them."),
+)
 @as_json
 def up(var: Path, base_port: int, *, fresh: bool, detach: bool, as_json: bool) -> None:
     """Run a pair."""
-    from renkei.site import supervisor  # noqa: PLC0415  not for --help
+    from renkei.site import supervisor
 
     def when_up(rows: list[supervisor.Row]) -> None:
         ready = "Renkei is up"  # fixed: scripts wait for this line
@@ -348,7 +414,12 @@ def up(var: Path, base_port: int, *, fresh: bool, detach: bool, as_json: bool) -
 
 def print_table(rows: Sequence[dict[str, str]]) -> None:
     """Print the nodes and the sign-in of their officers in columns."""
-    heads = {"node": _("node"), "address": _("address"), "name": _("officer"), "password": _("password")}
+    heads = {
+        "node": _("node"),
+        "address": _("address"),
+        "name": _("officer"),
+        "password": _("password"),
+    }
     lines = [heads, *rows]
     widths = {key: max(width(line[key]) for line in lines) for key in heads}
     for line in lines:
@@ -358,17 +429,20 @@ def print_table(rows: Sequence[dict[str, str]]) -> None:
 
 def width(text: str) -> int:
     """Return how many columns of a terminal a text takes: a Japanese letter takes two."""
-    import unicodedata  # noqa: PLC0415  not for --help
+    import unicodedata
 
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-@click.command(cls=Command, help=gettext_noop("Stop the nodes that `renkei up` started, and wait for their end."))
+@click.command(
+    cls=Command,
+    help=gettext_noop("Stop the nodes that `renkei up` started, and wait for their end."),
+)
 @var_option
 @as_json
 def down(var: Path, *, as_json: bool) -> None:
     """Stop a pair."""
-    from renkei.site import supervisor  # noqa: PLC0415  not for --help
+    from renkei.site import supervisor
 
     pid = supervisor.down(var)
     if as_json:

@@ -134,7 +134,9 @@ def load(folder: Path) -> NodeConfig:
         raise NodeConfigError(
             gettext_noop("{file} is not TOML: {error}"), file=file, error=error
         ) from error
-    config: NodeConfig = _table(NodeConfig, table, where=str(file), extra={"folder": folder.resolve()})
+    config: NodeConfig = _table(
+        NodeConfig, table, where=str(file), extra={"folder": folder.resolve()}
+    )
     check(config, file)
     missing = [path for path in (config.secret_key, config.blobs) if not path.exists()]
     if missing:
@@ -279,7 +281,7 @@ def check(config: NodeConfig, file: Path) -> None:
             file=file,
             ports=", ".join(map(str, ports)),
         )
-    if not 0 < config.max_upload_mib <= 1024:  # noqa: PLR2004  said in the message
+    if not 0 < config.max_upload_mib <= 1024:
         raise NodeConfigError(
             gettext_noop("{file}: max_upload_mib {value}: within 1 to 1024"),
             file=file,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from renkei import __version__
-from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
+from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
 from renkei.site import config, words
 from renkei.site.config import NodeConfig, NodeConfigError
 
@@ -78,9 +78,9 @@ def enter(folder: Path, *, founding: bool = False) -> NodeConfig:
         raise NodeConfigError(config.HALF_MADE, folder=folder, missing=node.database.name)
     os.environ["RENKEI_NODE"] = str(node.folder)
     os.environ["DJANGO_SETTINGS_MODULE"] = "renkei.site.settings"
-    import django  # noqa: PLC0415  heavy, and useless without a node
-    from django.apps import apps  # noqa: PLC0415
-    from django.utils import translation  # noqa: PLC0415
+    import django
+    from django.apps import apps
+    from django.utils import translation
 
     if not apps.ready:
         django.setup()
@@ -90,7 +90,7 @@ def enter(folder: Path, *, founding: bool = False) -> NodeConfig:
 
 def leave() -> None:
     """Close the node's database, so that nothing of it is open in a child or a moved folder."""
-    from django.db import connections  # noqa: PLC0415
+    from django.db import connections
 
     connections.close_all()
 
@@ -172,11 +172,13 @@ def refuse_used_database() -> None:
     Raises:
         FolderInUseError: it does.
     """
-    from django.db import connection  # noqa: PLC0415
+    from django.db import connection
 
     if connection.vendor != "sqlite" and connection.introspection.table_names():
         raise FolderInUseError(
-            gettext_noop("the database that DATABASE_URL names is not empty: each node needs its own")
+            gettext_noop(
+                "the database that DATABASE_URL names is not empty: each node needs its own"
+            )
         )
 
 
@@ -203,8 +205,8 @@ def rewrite(folder: Path, node: NodeConfig) -> None:
 
 def pending() -> list[str]:
     """Return the migrations that the database still lacks, as ``app.name``."""
-    from django.db import connection  # noqa: PLC0415
-    from django.db.migrations.executor import MigrationExecutor  # noqa: PLC0415
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
 
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -231,7 +233,7 @@ def refuse_pending(folder: Path) -> None:
 
 def migrate() -> list[str]:
     """Bring the database up to date; return what was applied."""
-    from django.core.management import call_command  # noqa: PLC0415
+    from django.core.management import call_command
 
     lacking = pending()
     if lacking:
@@ -241,8 +243,8 @@ def migrate() -> list[str]:
 
 def collect_static(node: NodeConfig) -> bool:
     """Put the static files into the node's cache when they changed; tell whether they had."""
-    from django.contrib.staticfiles.finders import get_finders  # noqa: PLC0415
-    from django.core.management import call_command  # noqa: PLC0415
+    from django.contrib.staticfiles.finders import get_finders
+    from django.core.management import call_command
 
     seen = hashlib.sha256(__version__.encode())
     for finder in get_finders():
@@ -264,7 +266,12 @@ def collect_static(node: NodeConfig) -> bool:
 
 
 def add_user(
-    *, name: str, roles: Sequence[str], password: str | None, full_name: str = "", language: str = ""
+    *,
+    name: str,
+    roles: Sequence[str],
+    password: str | None,
+    full_name: str = "",
+    language: str = "",
 ) -> str:
     """Make an account with roles for the node's party; return its password.
 
@@ -279,12 +286,12 @@ def add_user(
         ConflictError: the name is taken.
         PasswordRefusedError: the password is too weak.
     """
-    from django.conf import settings  # noqa: PLC0415
-    from django.contrib.auth.password_validation import validate_password  # noqa: PLC0415
-    from django.core.exceptions import ValidationError  # noqa: PLC0415
-    from django.db import transaction  # noqa: PLC0415
+    from django.conf import settings
+    from django.contrib.auth.password_validation import validate_password
+    from django.core.exceptions import ValidationError
+    from django.db import transaction
 
-    from renkei.base.models import Grant, User  # noqa: PLC0415
+    from renkei.base.models import Grant, User
 
     user = User(username=name, first_name=full_name, language=language)
     if User.objects.filter(username=name).exists():
@@ -320,10 +327,10 @@ def demonstration_accounts(known: Sequence[Mapping[str, str]]) -> list[Account]:
         known: this node's entries of ``demo.json``. What they say and still holds is kept; an
             account whose password nobody knows any more is given a new one.
     """
-    from django.conf import settings  # noqa: PLC0415
-    from django.db import transaction  # noqa: PLC0415
+    from django.conf import settings
+    from django.db import transaction
 
-    from renkei.base.models import ApiToken, Grant, User  # noqa: PLC0415
+    from renkei.base.models import ApiToken, Grant, User
 
     node = settings.NODE
     by_role = {entry["role"]: entry for entry in known}
@@ -335,7 +342,9 @@ def demonstration_accounts(known: Sequence[Mapping[str, str]]) -> list[Account]:
         password = entry.get("password") or random_password()
         if token and token.user.username == name and entry.get("password"):
             accounts.append(
-                Account(node=node.name, role=role, name=name, password=password, token=entry["token"])
+                Account(
+                    node=node.name, role=role, name=name, password=password, token=entry["token"]
+                )
             )
             continue
         with transaction.atomic():
@@ -370,7 +379,7 @@ def prepare_demonstration(
     """
 
     def fill() -> dict[str, object]:
-        from renkei.record import door  # noqa: PLC0415  needs a loaded Django
+        from renkei.record import door
 
         commitments = door.ensure_shipped()
         accounts = [asdict(account) for account in demonstration_accounts(known)]
@@ -470,7 +479,7 @@ def _check_keys(folder: Path) -> str:
 
 def _check_database(folder: Path) -> str:
     enter(folder)
-    from django.db import connection  # noqa: PLC0415
+    from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
@@ -483,7 +492,7 @@ def _check_migrations(folder: Path) -> str:
 
 
 def _check_integrity() -> str:
-    from django.db import connection  # noqa: PLC0415
+    from django.db import connection
 
     if connection.vendor != "sqlite":
         return words.gettext("kept by {database}", database=connection.vendor)
@@ -496,7 +505,7 @@ def _check_integrity() -> str:
 
 
 def _check_record() -> str:
-    from renkei.record import door  # noqa: PLC0415
+    from renkei.record import door
 
     check = getattr(door, "check", None)
     if check and (wrong := check()):

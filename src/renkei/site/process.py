@@ -9,7 +9,9 @@ import threading
 import time
 from collections.abc import Callable
 
-SUPERVISOR = "RENKEI_SUPERVISOR"  # environment: process id of the supervisor, for its children alone
+SUPERVISOR = (
+    "RENKEI_SUPERVISOR"  # environment: process id of the supervisor, for its children alone
+)
 PR_SET_PDEATHSIG = 1
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -46,6 +48,6 @@ def load_application(_target: str) -> Callable[..., object]:
     server = multiprocessing.parent_process()
     if server and server.pid:
         die_with_parent(server.pid, by=signal.SIGKILL)
-    from renkei.site.wsgi import application  # noqa: PLC0415  Django is loaded here, in the worker
+    from renkei.site.wsgi import application
 
     return application

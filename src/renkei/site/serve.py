@@ -1,11 +1,13 @@
 """The processes of a node: the web server and the job worker, each in the foreground."""
 
+import gc
 import socket
 import time
 from pathlib import Path
 
 from renkei.kit.errors import RenkeiError, gettext_noop
-from renkei.site import node as life, process
+from renkei.site import node as life
+from renkei.site import process
 from renkei.site.config import NodeConfig
 
 THREADS = 4
@@ -75,15 +77,19 @@ def web(folder: Path) -> None:
     config = ready(folder)
     if not becomes_free(config.listen.host, config.listen.web, within=LINGER_SECONDS):
         raise PortTakenError(
-            gettext_noop("{host}:{port} is taken: stop what listens there, or change [listen] in {file}"),
+            gettext_noop(
+                "{host}:{port} is taken: stop what listens there, or change [listen] in {file}"
+            ),
             host=config.listen.host,
             port=config.listen.web,
             file=folder / "node.toml",
         )
     life.collect_static(config)
     life.leave()  # the worker below is a fork of this process
-    from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415  not for other commands
-    from granian.server import Server  # noqa: PLC0415
+    gc.collect()
+    gc.freeze()  # what both have stays shared: no collection touches it any more
+    from granian.constants import HTTPModes, Interfaces
+    from granian.server import Server
 
     server = Server(
         "renkei.site.wsgi:application",
@@ -112,7 +118,7 @@ def work(folder: Path) -> None:
         MigrationsPendingError: the database is older than the program.
     """
     config = ready(folder)
-    from renkei.base import jobs  # noqa: PLC0415  needs a loaded Django
+    from renkei.base import jobs
 
     (folder / "cache").mkdir(exist_ok=True)
     jobs.work(config.folder / "cache" / "worker.lock")

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
-from renkei.site import config, node as life, process
+from renkei.site import config, process
+from renkei.site import node as life
 from renkei.site.config import Listen, NodeConfig, Partner
 from renkei.site.serve import becomes_free
 from renkei.site.words import gettext as _
@@ -182,7 +183,8 @@ def _environment() -> dict[str, str]:
 
 def tell(sentence: str) -> None:
     """Say something to the person, beside the data."""
-    print(sentence, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()
 
 
 @dataclass
@@ -280,7 +282,9 @@ class Pair:
             for folder, node in nodes.items():
                 if not folder.exists():
                     tell(_("founding the node {name} in {folder}", name=node.name, folder=folder))
-                errors: IO[bytes] = _rotated(self.var / "logs" / f"{node.name}-prepare.log").open("wb")
+                errors: IO[bytes] = _rotated(self.var / "logs" / f"{node.name}-prepare.log").open(
+                    "wb"
+                )
                 asked = {"accounts": [entry for entry in known if entry.get("node") == node.name]}
                 child = subprocess.Popen(  # noqa: S603  our own command line
                     [sys.executable, "-m", "renkei.site.cli", "node", "prepare", str(folder),
