@@ -12,7 +12,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
-
 from tests.site.command import renkei
 from tests.system.test_up import free_base_port, health, until
 
