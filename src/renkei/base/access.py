@@ -71,7 +71,7 @@ def access(*roles: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401  as the view takes them
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             check(request, rule)
             return view(request, *args, **kwargs)
 
@@ -132,7 +132,11 @@ class AccessMiddleware:
         return self.get_response(request)
 
     def process_view(
-        self, request: HttpRequest, view: Callable[..., HttpResponseBase], _args: Any, _kwargs: Any  # noqa: ANN401
+        self,
+        request: HttpRequest,
+        view: Callable[..., HttpResponseBase],
+        _args: Any,
+        _kwargs: Any,
     ) -> HttpResponseBase | None:
         """Refuse what states nothing, and a token that is not known."""
         try:

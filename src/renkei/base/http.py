@@ -63,7 +63,7 @@ def public_page(version: Callable[[], str]) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def conditional(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401  as the view takes them
+        def conditional(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             # A message ("you have signed out") is for one reader, once.
             is_personal = request.user.is_authenticated or len(get_messages(request)) > 0
             if request.method not in {"GET", "HEAD"} or is_personal:
@@ -127,7 +127,9 @@ class BodyLimitMiddleware:
             return problems.refuse(
                 request,
                 TooLargeError(
-                    gettext_noop("the request carries more than this node accepts: at most {mib} MiB"),
+                    gettext_noop(
+                        "the request carries more than this node accepts: at most {mib} MiB"
+                    ),
                     mib=settings.NODE.max_upload_mib,
                 ),
             )

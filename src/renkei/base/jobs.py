@@ -129,7 +129,8 @@ def work(lock: Path, *, interval: float = 0.5, batch: bool = False) -> None:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise WorkerRunsError(
-                gettext_noop("a worker of this node is running already: {lock} is locked"), lock=lock
+                gettext_noop("a worker of this node is running already: {lock} is locked"),
+                lock=lock,
             ) from error
         recover()
         worker = Worker(

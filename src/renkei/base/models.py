@@ -56,9 +56,7 @@ class Grant(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["user", "party", "role"], name="base_grant_once"),
-            models.CheckConstraint(
-                name="base_grant_known_role", condition=Q(role__in=Role.values)
-            ),
+            models.CheckConstraint(name="base_grant_known_role", condition=Q(role__in=Role.values)),
         ]
 
     def __str__(self) -> str:
@@ -88,9 +86,7 @@ class ApiToken(models.Model):
     def find(cls, text: str) -> Self | None:
         """Return the live token with this text."""
         return (
-            cls.objects.filter(
-                digest=cls.digest_of(text), revoked_at=None, user__is_active=True
-            )
+            cls.objects.filter(digest=cls.digest_of(text), revoked_at=None, user__is_active=True)
             .select_related("user")
             .first()
         )
@@ -125,5 +121,3 @@ class Job(models.Model):
     def is_cancelling(self) -> bool:
         """Tell whether a stop was asked for and has not happened yet."""
         return self.cancel_asked_at is not None and self.cancelled_at is None
-
-

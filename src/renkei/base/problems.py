@@ -21,7 +21,8 @@ from django.http import (
 )
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.translation import get_language, gettext, gettext_lazy as _
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
 
 from renkei.kit.errors import (
     ForbiddenError,
@@ -198,7 +199,8 @@ class ProblemMiddleware:
 def _is_bare(response: HttpResponse) -> bool:
     """Tell whether this is an error answer that Django made without our templates."""
     return response.status_code in {400, 405, 413} and (
-        "problem" not in response.get("Content-Type", "") and b"data-problem" not in response.content
+        "problem" not in response.get("Content-Type", "")
+        and b"data-problem" not in response.content
     )
 
 

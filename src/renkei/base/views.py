@@ -61,7 +61,9 @@ def root(request: HttpRequest) -> HttpResponseRedirect:
 def language(request: HttpRequest, code: str) -> HttpResponseRedirect:
     """Remember the reader's language and show the same page in it."""
     if code not in LANGUAGES:
-        raise NotFoundError(gettext_noop("there is no language {code}; there are: en, ja"), code=code)
+        raise NotFoundError(
+            gettext_noop("there is no language {code}; there are: en, ja"), code=code
+        )
     here = request.GET.get("next", "/")
     if not url_has_allowed_host_and_scheme(here, allowed_hosts=None):
         here = "/"

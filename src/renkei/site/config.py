@@ -117,7 +117,9 @@ def load(folder: Path) -> NodeConfig:
     file = folder / "node.toml"
     if not file.is_file():
         raise NodeConfigError(
-            gettext_noop("no node in {folder}: there is no node.toml; `renkei node init` founds one"),
+            gettext_noop(
+                "no node in {folder}: there is no node.toml; `renkei node init` founds one"
+            ),
             folder=folder,
         )
     try:
@@ -155,7 +157,9 @@ def dump(config: NodeConfig) -> str:
         tables += [f"{item.name} = {_toml(getattr(part, item.name))}" for item in fields(part)]
     for partner in config.partners:
         tables += ["", "[[partners]]"]
-        tables += [f"{item.name} = {_toml(getattr(partner, item.name))}" for item in fields(partner)]
+        tables += [
+            f"{item.name} = {_toml(getattr(partner, item.name))}" for item in fields(partner)
+        ]
     return "\n".join([*lines, *tables, ""])
 
 
@@ -172,7 +176,7 @@ def _toml(value: object) -> str:
 
 def _table(
     kind: type[Any], table: Mapping[str, Any], *, where: str, extra: Mapping[str, Any] | None = None
-) -> Any:  # noqa: ANN401  one of the dataclasses above
+) -> Any:
     extra = extra or {}
     known = {item.name: item for item in fields(kind) if item.name not in extra}
     for key in table:
@@ -191,19 +195,17 @@ def _table(
     try:
         return kind(**values, **extra)
     except TypeError as error:
-        absent = [
-            key for key, item in known.items() if key not in values and _is_required(item)
-        ]
+        absent = [key for key, item in known.items() if key not in values and _is_required(item)]
         raise NodeConfigError(
             gettext_noop("{where}: {absent} is missing"), where=where, absent=", ".join(absent)
         ) from error
 
 
-def _is_required(item: Any) -> bool:  # noqa: ANN401  dataclasses.Field is generic in its default
+def _is_required(item: Any) -> bool:
     return "MISSING" in repr(item.default) and "MISSING" in repr(item.default_factory)
 
 
-def _value(hint: Any, value: object, *, where: str) -> object:  # noqa: ANN401  a type or an alias
+def _value(hint: Any, value: object, *, where: str) -> object:
     if hint in {Listen, SignIn} and isinstance(value, dict):
         return _table(hint, value, where=where)
     if hint == tuple[Partner, ...] and isinstance(value, list):
@@ -225,7 +227,9 @@ def _value(hint: Any, value: object, *, where: str) -> object:  # noqa: ANN401  
 def _check(config: NodeConfig, file: Path) -> None:
     if not NAME.fullmatch(config.name):
         raise NodeConfigError(
-            gettext_noop("{file}: name {name!r}: lower-case letters, digits and hyphens, at most 31"),
+            gettext_noop(
+                "{file}: name {name!r}: lower-case letters, digits and hyphens, at most 31"
+            ),
             file=file,
             name=config.name,
         )

@@ -1,0 +1,1031 @@
+"""What officers do to the record. Every verb has an author and a reason and is one transaction."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import override
+
+from renkei.base import storage
+from renkei.base.models import User
+from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
+from renkei.record import engine, tasks
+from renkei.record.door._sums import add, count, summed
+from renkei.record.models import (
+    Amount,
+    Change,
+    Claim,
+    Commitment,
+    Disbursement,
+    Finding,
+    Lineage,
+    Milestone,
+    Organisation,
+    Outcome,
+    Participation,
+    Source,
+    State,
+    index,
+    label,
+)
+
+Passages = Sequence[tuple[int, int]]
+LONGEST_REASON = 500
+LONGEST_TITLE = 300
+LONGEST_NOTE = 4_000
+
+
+class UnknownSubjectError(NotFoundError):
+    """The record holds nothing under this name."""
+
+    code = "record.unknown"
+
+
+class StaleError(ConflictError):
+    """Somebody changed it after the caller read it."""
+
+    code = "record.stale"
+
+
+class TakenError(ConflictError):
+    """The name is taken."""
+
+    code = "record.taken"
+
+
+class MissingTranslationError(RenkeiError):
+    """A text that people read is given in one language alone."""
+
+    code = "record.missing_translation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Money:
+    """What an amount claim says besides its value."""
+
+    currency: str
+    side: str
+    nature: str
+    stage: str
+    relation: str = "total"
+    converted: str = ""
+    converted_currency: str = ""
+    rate: str = ""
+    rate_on: date | None = None
+
+
+@dataclass
+class Edit:
+    """One change under way: its author, reason and the version it makes."""
+
+    author: User | None
+    reason: str
+    version: int
+
+    def log(
+        self,
+        verb: str,
+        subject: str,
+        slug: str,
+        *,
+        field: str = "",
+        before: object = None,
+        after: object = None,
+    ) -> None:
+        """Write a line of history."""
+        Change.objects.create(
+            author=self.author,
+            reason=self.reason,
+            verb=verb,
+            subject=subject,
+            slug=slug,
+            field=field,
+            before=before,
+            after=after,
+            version=self.version,
+        )
+
+
+@contextmanager
+def change(*, author: User | None, reason: str) -> Iterator[Edit]:
+    """Hold the record's lock, count up its version, and draw the charts anew afterwards.
+
+    One writer at a time: the summary tables and the version that pages are cached by then never
+    disagree with the facts, on SQLite and PostgreSQL alike.
+    """
+    said = engine.check_text(reason, what=gettext_noop("reason"), longest=LONGEST_REASON)
+    with transaction.atomic():
+        State.objects.get_or_create(pk=1)
+        state = State.objects.select_for_update().get(pk=1)
+        state.version += 1
+        state.changed_at = timezone.now()
+        state.save()
+        yield Edit(author, said, state.version)
+        tasks.draw_later()
+
+
+def state() -> State:
+    """Return the version of the facts and when it came about."""
+    return State.objects.filter(pk=1).first() or State(pk=1, version=0)
+
+
+def find(model: type[Any], slug: str) -> Any:
+    """Return the row of that name.
+
+    Raises:
+        UnknownSubjectError: there is none.
+    """
+    row = model.objects.filter(slug=slug).first()
+    if row is None:
+        raise UnknownSubjectError(
+            gettext_noop("the record has no {kind} {slug!r}"),
+            kind=model._meta.verbose_name,  # noqa: SLF001  Django's public name for it
+            slug=slug,
+        )
+    return row
+
+
+def _fresh(row: Any, version: int | None) -> None:
+    """Refuse to change what somebody else changed since the caller read it."""
+    if version is not None and version != row.version:
+        raise StaleError(
+            gettext_noop(
+                "somebody changed {slug} while you edited it (version {there}, yours was {yours}): "
+                "load it again; nothing of yours was applied"
+            ),
+            slug=row.slug,
+            there=row.version,
+            yours=version,
+        )
+
+
+def _both(name: str, en: str, ja: str, *, longest: int = LONGEST_TITLE) -> tuple[str, str]:
+    """Return a required text in both languages."""
+    for language, text in (("en", en), ("ja", ja)):
+        if not text.strip():
+            raise MissingTranslationError(
+                gettext_noop("{field} is missing: every text is given in English and in Japanese"),
+                field=f"{name}_{language}",
+            )
+    return (
+        engine.check_text(en, what=f"{name}_en", longest=longest),
+        engine.check_text(ja, what=f"{name}_ja", longest=longest),
+    )
+
+
+def _maybe_both(name: str, en: str, ja: str) -> tuple[str, str]:
+    """Return an optional text in both languages or in none."""
+    if not en.strip() and not ja.strip():
+        return "", ""
+    return _both(name, en, ja, longest=LONGEST_NOTE)
+
+
+def _code(vocabulary: str, code: str) -> str:
+    known = engine.VOCABULARY[vocabulary]
+    if code not in known:
+        raise engine.BadClaimError(
+            gettext_noop("{field}: {text!r} is none of {known}"),
+            field=vocabulary,
+            text=code,
+            known=", ".join(known),
+        )
+    return code
+
+
+def _new_slug(model: type[Any], prefix: str, slug: str) -> str:
+    """Return a free name: the one asked for, or the next of this node's own."""
+    if slug:
+        if slugify(slug) != slug or len(slug) > 80:  # noqa: PLR2004  the column's length
+            raise engine.BadClaimError(
+                gettext_noop("{slug!r} is not a name: lower-case letters, digits and hyphens"),
+                slug=slug,
+            )
+        if model.objects.filter(slug=slug).exists():
+            raise TakenError(gettext_noop("the name {slug!r} is taken"), slug=slug)
+        return slug
+    stem = f"{settings.NODE.name}-{prefix}"
+    number = model.objects.filter(slug__startswith=stem).count() + 1
+    while model.objects.filter(slug=f"{stem}{number}").exists():
+        number += 1
+    return f"{stem}{number}"
+
+
+def _save(row: Any) -> None:
+    row.full_clean(validate_unique=False, validate_constraints=True)
+    row.save()
+
+
+# Commitments and their claims
+
+
+def add_commitment(
+    *,
+    author: User | None,
+    reason: str,
+    title_en: str,
+    title_ja: str,
+    source: str,
+    domain: str,
+    kind: str,
+    status: str,
+    parties: str,
+    funding_source: str = "unknown",
+    passages: Passages = (),
+    scope: str = "bilateral",
+    record_class: str = "commitment",
+    part_of: str = "",
+    note_en: str = "",
+    note_ja: str = "",
+    slug: str = "",
+    seen_on: date | None = None,
+) -> Commitment:
+    """Add a commitment; what it says of itself becomes published claims on ``source``."""
+    title = _both("title", title_en, title_ja)
+    note = _maybe_both("note", note_en, note_ja)
+    stated = {
+        "domain": domain,
+        "kind": kind,
+        "status": status,
+        "parties": parties,
+        "funding_source": funding_source,
+    }
+    checked = {field: engine.check_value(field, value) for field, value in stated.items()}
+    with change(author=author, reason=reason) as edit:
+        document: Source = find(Source, source)
+        placed = engine.check_passages(passages, characters=document.characters)
+        row = Commitment(
+            slug=_new_slug(Commitment, "c", slug),
+            record_class=_code("class", record_class),
+            title_en=title[0],
+            title_ja=title[1],
+            note_en=note[0],
+            note_ja=note[1],
+            scope=_code("scope", scope),
+            source=document,
+            part_of=find(Commitment, part_of) if part_of else None,
+            **checked,
+        )
+        _save(row)
+        Claim.objects.bulk_create(
+            Claim(
+                commitment=row,
+                field=field,
+                value=value,
+                source=document,
+                passages=placed,
+                seen_on=seen_on or timezone.localdate(),
+                is_published=True,
+                author=author,
+                reason=edit.reason,
+            )
+            for field, value in checked.items()
+        )
+        project(row)
+        add(count([row.pk]))  # not summed(): before, there was no row to count
+        reindex_commitments([row.pk])
+        edit.log("add", "commitment", row.slug, after={"title_en": title[0], **checked})
+    return row
+
+
+EDITABLE = ("title_en", "title_ja", "note_en", "note_ja", "scope", "record_class")
+
+
+def edit_commitment(
+    *,
+    author: User | None,
+    reason: str,
+    commitment: str,
+    version: int | None,
+    part_of: str | None = None,
+    **texts: str,
+) -> Commitment:
+    """Change what is ours about a commitment: titles, note, scope, class, the whole it belongs to.
+
+    Args:
+        part_of: name of the whole; empty for none; ``None`` leaves it.
+        **texts: any of ``EDITABLE``.
+    """
+    unknown = set(texts) - set(EDITABLE)
+    if unknown:
+        raise TypeError(f"{sorted(unknown)}: expected some of {EDITABLE}")
+    with change(author=author, reason=reason) as edit:
+        row: Commitment = find(Commitment, commitment)
+        _fresh(row, version)
+        with summed(row.pk):
+            before = {name: getattr(row, name) for name in texts}
+            for name, value in texts.items():
+                setattr(row, name, value.strip())
+            row.title_en, row.title_ja = _both("title", row.title_en, row.title_ja)
+            row.note_en, row.note_ja = _maybe_both("note", row.note_en, row.note_ja)
+            _code("scope", row.scope)
+            _code("class", row.record_class)
+            after = {name: getattr(row, name) for name in texts}
+            if part_of is not None:
+                before["part_of"] = row.part_of.slug if row.part_of else ""
+                row.part_of = _whole(row, part_of)
+                after["part_of"] = part_of
+            row.version += 1
+            _save(row)
+            project(row)
+        reindex_commitments([row.pk])
+        edit.log("edit", "commitment", row.slug, before=before, after=after)
+    return row
+
+
+def _whole(row: Commitment, slug: str) -> Commitment | None:
+    """Return the whole that ``row`` shall be part of; refuse a ring."""
+    if not slug:
+        return None
+    whole: Commitment = find(Commitment, slug)
+    above: Commitment | None = whole
+    while above is not None:
+        if above.pk == row.pk:
+            raise ConflictError(
+                gettext_noop("{slug} cannot be part of {whole}: that is a part of it already"),
+                slug=row.slug,
+                whole=whole.slug,
+            )
+        above = above.part_of
+    return whole
+
+
+def add_claim(
+    *,
+    author: User | None,
+    reason: str,
+    commitment: str,
+    field: str,
+    value: str,
+    source: str,
+    version: int | None = None,
+    qualifier: str = "exact",
+    passages: Passages = (),
+    seen_on: date | None = None,
+    money: Money | None = None,
+    publish: bool = False,
+) -> Claim:
+    """Add what a source says about one field; the first claim of a field is published."""
+    engine.check_field(field)
+    if engine.is_money(field) != (money is not None):
+        raise engine.BadClaimError(
+            gettext_noop(
+                "{field}: currency, side, nature and stage belong to an amount, and to it alone"
+            ),
+            field=field,
+        )
+    text = value.strip() if money else engine.check_value(field, value)
+    parts = checked_money(text, money, field) if money else {}
+    with change(author=author, reason=reason) as edit:
+        row: Commitment = find(Commitment, commitment)
+        _fresh(row, version)
+        document: Source = find(Source, source)
+        with summed(row.pk):
+            claim = Claim(
+                commitment=row,
+                field=field,
+                value=text,
+                qualifier=_code("qualifier", qualifier),
+                source=document,
+                passages=engine.check_passages(passages, characters=document.characters),
+                seen_on=seen_on or timezone.localdate(),
+                author=author,
+                reason=edit.reason,
+            )
+            _save(claim)
+            if money:
+                _save(Amount(claim=claim, commitment=row, **parts))
+            edit.log("claim", "commitment", row.slug, field=field, after=_said(claim))
+            if publish or not row.claims.filter(field=field, is_published=True).exists():
+                _publish(edit, claim)
+            row.version += 1
+            project(row)
+        reindex_commitments([row.pk])
+    return claim
+
+
+def checked_money(value: str, money: Money, field: str) -> dict[str, Any]:
+    """Return the columns of ``Amount`` for an amount claim, all of them checked."""
+    side = engine.side(money.side)
+    if field.startswith("amount:") and field != f"amount:{side}":
+        raise engine.BadClaimError(
+            gettext_noop("{field}: the side of this amount is {side}"), field=field, side=side
+        )
+    converted: dict[str, Any] = {}
+    given = [money.converted, money.converted_currency, money.rate, money.rate_on]
+    if any(given):
+        if not all(given):
+            raise engine.BadAmountError(
+                gettext_noop("a conversion has an amount, a currency, a rate and a date")
+            )
+        engine.check_value("target:rate", money.rate)
+        converted = {
+            "converted_minor": engine.to_minor(money.converted, money.converted_currency),
+            "converted_currency": money.converted_currency,
+            "rate": money.rate,
+            "rate_on": money.rate_on,
+        }
+    return {
+        "minor": engine.to_minor(value, money.currency),
+        "currency": money.currency,
+        "side": side,
+        "nature": _code("nature", money.nature),
+        "stage": _code("stage", money.stage),
+        "relation": _code("relation", money.relation),
+        **converted,
+    }
+
+
+def _said(claim: Claim) -> dict[str, object]:
+    """Return a claim as history shows it."""
+    said: dict[str, object] = {
+        "claim": claim.pk,
+        "value": claim.value,
+        "qualifier": claim.qualifier,
+        "source": claim.source.slug,
+    }
+    amount = Amount.objects.filter(claim=claim).first()
+    if amount is not None:
+        said |= {
+            "currency": amount.currency,
+            "side": amount.side,
+            "nature": amount.nature,
+            "stage": amount.stage,
+            "relation": amount.relation,
+        }
+    return said
+
+
+def _publish(edit: Edit, claim: Claim) -> None:
+    old = claim.commitment.claims.filter(field=claim.field, is_published=True).first()
+    if old is not None:
+        Claim.objects.filter(pk=old.pk).update(is_published=False)
+    Claim.objects.filter(pk=claim.pk).update(is_published=True)
+    claim.is_published = True
+    edit.log(
+        "publish",
+        "commitment",
+        claim.commitment.slug,
+        field=claim.field,
+        before=_said(old) if old else None,
+        after=_said(claim),
+    )
+
+
+def publish_claim(
+    *, author: User | None, reason: str, commitment: str, claim: int, version: int | None = None
+) -> Claim:
+    """Choose the claim that the record publishes; its rivals stay beside it.
+
+    A claim of another record of the same cluster may be chosen: it is taken over with its source.
+    """
+    with change(author=author, reason=reason) as edit:
+        row: Commitment = find(Commitment, commitment)
+        _fresh(row, version)
+        chosen = Claim.objects.select_related("commitment", "source").filter(pk=claim).first()
+        if chosen is None or (
+            chosen.commitment_id != row.pk
+            and (row.cluster_id is None or chosen.commitment.cluster_id != row.cluster_id)
+        ):
+            raise UnknownSubjectError(
+                gettext_noop("{slug} has no claim {claim}"), slug=row.slug, claim=claim
+            )
+        with summed(row.pk):
+            if chosen.commitment_id != row.pk:
+                chosen = _take_over(chosen, row, edit)
+            _publish(edit, chosen)
+            row.version += 1
+            project(row)
+        reindex_commitments([row.pk])
+    return chosen
+
+
+def _take_over(claim: Claim, row: Commitment, edit: Edit) -> Claim:
+    amount = Amount.objects.filter(claim=claim).first()
+    claim.pk = None
+    claim._state.adding = True  # noqa: SLF001  Django's way to copy a row
+    claim.commitment, claim.is_published = row, False
+    claim.author, claim.reason = edit.author, edit.reason
+    claim.save()
+    if amount is not None:
+        amount.claim, amount.commitment = claim, row
+        amount.save(force_insert=True)
+    return claim
+
+
+def project(row: Commitment) -> None:
+    """Set the columns of a commitment from its published claims, and save it."""
+    published = {
+        claim.field: claim
+        for claim in row.claims.filter(is_published=True).select_related("amount")
+    }
+    for field in ("domain", "kind", "status", "funding_source", "parties", "period"):
+        if field in published:
+            setattr(row, field, published[field].value)
+    dates = sorted(claim.value for field, claim in published.items() if field.startswith("date:"))
+    row.dated = dates[0] if dates else ""
+    total = published.get("amount")
+    amount = total.amount if total is not None else None
+    row.amount_minor = amount.minor if amount else None
+    row.amount_currency = amount.currency if amount else ""
+    row.amount_qualifier = total.qualifier if total else ""
+    row.amount_nature = amount.nature if amount else ""
+    row.amount_side = amount.side if amount else ""
+    row.amount_relation = amount.relation if amount else ""
+    row.is_counted = row.record_class == "commitment" and row.part_of_id is None and row.is_lead
+    row.save()
+
+
+# Organisations and sources
+
+
+def add_organisation(
+    *,
+    author: User | None,
+    reason: str,
+    title_en: str,
+    title_ja: str,
+    kind: str,
+    country: str = "",
+    aliases: Sequence[str] = (),
+    slug: str = "",
+) -> Organisation:
+    """Add an organisation."""
+    title = _both("title", title_en, title_ja)
+    codes = engine.parties(country.replace("/", ","))
+    with change(author=author, reason=reason) as edit:
+        row = Organisation(
+            slug=_new_slug(Organisation, "o", slug),
+            title_en=title[0],
+            title_ja=title[1],
+            kind=_code("organisation", kind),
+            country=codes.replace(",", "/"),
+            aliases=[engine.check_text(alias, what="alias") for alias in aliases],
+        )
+        _save(row)
+        index("organisation", {row.pk: organisation_text(row)})
+        edit.log("add", "organisation", row.slug, after={"title_en": title[0], "kind": kind})
+    return row
+
+
+def add_participation(
+    *, author: User | None, reason: str, commitment: str, organisation: str, role: str
+) -> Participation:
+    """Name an organisation's role in a commitment."""
+    with change(author=author, reason=reason) as edit:
+        row: Commitment = find(Commitment, commitment)
+        body: Organisation = find(Organisation, organisation)
+        if row.participations.filter(organisation=body, role=role).exists():
+            raise TakenError(
+                gettext_noop("{organisation} has this role in {slug} already"),
+                organisation=organisation,
+                slug=commitment,
+            )
+        part = Participation(commitment=row, organisation=body, role=_code("role", role))
+        _save(part)
+        row.version += 1
+        row.save()
+        reindex_commitments([row.pk])
+        edit.log(
+            "participate",
+            "commitment",
+            row.slug,
+            after={"organisation": organisation, "role": role},
+        )
+    return part
+
+
+def add_source(
+    *,
+    author: User | None,
+    reason: str,
+    title_en: str,
+    title_ja: str,
+    content: bytes,
+    reliability: str,
+    reliability_reason_en: str,
+    reliability_reason_ja: str,
+    language: str = "en",
+    publisher_en: str = "",
+    publisher_ja: str = "",
+    published: str = "",
+    address: str = "",
+    doi: str = "",
+    same_evidence_as: str = "",
+    slug: str = "",
+) -> Source:
+    """Add a source document and keep its text on this node.
+
+    Args:
+        content: the document, UTF-8 text.
+        same_evidence_as: a source of the same line of evidence; empty for a line of its own.
+    """
+    title = _both("title", title_en, title_ja)
+    publisher = _maybe_both("publisher", publisher_en, publisher_ja)
+    why = _both(
+        "reliability_reason", reliability_reason_en, reliability_reason_ja, longest=LONGEST_NOTE
+    )
+    text = engine.read(content)
+    day = engine.partial_date(published).text if published else ""
+    with change(author=author, reason=reason) as edit:
+        digest = engine.digest(content)
+        known = Source.objects.filter(sha256=digest).first()
+        if known is not None:
+            raise TakenError(
+                gettext_noop("this document is source {slug} already"), slug=known.slug
+            )
+        name = _new_slug(Source, "s", slug)
+        if same_evidence_as:
+            lineage = find(Source, same_evidence_as).lineage
+        else:
+            lineage = Lineage.objects.create(slug=f"l-{name}", title_en=title[0], title_ja=title[1])
+        row = Source(
+            slug=name,
+            title_en=title[0],
+            title_ja=title[1],
+            publisher_en=publisher[0],
+            publisher_ja=publisher[1],
+            language=language,
+            published=day,
+            sha256=digest,
+            size=len(content),
+            characters=len(text),
+            address=address,
+            doi=doi,
+            reliability=_code("reliability", reliability),
+            reliability_reason_en=why[0],
+            reliability_reason_ja=why[1],
+            lineage=lineage,
+            attached_at=timezone.now(),
+        )
+        _save(row)
+        storage.put(content)
+        index("source", {row.pk: source_text(row)})
+        edit.log("add", "source", row.slug, after={"title_en": title[0], "sha256": digest})
+    return row
+
+
+# Milestones, money paid, outcomes
+
+
+def add_milestone(
+    *,
+    author: User | None,
+    reason: str,
+    commitment: str,
+    title_en: str,
+    title_ja: str,
+    due: str,
+    metric: str = "",
+    target: str = "",
+    source: str = "",
+    version: int | None = None,
+) -> Milestone:
+    """Add what is due, and when."""
+    title = _both("title", title_en, title_ja)
+    day = engine.partial_date(due)
+    with change(author=author, reason=reason) as edit:
+        row: Commitment = find(Commitment, commitment)
+        _fresh(row, version)
+        milestone = Milestone(
+            commitment=row,
+            slug=_new_slug(Milestone, "m", ""),
+            title_en=title[0],
+            title_ja=title[1],
+            due=day.text,
+            due_last=day.last,
+            metric=metric.strip(),
+            target=target.strip(),
+            source=find(Source, source) if source else None,
+        )
+        _save(milestone)
+        row.version += 1
+        row.save()
+        edit.log(
+            "add milestone",
+            "commitment",
+            row.slug,
+            after={"milestone": milestone.slug, "title_en": title[0], "due": due},
+        )
+    return milestone
+
+
+def assess_milestone(
+    *,
+    author: User | None,
+    reason: str,
+    milestone: str,
+    state: str,
+    evidence: str = "",
+    evidence_address: str = "",
+    assessor: str = "",
+    assessed_on: date | None = None,
+    version: int | None = None,
+) -> Milestone:
+    """Say whether a milestone was delivered, on what evidence, and who judged it."""
+    with change(author=author, reason=reason) as edit:
+        row: Milestone = find(Milestone, milestone)
+        _fresh(row, version)
+        before = {"state": row.state, "evidence": row.evidence, "assessor": row.assessor}
+        row.state = _code("milestone", state)
+        row.evidence, row.evidence_address = evidence.strip(), evidence_address.strip()
+        row.assessor, row.assessed_on = assessor.strip(), assessed_on
+        row.version += 1
+        _save(row)
+        edit.log(
+            "assess milestone",
+            "commitment",
+            row.commitment.slug,
+            before=before,
+            after={
+                "milestone": row.slug,
+                "state": state,
+                "evidence": evidence,
+                "assessor": assessor,
+            },
+        )
+    return row
+
+
+def add_disbursement(
+    *,
+    author: User | None,
+    reason: str,
+    commitment: str,
+    value: str,
+    currency: str,
+    side: str,
+    nature: str,
+    paid_on: date,
+    recipient: str = "",
+    source: str = "",
+    evidence: str = "",
+    corrects: int | None = None,
+) -> Disbursement:
+    """Record money that was paid, or correct such a record: the old row stays, and counts no more."""
+    minor = engine.to_minor(value.strip(), currency)
+    payer = engine.side(side)
+    if paid_on > timezone.localdate():
+        raise engine.BadDateError(
+            gettext_noop("{day} lies in the future: what is not paid yet is no disbursement"),
+            day=paid_on.isoformat(),
+        )
+    with change(author=author, reason=reason) as edit:
+        row: Commitment = find(Commitment, commitment)
+        with summed(row.pk):
+            old = None
+            if corrects is not None:
+                old = row.disbursements.filter(pk=corrects, is_current=True).first()
+                if old is None:
+                    raise UnknownSubjectError(
+                        gettext_noop("{slug} has no current disbursement {number}"),
+                        slug=row.slug,
+                        number=corrects,
+                    )
+                Disbursement.objects.filter(pk=old.pk).update(is_current=False)
+            paid = Disbursement(
+                commitment=row,
+                minor=minor,
+                currency=currency,
+                side=payer,
+                nature=_code("nature", nature),
+                paid_on=paid_on,
+                recipient=find(Organisation, recipient) if recipient else None,
+                source=find(Source, source) if source else None,
+                evidence=evidence.strip(),
+                corrects=old,
+                author=author,
+            )
+            _save(paid)
+            row.version += 1
+            row.save()
+        edit.log(
+            "correct disbursement" if old else "add disbursement",
+            "commitment",
+            row.slug,
+            before=_paid(old) if old else None,
+            after=_paid(paid),
+        )
+    return paid
+
+
+def _paid(row: Disbursement) -> dict[str, object]:
+    return {
+        "disbursement": row.pk,
+        "value": str(row.value),
+        "currency": row.currency,
+        "side": row.side,
+        "nature": row.nature,
+        "paid_on": row.paid_on.isoformat(),
+    }
+
+
+def add_outcome(
+    *,
+    author: User | None,
+    reason: str,
+    commitment: str,
+    kind: str,
+    title_en: str,
+    title_ja: str,
+    identifier: str,
+    address: str = "",
+    published_on: str = "",
+) -> Outcome:
+    """Record what research gave; a publication is named by its DOI."""
+    title = _both("title", title_en, title_ja)
+    name = engine.check_identifier(_code("outcome", kind), identifier)
+    day = engine.partial_date(published_on).text if published_on else ""
+    with change(author=author, reason=reason) as edit:
+        row: Commitment = find(Commitment, commitment)
+        if row.outcomes.filter(identifier=name).exists():
+            raise TakenError(
+                gettext_noop("{slug} has the outcome {identifier} already"),
+                slug=row.slug,
+                identifier=name,
+            )
+        outcome = Outcome(
+            commitment=row,
+            kind=kind,
+            title_en=title[0],
+            title_ja=title[1],
+            identifier=name,
+            address=address.strip(),
+            published_on=day,
+        )
+        _save(outcome)
+        row.version += 1
+        row.save()
+        edit.log(
+            "add outcome",
+            "commitment",
+            row.slug,
+            after={"kind": kind, "identifier": name, "title_en": title[0]},
+        )
+    return outcome
+
+
+# Findings
+
+
+def add_finding(
+    *,
+    author: User | None,
+    reason: str,
+    kind: str,
+    severity: str,
+    detectable: str,
+    title_en: str,
+    title_ja: str,
+    commitments: Iterable[str] = (),
+    suggestion_en: str = "",
+    suggestion_ja: str = "",
+    slug: str = "",
+) -> Finding:
+    """Add a contradiction or gap that somebody saw."""
+    title = _both("title", title_en, title_ja, longest=LONGEST_NOTE)
+    suggestion = _maybe_both("suggestion", suggestion_en, suggestion_ja)
+    with change(author=author, reason=reason) as edit:
+        row = Finding(
+            slug=_new_slug(Finding, "x", slug),
+            kind=_code("finding_type", kind),
+            severity=_code("severity", severity),
+            detectable=_code("detectable", detectable),
+            title_en=title[0],
+            title_ja=title[1],
+            suggestion_en=suggestion[0],
+            suggestion_ja=suggestion[1],
+        )
+        _save(row)
+        row.commitments.set([find(Commitment, name) for name in commitments])
+        index("finding", {row.pk: finding_text(row)})
+        edit.log("add", "finding", row.slug, after={"title_en": title[0], "severity": severity})
+    return row
+
+
+def resolve_finding(
+    *,
+    author: User | None,
+    reason: str,
+    finding: str,
+    decision_en: str,
+    decision_ja: str,
+    version: int | None = None,
+    now: datetime | None = None,
+) -> Finding:
+    """Write down what was decided about a finding; the passages stay as they are."""
+    decision = _both("decision", decision_en, decision_ja, longest=LONGEST_NOTE)
+    with change(author=author, reason=reason) as edit:
+        row: Finding = find(Finding, finding)
+        _fresh(row, version)
+        before = {"state": row.state, "decision_en": row.decision_en}
+        row.state = "resolved"
+        row.decision_en, row.decision_ja = decision
+        row.decided_by, row.decided_at = author, now or timezone.now()
+        row.version += 1
+        _save(row)
+        index("finding", {row.pk: finding_text(row)})
+        edit.log(
+            "resolve",
+            "finding",
+            row.slug,
+            before=before,
+            after={"state": "resolved", "decision_en": decision[0]},
+        )
+    return row
+
+
+def reopen_finding(
+    *, author: User | None, reason: str, finding: str, version: int | None = None
+) -> Finding:
+    """Take a decision back; it stays in the history."""
+    with change(author=author, reason=reason) as edit:
+        row: Finding = find(Finding, finding)
+        _fresh(row, version)
+        before = {"state": row.state, "decision_en": row.decision_en}
+        row.state, row.decision_en, row.decision_ja = "open", "", ""
+        row.decided_by = row.decided_at = None
+        row.version += 1
+        _save(row)
+        edit.log("reopen", "finding", row.slug, before=before, after={"state": "open"})
+    return row
+
+
+# What search finds
+
+
+def organisation_text(row: Organisation) -> str:
+    """Return the text under which an organisation is found."""
+    return " ".join([row.slug, row.title_en, row.title_ja, row.country, *row.aliases])
+
+
+def source_text(row: Source) -> str:
+    """Return the text under which a source is found."""
+    return " ".join(
+        [
+            row.slug,
+            row.title_en,
+            row.title_ja,
+            row.publisher_en,
+            row.publisher_ja,
+            row.genre_en,
+            row.genre_ja,
+            row.doi,
+            row.original_file,
+            row.sha256,
+        ]
+    )
+
+
+def finding_text(row: Finding) -> str:
+    """Return the text under which a finding is found."""
+    return " ".join(
+        [
+            row.slug,
+            row.title_en,
+            row.title_ja,
+            row.suggestion_en,
+            row.suggestion_ja,
+            row.decision_en,
+            row.decision_ja,
+            *_in_both("finding_type", row.kind),
+        ]
+    )
+
+
+def _in_both(vocabulary: str, code: str) -> list[str]:
+    said = []
+    for language in ("en", "ja"):
+        with override(language):
+            said.append(label(vocabulary, code))
+    return said
+
+
+def reindex_commitments(ids: Iterable[int]) -> None:
+    """Put commitments in the search index under everything that belongs to them."""
+    rows = Commitment.objects.filter(pk__in=list(ids)).prefetch_related(
+        "participations__organisation", "claims", "source"
+    )
+    entries: dict[int, str] = {}
+    labels: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        words = [row.slug, row.title_en, row.title_ja, row.note_en, row.note_ja]
+        words += row.party_codes
+        for vocabulary in ("domain", "kind", "status", "scope"):
+            code = getattr(row, vocabulary)
+            if (vocabulary, code) not in labels:
+                labels[vocabulary, code] = _in_both(vocabulary, code)
+            words += labels[vocabulary, code]
+        words += [claim.value for claim in row.claims.all() if claim.field == "name"]
+        for part in row.participations.all():
+            words += [part.organisation.title_en, part.organisation.title_ja]
+            words += part.organisation.aliases
+        if row.source is not None:
+            words += [row.source.slug, row.source.title_en, row.source.title_ja]
+        entries[row.pk] = " ".join(words)
+    index("commitment", entries)

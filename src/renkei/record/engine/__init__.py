@@ -1,0 +1,88 @@
+"""The record without a database: claims, dates, money, passages, search terms, data files."""
+
+from renkei.record.engine._claims import (
+    CHOSEN_FIELDS,
+    LONGEST_VALUE,
+    BadClaimError,
+    UnknownFieldError,
+    UnknownPartyError,
+    check_field,
+    check_identifier,
+    check_passages,
+    check_text,
+    check_value,
+    corroboration,
+    is_money,
+    parties,
+)
+from renkei.record.engine._dates import BadDateError, PartialDate, partial_date, period
+from renkei.record.engine._money import (
+    CURRENCIES,
+    BadAmountError,
+    Sum,
+    UnknownCurrencyError,
+    UnknownSideError,
+    contributions,
+    exponent,
+    from_minor,
+    side,
+    to_minor,
+)
+from renkei.record.engine._package import KINDS, BadPackageError, parse, read_package, serialise
+from renkei.record.engine._passages import (
+    LARGEST_DOCUMENT_BYTES,
+    BadDocumentError,
+    Excerpt,
+    digest,
+    excerpt,
+    read,
+)
+from renkei.record.engine._places import BLOCS, COUNTRIES
+from renkei.record.engine._search import index_terms, query_terms
+from renkei.record.engine._vocabulary import VOCABULARY
+
+__all__ = [
+    "BLOCS",
+    "CHOSEN_FIELDS",
+    "COUNTRIES",
+    "CURRENCIES",
+    "KINDS",
+    "LARGEST_DOCUMENT_BYTES",
+    "LONGEST_VALUE",
+    "VOCABULARY",
+    "BadAmountError",
+    "BadClaimError",
+    "BadDateError",
+    "BadDocumentError",
+    "BadPackageError",
+    "Excerpt",
+    "PartialDate",
+    "Sum",
+    "UnknownCurrencyError",
+    "UnknownFieldError",
+    "UnknownPartyError",
+    "UnknownSideError",
+    "check_field",
+    "check_identifier",
+    "check_passages",
+    "check_text",
+    "check_value",
+    "contributions",
+    "corroboration",
+    "digest",
+    "excerpt",
+    "exponent",
+    "from_minor",
+    "index_terms",
+    "is_money",
+    "parse",
+    "partial_date",
+    "parties",
+    "period",
+    "query_terms",
+    "read",
+    "read_package",
+    "serialise",
+    "side",
+    "to_minor",
+]

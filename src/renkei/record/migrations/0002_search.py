@@ -1,0 +1,31 @@
+"""Full-text indexes: FTS5 on SQLite, tsvector with GIN on PostgreSQL, fed the same terms."""
+
+from typing import ClassVar
+
+from django.db import migrations
+
+SEARCHED = ("commitment", "organisation", "source", "finding")
+
+
+def create(_apps, schema_editor):
+    for kind in SEARCHED:
+        table = f"record_search_{kind}"
+        if schema_editor.connection.vendor == "postgresql":
+            schema_editor.execute(
+                f"CREATE TABLE {table} (id bigint PRIMARY KEY, terms tsvector NOT NULL)"
+            )
+            schema_editor.execute(f"CREATE INDEX {table}_terms ON {table} USING gin (terms)")
+        else:
+            schema_editor.execute(
+                f"CREATE VIRTUAL TABLE {table} USING fts5 (terms, tokenize = 'unicode61', prefix = '2 3')"
+            )
+
+
+def drop(_apps, schema_editor):
+    for kind in SEARCHED:
+        schema_editor.execute(f"DROP TABLE record_search_{kind}")
+
+
+class Migration(migrations.Migration):
+    dependencies: ClassVar = [("record", "0001_initial")]
+    operations: ClassVar = [migrations.RunPython(create, drop)]
