@@ -77,7 +77,7 @@ def public_page(version: Callable[[], str]) -> Callable[[View], View]:
             page = page_cache.get(etag)
             if page is None:
                 page = view(request, *args, **kwargs)
-                if not isinstance(page, HttpResponse) or page.status_code != 200 or page.cookies:  # noqa: PLR2004
+                if not isinstance(page, HttpResponse) or page.status_code != 200 or page.cookies:
                     return page
                 if hasattr(page, "render"):
                     page = page.render()

@@ -147,7 +147,8 @@ def refuse(request: HttpRequest, error: RenkeiError) -> HttpResponseBase:
     if isinstance(error, SignInError):
         here = urlencode({"next": request.get_full_path()})
         sign_in = f"{reverse('account_login')}?{here}"
-        if request.headers.get("HX-Request"):  # it would put the sign-in page into a part of this one
+        # htmx would put the sign-in page into a part of this one.
+        if request.headers.get("HX-Request"):
             return HttpResponse(status=error.status, headers={"HX-Redirect": sign_in})
         return HttpResponseRedirect(sign_in)
     return page(request, status=error.status, detail=say(error))
