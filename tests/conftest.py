@@ -1,16 +1,16 @@
 """Few fixtures for everybody: a node's folder before Django loads, people, a clock."""
 
+import atexit
 import os
 import secrets
+import shutil
 import tempfile
 from pathlib import Path
-
-NODE = Path(tempfile.mkdtemp(prefix="renkei-test-"))
-
 
 def _found_node(folder: Path) -> None:
     (folder / "keys").mkdir(parents=True)
     (folder / "blobs").mkdir()
+    (folder / "cache" / "static").mkdir(parents=True)
     (folder / "keys" / "web-secret").write_text(secrets.token_urlsafe(50))
     (folder / "node.toml").write_text(
         'name = "us"\nparty = "US"\nhosts = ["testserver", "127.0.0.1", "localhost"]\n'
@@ -18,7 +18,64 @@ def _found_node(folder: Path) -> None:
     )
 
 
-# The settings read the node's folder when they are imported, which pytest-django does early.
-_found_node(NODE)
-os.environ["RENKEI_NODE"] = str(NODE)
-os.environ["DJANGO_SETTINGS_MODULE"] = "renkei.site.settings"
+# pytest-django reads the settings before this file when the environment names them: the tests
+# would then run on somebody's real node. Workers of xdist share the node of their parent.
+if "RENKEI_TEST_NODE" not in os.environ:
+    if "DJANGO_SETTINGS_MODULE" in os.environ:
+        raise SystemExit("unset DJANGO_SETTINGS_MODULE and RENKEI_NODE: tests found their own node")
+    NODE = Path(tempfile.mkdtemp(prefix="renkei-test-"))
+    _found_node(NODE)
+    atexit.register(shutil.rmtree, NODE, ignore_errors=True)
+    os.environ["RENKEI_NODE"] = os.environ["RENKEI_TEST_NODE"] = str(NODE)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "renkei.site.settings"
+
+import django  # noqa: E402
+
+django.setup()
+
+# Django can be imported from here on.
+import pytest  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _plain_static_files(settings):
+    """Find static files where they are: nothing is collected in tests."""
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+
+
+@pytest.fixture(autouse=True)
+def _empty_page_cache():
+    """Keep one test's pages out of the next one's."""
+    from renkei.base.http import page_cache
+
+    page_cache.clear()
+
+
+@pytest.fixture
+def person(db):
+    """Return a maker of people with roles for this node's party."""
+    from renkei.base.models import Grant, User
+
+    def make(*roles, party="US", name=None):
+        count = User.objects.count()
+        user = User.objects.create_user(username=name or f"person{count}", password="a long word 7")
+        Grant.objects.bulk_create(Grant(user=user, party=party, role=role) for role in roles)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def officer(person):
+    """Return an officer of this node's party."""
+    return person("officer", name="officer")
+
+
+@pytest.fixture
+def record(db):
+    """Load the record that the project ships."""
+    from renkei.record import door
+
+    door.ensure_shipped()

@@ -64,6 +64,7 @@ def mount() -> tuple[list[URLResolver | URLPattern], str, str]:
             api.add_router(f"/{room.label}/", room.router)
     urls = api.urls  # made anew at every access
     for pattern in urls[0]:
-        public = pattern.name in {"openapi-json", "api-root"}
-        pattern.callback.access = frozenset({PUBLIC}) if public else BY_OPERATION  # type: ignore[union-attr]
+        if isinstance(pattern, URLPattern):
+            is_public = pattern.name in {"openapi-json", "api-root"}
+            pattern.callback.access = frozenset({PUBLIC}) if is_public else BY_OPERATION  # type: ignore[attr-defined]
     return urls

@@ -128,7 +128,7 @@ def load(folder: Path) -> NodeConfig:
         raise NodeConfigError(
             gettext_noop("{file} is not TOML: {error}"), file=file, error=error
         ) from error
-    config = _table(NodeConfig, table, where=str(file), extra={"folder": folder.resolve()})
+    config: NodeConfig = _table(NodeConfig, table, where=str(file), extra={"folder": folder.resolve()})
     _check(config, file)
     missing = [path for path in (config.secret_key, config.blobs) if not path.exists()]
     if missing:

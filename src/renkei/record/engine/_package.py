@@ -72,15 +72,15 @@ def parse(kind: str, content: bytes, *, name: str) -> list[Item]:
             kind=kind,
         )
     for index, item in enumerate(document["items"]):
-        error = next(_validator(kind).iter_errors(item), None)
-        if error is not None:
+        broken = next(_validator(kind).iter_errors(item), None)
+        if broken is not None:
             raise BadPackageError(
                 gettext_noop("{name}: item {index} ({id}): {path}: {message}"),
                 name=name,
                 index=index,
                 id=item.get("id", "?") if isinstance(item, Mapping) else "?",
-                path=error.json_path,
-                message=error.message[:300],
+                path=broken.json_path,
+                message=broken.message[:300],
             )
     items: list[Item] = document["items"]
     return items
