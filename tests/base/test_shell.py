@@ -4,7 +4,9 @@ import pytest
 from django.template import Context, Template
 from django.test import RequestFactory
 from django.utils import translation
+from django.utils.functional import SimpleLazyObject
 
+from renkei.base import problems
 from renkei.base.http import page_cache
 from renkei.base.middleware import address_in
 from renkei.base.models import ApiToken
@@ -141,3 +143,17 @@ def test_a_body_that_is_too_large_is_refused_in_the_language_of_its_address(clie
     answer = client.generic("POST", "/ja/account/", CONTENT_LENGTH=str(1 << 40))
     assert answer.status_code == 413
     assert '<html lang="ja">' in answer.content.decode()
+
+
+def test_a_node_without_its_database_still_says_that_it_failed(rf):
+    """The page shows who is signed in, and must not hide one failure behind another."""
+
+    def nobody_can_tell():
+        raise OSError("no database")
+
+    request = rf.get("/en/")
+    request.user = SimpleLazyObject(nobody_can_tell)
+    with translation.override("en"):
+        answer = problems.server_error(request)
+    assert answer.status_code == 500
+    assert answer.content.decode() == "the node failed; its log says why; nothing was changed\n"

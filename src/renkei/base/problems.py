@@ -240,7 +240,13 @@ def too_many_requests(request: HttpRequest) -> HttpResponseBase:
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """Answer a defect of ours (``handler500``); the log has the traceback."""
     error = NodeFailedError(gettext_noop("the node failed; its log says why; nothing was changed"))
-    return refuse(request, error)
+    try:
+        return refuse(request, error)
+    except Exception:  # the page needs the session, and the database may be what failed
+        logger.exception("the page of a failure failed too")
+        return HttpResponse(
+            f"{say(error)}\n", status=error.status, content_type="text/plain; charset=utf-8"
+        )
 
 
 class TooManyRequestsError(RenkeiError):
