@@ -1,13 +1,24 @@
-"""Help for every room's forms."""
+"""Help for every room's forms, and the forms that belong to no room."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from renkei.base import problems
 from renkei.kit.errors import RenkeiError
+
+
+class TokenForm(forms.Form):
+    """What a new API token is called."""
+
+    name = forms.CharField(
+        label=_("Name of the new token"),
+        help_text=_("What it is for: the program and the machine that will hold it."),
+        max_length=80,
+    )
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.contrib.messages import get_messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags, quote_etag
-from django.utils.translation import get_language
+from django.utils.translation import activate, get_language, get_language_from_request
 
 from renkei import __version__
 from renkei.base import problems
@@ -63,7 +64,9 @@ def public_page(version: Callable[[], str]) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def conditional(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if request.method not in {"GET", "HEAD"} or request.user.is_authenticated:
+            # A message ("you have signed out") is for one reader, once.
+            is_personal = request.user.is_authenticated or len(get_messages(request)) > 0
+            if request.method not in {"GET", "HEAD"} or is_personal:
                 response = view(request, *args, **kwargs)
                 response.headers.setdefault("Cache-Control", "private, no-cache")
                 return response
@@ -74,7 +77,7 @@ def public_page(version: Callable[[], str]) -> Callable[[View], View]:
             page = page_cache.get(etag)
             if page is None:
                 page = view(request, *args, **kwargs)
-                if not isinstance(page, HttpResponse) or page.status_code != 200 or page.cookies:  # noqa: PLR2004
+                if not isinstance(page, HttpResponse) or page.status_code != 200 or page.cookies:
                     return page
                 if hasattr(page, "render"):
                     page = page.render()
@@ -119,6 +122,8 @@ class BodyLimitMiddleware:
         limit = settings.NODE.max_upload_mib * MIB
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdigit() or int(length) > limit:
+            # Nothing has chosen a language yet: this is the first thing that a request meets.
+            activate(get_language_from_request(request, check_path=True))
             return problems.refuse(
                 request,
                 TooLargeError(

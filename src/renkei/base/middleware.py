@@ -25,6 +25,13 @@ def language_of(request: HttpRequest) -> str:
     return translation.get_language_from_request(request)
 
 
+def address_in(address: str, code: str) -> str:
+    """Return an address of this node in another language; one without a language as it is."""
+    _, first, *rest = address.split("/", 2)
+    language, mark, query = first.partition("?")
+    return "/".join(["", code + mark + query, *rest]) if language in LANGUAGES else address
+
+
 class LanguageMiddleware:
     """Outside ``/en/`` and ``/ja/`` (API, root), choose the language by the reader."""
 

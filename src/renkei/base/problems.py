@@ -45,6 +45,7 @@ TITLES: Mapping[int, object] = {
     409: _("Somebody else was faster"),
     413: _("Too large"),
     422: _("Not accepted"),
+    429: _("Too many requests"),
     500: _("The node failed"),
     503: _("Not available now"),
 }
@@ -144,9 +145,12 @@ def refuse(request: HttpRequest, error: RenkeiError) -> HttpResponseBase:
     if wants_json(request):
         return problem(error)
     if isinstance(error, SignInError):
-        return HttpResponseRedirect(
-            f"{reverse('account_login')}?{urlencode({'next': request.get_full_path()})}"
-        )
+        here = urlencode({"next": request.get_full_path()})
+        sign_in = f"{reverse('account_login')}?{here}"
+        # htmx would put the sign-in page into a part of this one.
+        if request.headers.get("HX-Request"):
+            return HttpResponse(status=error.status, headers={"HX-Redirect": sign_in})
+        return HttpResponseRedirect(sign_in)
     return page(request, status=error.status, detail=say(error))
 
 
@@ -228,10 +232,28 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     )
 
 
+def too_many_requests(request: HttpRequest) -> HttpResponseBase:
+    """Answer who tries too often (``handler429``, called by allauth)."""
+    return refuse(request, TooManyRequestsError(gettext_noop("wait a few minutes, then try again")))
+
+
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """Answer a defect of ours (``handler500``); the log has the traceback."""
     error = NodeFailedError(gettext_noop("the node failed; its log says why; nothing was changed"))
-    return refuse(request, error)
+    try:
+        return refuse(request, error)
+    except Exception:  # the page needs the session, and the database may be what failed
+        logger.exception("the page of a failure failed too")
+        return HttpResponse(
+            f"{say(error)}\n", status=error.status, content_type="text/plain; charset=utf-8"
+        )
+
+
+class TooManyRequestsError(RenkeiError):
+    """Somebody tries too often, as who guesses passwords does."""
+
+    code = "renkei.too_many_requests"
+    status = 429
 
 
 class NodeFailedError(RenkeiError):

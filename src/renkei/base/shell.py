@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
+from renkei import __version__
 from renkei.base.access import roles_of
 from renkei.base.rooms import rooms
 
@@ -13,7 +14,14 @@ from renkei.base.rooms import rooms
 class StaticStorage(CompressedManifestStaticFilesStorage):
     """Names with the hash of the content, kept for ever by browsers."""
 
-    manifest_strict = False  # a node whose static files were not collected yet still answers
+    manifest_strict = False
+
+    def stored_name(self, name: str) -> str:
+        """Return the hashed name; a node whose static files are not collected yet still answers."""
+        try:
+            return str(super().stored_name(name))
+        except ValueError:
+            return name
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -25,14 +33,24 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 def shell(request: HttpRequest) -> dict[str, object]:
-    """Return what the shell shows: the node, the menu, the same page in the other languages."""
+    """Return what the shell shows: the node, the menu with the current entry marked."""
     held = roles_of(request) if hasattr(request, "user") else {"public"}
-    menu = []
+    menu: list[dict[str, object]] = []
     for room in rooms():
         for item in room.menu:
             if held & set(item.roles):
                 try:
-                    menu.append({"url": reverse(item.url), "label": item.label})
+                    url = reverse(item.url)
                 except NoReverseMatch:  # outside the language prefix, on an error page
                     continue
-    return {"node": settings.NODE, "menu": menu, "held_roles": held}
+                current = _current(request.path, url)
+                menu.append({"url": url, "label": item.label, "current": current})
+    return {"node": settings.NODE, "version": __version__, "menu": menu, "held_roles": held}
+
+
+def _current(path: str, url: str) -> str:
+    """Return the value of ``aria-current``: this page, a page below it, or neither."""
+    if path == url:
+        return "page"
+    is_front = url.strip("/").count("/") == 0  # "/en/" is above every page, and says nothing
+    return "true" if path.startswith(url) and not is_front else ""

@@ -15,11 +15,13 @@ from renkei.site.api import mount
 handler400 = "renkei.base.problems.bad_request"
 handler403 = "renkei.base.problems.forbidden"
 handler404 = "renkei.base.problems.not_found"
+handler429 = "renkei.base.problems.too_many_requests"  # read by allauth
 handler500 = "renkei.base.problems.server_error"
 
 # allauth checks for itself who may see what; this says what a walker of routes must find.
 ACCOUNT_PAGES = {
     "account_login": PUBLIC,
+    "account_inactive": PUBLIC,
     "account_logout": PUBLIC,
     "account_reauthenticate": SIGNED_IN,
     "account_change_password": SIGNED_IN,
