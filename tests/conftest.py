@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+
 def _found_node(folder: Path) -> None:
     (folder / "keys").mkdir(parents=True)
     (folder / "blobs").mkdir()

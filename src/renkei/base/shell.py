@@ -11,7 +11,7 @@ from renkei.base.access import roles_of
 from renkei.base.rooms import rooms
 
 
-class StaticStorage(CompressedManifestStaticFilesStorage):
+class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # untyped
     """Names with the hash of the content, kept for ever by browsers."""
 
     manifest_strict = False
@@ -24,7 +24,7 @@ class StaticStorage(CompressedManifestStaticFilesStorage):
             return name
 
 
-class AccountAdapter(DefaultAccountAdapter):
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped
     """Accounts are made by the node's operator alone."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  allauth's signature

@@ -377,7 +377,8 @@ class CommitmentQuerySet(models.QuerySet["Commitment"]):
 
     def found(self, query: str) -> Self:
         """Keep those that hold every term of ``query``."""
-        return found(self, "commitment", query)
+        rows: Self = found(self, "commitment", query)
+        return rows
 
 
 class Commitment(Bilingual):
@@ -937,14 +938,14 @@ def index(kind: str, entries: Mapping[int, str]) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.executemany(
-                f"INSERT INTO {table} (id, terms) "  # noqa: S608  the table is one of SEARCHED
+                f"INSERT INTO {table} (id, terms) "
                 "VALUES (%s, array_to_tsvector(array_remove(string_to_array(%s, ' '), ''))) "
                 "ON CONFLICT (id) DO UPDATE SET terms = excluded.terms",
                 rows,
             )
         else:
-            cursor.executemany(f"DELETE FROM {table} WHERE rowid = %s", [(pk,) for pk, _ in rows])  # noqa: S608
-            cursor.executemany(f"INSERT INTO {table} (rowid, terms) VALUES (%s, %s)", rows)  # noqa: S608
+            cursor.executemany(f"DELETE FROM {table} WHERE rowid = %s", [(pk,) for pk, _ in rows])
+            cursor.executemany(f"INSERT INTO {table} (rowid, terms) VALUES (%s, %s)", rows)
 
 
 def _searched(kind: str) -> str:

@@ -86,7 +86,9 @@ def check_text(text: str, *, what: str, longest: int = LONGEST_VALUE) -> str:
 
 def _is_unprintable(char: str) -> bool:
     point = ord(char)
-    return (point < 0x20 and char not in "\n\t") or point == 0x7F or 0xD800 <= point <= 0xDFFF  # noqa:, DEL, surrogates
+    return (
+        (point < 0x20 and char not in "\n\t") or point == 0x7F or 0xD800 <= point <= 0xDFFF
+    )  # C0, DEL, surrogates
 
 
 def parties(text: str) -> str:
