@@ -5,7 +5,13 @@ import uuid
 import pytest
 from django.utils import timezone
 
-PUBLIC = ("/accounts/login/", "/nothing-here/")
+PUBLIC = (
+    "/accounts/login/",
+    "/accounts/inactive/",
+    "/accounts/3rdparty/login/cancelled/",
+    "/accounts/3rdparty/login/error/",
+    "/nothing-here/",
+)
 SIGNED_IN = (
     "/account/",
     "/jobs/",
