@@ -22,14 +22,20 @@ class TokenForm(forms.Form):
 
 
 @contextmanager
-def refusals_on(form: forms.BaseForm) -> Iterator[None]:
-    """Put what a door refuses on the form, with everything that was typed still in it."""
+def refusals_on(form: forms.BaseForm) -> Iterator[list[RenkeiError]]:
+    """Put what a door refuses on the form, with everything that was typed still in it.
+
+    Yields:
+        A list that holds the refusal afterwards, for its status; empty when nothing was refused.
+    """
+    refused: list[RenkeiError] = []
     try:
-        yield
-    except ValidationError as error:
-        _add(form, problems.as_renkei(error))
-    except RenkeiError as error:
-        _add(form, error)
+        yield refused
+    except (ValidationError, RenkeiError) as error:
+        ours = problems.as_renkei(error)
+        if ours is not None:
+            refused.append(ours)
+        _add(form, ours)
 
 
 def _add(form: forms.BaseForm, error: RenkeiError | None) -> None:

@@ -361,17 +361,30 @@ def _index_all() -> None:
 # The documents themselves
 
 
-def attach(content: bytes, *, author: User | None = None, reason: str) -> Source:
+def attach(content: bytes, *, author: User | None = None, reason: str, source: str = "") -> Source:
     """Keep a source's document on this node, so that pages can show its passages.
+
+    Args:
+        source: the source whose document this shall be; empty for whichever has these bytes.
 
     Raises:
         BadDocumentError: not a text.
-        UnknownDocumentError: no source of the record has this SHA-256; the message says which
-            the record waits for.
+        UnknownDocumentError: no source of the record has this SHA-256, or not ``source``; the
+            message says which document is waited for.
     """
     engine.read(content)
     digest = engine.digest(content)
     with change(author=author, reason=reason) as edit:
+        wanted: Source | None = find(Source, source) if source else None
+        if wanted is not None and wanted.sha256 != digest:
+            raise UnknownDocumentError(
+                gettext_noop(
+                    "this is not the document of {slug}: its SHA-256 is {digest}, expected {sha256}"
+                ),
+                slug=wanted.slug,
+                digest=digest,
+                sha256=wanted.sha256,
+            )
         row = Source.objects.filter(sha256=digest).first()
         if row is None:
             waiting = Source.objects.filter(attached_at=None).order_by("pk")[:20]

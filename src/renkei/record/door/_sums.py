@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Model, Sum
 
+from renkei.kit.errors import gettext_noop
 from renkei.record import engine
 from renkei.record.models import (
     Amount,
@@ -23,6 +24,7 @@ from renkei.record.models import (
 )
 
 CHUNK = 2_000
+LARGEST = 2**62  # half of what a column holds: rather refuse than add wrongly
 TABLES: tuple[tuple[type[Model], tuple[str, ...], str], ...] = (
     (Total, ("domain", "side", "nature", "currency", "stage"), "minor"),
     (Tally, ("record_class", "domain", "kind", "status", "scope", "parties"), "count"),
@@ -104,8 +106,15 @@ def add(counts: Counts) -> None:
             if not by:
                 continue
             where = dict(zip(keys, values, strict=True))
-            if not model._default_manager.filter(**where).update(**{column: F(column) + by}):  # noqa: SLF001
-                model._default_manager.create(**where, **{column: by})  # noqa: SLF001
+            kept = model._default_manager.filter(**where)  # noqa: SLF001
+            if kept.filter(**{f"{column}__lte": LARGEST - by}).update(**{column: F(column) + by}):
+                continue
+            if kept.exists():
+                raise engine.BadAmountError(
+                    gettext_noop("the sum of {currency} would be larger than can be counted"),
+                    currency=where.get("currency", ""),
+                )
+            model._default_manager.create(**where, **{column: by})  # noqa: SLF001
         model._default_manager.filter(**{column: 0}).delete()  # noqa: SLF001
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import override
@@ -24,6 +25,7 @@ from renkei.record.models import (
     Commitment,
     Disbursement,
     Finding,
+    FindingSide,
     Lineage,
     Milestone,
     Organisation,
@@ -39,6 +41,9 @@ Passages = Sequence[tuple[int, int]]
 LONGEST_REASON = 500
 LONGEST_TITLE = 300
 LONGEST_NOTE = 4_000
+LONGEST_LINE = 500
+LONGEST_LANGUAGE = 8
+LARGEST_SUM = 10**18  # of what one commitment paid; far below what a database can add
 
 
 class UnknownSubjectError(NotFoundError):
@@ -78,6 +83,17 @@ class Money:
     converted_currency: str = ""
     rate: str = ""
     rate_on: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One passage of a finding and what it says, in our words."""
+
+    source: str
+    start: int
+    end: int
+    says_en: str
+    says_ja: str
 
 
 @dataclass
@@ -141,7 +157,9 @@ def find(model: type[Any], slug: str) -> Any:
     Raises:
         UnknownSubjectError: there is none.
     """
-    row = model.objects.filter(slug=slug).first()
+    # No name has other characters, and a database would fail on some of them.
+    is_name = slug.isascii() and slug.isprintable()
+    row = model.objects.filter(slug=slug).first() if is_name else None
     if row is None:
         raise UnknownSubjectError(
             gettext_noop("the record has no {kind} {slug!r}"),
@@ -184,6 +202,27 @@ def _maybe_both(name: str, en: str, ja: str) -> tuple[str, str]:
     if not en.strip() and not ja.strip():
         return "", ""
     return _both(name, en, ja, longest=LONGEST_NOTE)
+
+
+def _line(name: str, text: str, *, longest: int = LONGEST_TITLE) -> str:
+    """Return an optional text of one language."""
+    return engine.check_text(text, what=name, longest=longest) if text.strip() else ""
+
+
+def _past(name: str, day: date | None) -> date | None:
+    """Return a day on which something happened; what happened does not lie in the future.
+
+    Raises:
+        BadDateError: it does, or in a year that is a slip of the pen.
+    """
+    if day is None:
+        return None
+    engine.partial_date(day.isoformat())
+    if day > timezone.localdate():
+        raise engine.BadDateError(
+            gettext_noop("{field}: {day} lies in the future"), field=name, day=day.isoformat()
+        )
+    return day
 
 
 def _code(vocabulary: str, code: str) -> str:
@@ -248,6 +287,7 @@ def add_commitment(
     """Add a commitment; what it says of itself becomes published claims on ``source``."""
     title = _both("title", title_en, title_ja)
     note = _maybe_both("note", note_en, note_ja)
+    seen = _past("seen_on", seen_on) or timezone.localdate()
     stated = {
         "domain": domain,
         "kind": kind,
@@ -279,7 +319,7 @@ def add_commitment(
                 value=value,
                 source=document,
                 passages=placed,
-                seen_on=seen_on or timezone.localdate(),
+                seen_on=seen,
                 is_published=True,
                 author=author,
                 reason=edit.reason,
@@ -379,6 +419,7 @@ def add_claim(
             ),
             field=field,
         )
+    seen = _past("seen_on", seen_on) or timezone.localdate()
     text = value.strip() if money else engine.check_value(field, value)
     parts = checked_money(text, money, field) if money else {}
     with change(author=author, reason=reason) as edit:
@@ -393,7 +434,7 @@ def add_claim(
                 qualifier=_code("qualifier", qualifier),
                 source=document,
                 passages=engine.check_passages(passages, characters=document.characters),
-                seen_on=seen_on or timezone.localdate(),
+                seen_on=seen,
                 author=author,
                 reason=edit.reason,
             )
@@ -574,11 +615,19 @@ def add_organisation(
 
 
 def add_participation(
-    *, author: User | None, reason: str, commitment: str, organisation: str, role: str
+    *,
+    author: User | None,
+    reason: str,
+    commitment: str,
+    organisation: str,
+    role: str,
+    version: int | None = None,
 ) -> Participation:
     """Name an organisation's role in a commitment."""
+    _code("role", role)
     with change(author=author, reason=reason) as edit:
         row: Commitment = find(Commitment, commitment)
+        _fresh(row, version)
         body: Organisation = find(Organisation, organisation)
         if row.participations.filter(organisation=body, role=role).exists():
             raise TakenError(
@@ -586,7 +635,7 @@ def add_participation(
                 organisation=organisation,
                 slug=commitment,
             )
-        part = Participation(commitment=row, organisation=body, role=_code("role", role))
+        part = Participation(commitment=row, organisation=body, role=role)
         _save(part)
         row.version += 1
         row.save()
@@ -630,8 +679,11 @@ def add_source(
     why = _both(
         "reliability_reason", reliability_reason_en, reliability_reason_ja, longest=LONGEST_NOTE
     )
+    tongue = engine.check_text(language, what="language", longest=LONGEST_LANGUAGE)
     text = engine.read(content)
-    day = engine.partial_date(published).text if published else ""
+    day = engine.partial_date(published.strip()).text if published.strip() else ""
+    where = _line("address", address, longest=LONGEST_LINE)
+    identifier = engine.check_identifier("publication", doi) if doi.strip() else ""
     with change(author=author, reason=reason) as edit:
         digest = engine.digest(content)
         known = Source.objects.filter(sha256=digest).first()
@@ -650,13 +702,13 @@ def add_source(
             title_ja=title[1],
             publisher_en=publisher[0],
             publisher_ja=publisher[1],
-            language=language,
+            language=tongue,
             published=day,
             sha256=digest,
             size=len(content),
             characters=len(text),
-            address=address,
-            doi=doi,
+            address=where,
+            doi=identifier,
             reliability=_code("reliability", reliability),
             reliability_reason_en=why[0],
             reliability_reason_ja=why[1],
@@ -684,14 +736,23 @@ def add_milestone(
     metric: str = "",
     target: str = "",
     source: str = "",
+    passage: tuple[int, int] | None = None,
     version: int | None = None,
 ) -> Milestone:
-    """Add what is due, and when."""
+    """Add what is due, and when; ``passage`` says where ``source`` says so."""
     title = _both("title", title_en, title_ja)
-    day = engine.partial_date(due)
+    day = engine.partial_date(due.strip())
+    measure = _line("metric", metric, longest=60)
+    aim = _line("target", target, longest=40)
+    if passage is not None and not source:
+        raise engine.BadClaimError(gettext_noop("a passage needs the source that it stands in"))
     with change(author=author, reason=reason) as edit:
         row: Commitment = find(Commitment, commitment)
         _fresh(row, version)
+        document: Source | None = find(Source, source) if source else None
+        start, end = None, None
+        if passage is not None and document is not None:
+            ((start, end),) = engine.check_passages([passage], characters=document.characters)
         milestone = Milestone(
             commitment=row,
             slug=_new_slug(Milestone, "m", ""),
@@ -699,9 +760,11 @@ def add_milestone(
             title_ja=title[1],
             due=day.text,
             due_last=day.last,
-            metric=metric.strip(),
-            target=target.strip(),
-            source=find(Source, source) if source else None,
+            metric=measure,
+            target=aim,
+            source=document,
+            start=start,
+            end=end,
         )
         _save(milestone)
         row.version += 1
@@ -710,7 +773,7 @@ def add_milestone(
             "add milestone",
             "commitment",
             row.slug,
-            after={"milestone": milestone.slug, "title_en": title[0], "due": due},
+            after={"milestone": milestone.slug, "title_en": title[0], "due": day.text},
         )
     return milestone
 
@@ -728,13 +791,17 @@ def assess_milestone(
     version: int | None = None,
 ) -> Milestone:
     """Say whether a milestone was delivered, on what evidence, and who judged it."""
+    shown = _line("evidence", evidence, longest=LONGEST_LINE)
+    where = _line("evidence_address", evidence_address, longest=LONGEST_LINE)
+    judge = _line("assessor", assessor, longest=200)
+    judged_on = _past("assessed_on", assessed_on)
     with change(author=author, reason=reason) as edit:
         row: Milestone = find(Milestone, milestone)
         _fresh(row, version)
         before = {"state": row.state, "evidence": row.evidence, "assessor": row.assessor}
         row.state = _code("milestone", state)
-        row.evidence, row.evidence_address = evidence.strip(), evidence_address.strip()
-        row.assessor, row.assessed_on = assessor.strip(), assessed_on
+        row.evidence, row.evidence_address = shown, where
+        row.assessor, row.assessed_on = judge, judged_on
         row.version += 1
         _save(row)
         edit.log(
@@ -745,8 +812,8 @@ def assess_milestone(
             after={
                 "milestone": row.slug,
                 "state": state,
-                "evidence": evidence,
-                "assessor": assessor,
+                "evidence": shown,
+                "assessor": judge,
             },
         )
     return row
@@ -766,17 +833,21 @@ def add_disbursement(
     source: str = "",
     evidence: str = "",
     corrects: int | None = None,
+    version: int | None = None,
 ) -> Disbursement:
     """Record money that was paid, or correct such a record: the old row stays, and counts no more."""
     minor = engine.to_minor(value.strip(), currency)
     payer = engine.side(side)
-    if paid_on > timezone.localdate():
-        raise engine.BadDateError(
-            gettext_noop("{day} lies in the future: what is not paid yet is no disbursement"),
-            day=paid_on.isoformat(),
-        )
+    shown = _line("evidence", evidence, longest=LONGEST_LINE)
+    day = _past("paid_on", paid_on)
     with change(author=author, reason=reason) as edit:
         row: Commitment = find(Commitment, commitment)
+        _fresh(row, version)
+        paid_already = row.disbursements.filter(is_current=True).aggregate(sum=Sum("minor"))["sum"]
+        if (paid_already or 0) + minor > LARGEST_SUM:
+            raise engine.BadAmountError(
+                gettext_noop("{text!r} is larger than any programme"), text=value
+            )
         with summed(row.pk):
             old = None
             if corrects is not None:
@@ -794,10 +865,10 @@ def add_disbursement(
                 currency=currency,
                 side=payer,
                 nature=_code("nature", nature),
-                paid_on=paid_on,
+                paid_on=day,
                 recipient=find(Organisation, recipient) if recipient else None,
                 source=find(Source, source) if source else None,
-                evidence=evidence.strip(),
+                evidence=shown,
                 corrects=old,
                 author=author,
             )
@@ -836,13 +907,16 @@ def add_outcome(
     identifier: str,
     address: str = "",
     published_on: str = "",
+    version: int | None = None,
 ) -> Outcome:
     """Record what research gave; a publication is named by its DOI."""
     title = _both("title", title_en, title_ja)
     name = engine.check_identifier(_code("outcome", kind), identifier)
-    day = engine.partial_date(published_on).text if published_on else ""
+    day = engine.partial_date(published_on.strip()).text if published_on.strip() else ""
+    where = _line("address", address, longest=LONGEST_LINE)
     with change(author=author, reason=reason) as edit:
         row: Commitment = find(Commitment, commitment)
+        _fresh(row, version)
         if row.outcomes.filter(identifier=name).exists():
             raise TakenError(
                 gettext_noop("{slug} has the outcome {identifier} already"),
@@ -855,7 +929,7 @@ def add_outcome(
             title_en=title[0],
             title_ja=title[1],
             identifier=name,
-            address=address.strip(),
+            address=where,
             published_on=day,
         )
         _save(outcome)
@@ -883,13 +957,15 @@ def add_finding(
     title_en: str,
     title_ja: str,
     commitments: Iterable[str] = (),
+    sides: Sequence[Side] = (),
     suggestion_en: str = "",
     suggestion_ja: str = "",
     slug: str = "",
 ) -> Finding:
-    """Add a contradiction or gap that somebody saw."""
+    """Add a contradiction or gap that somebody saw, with the passages that show it."""
     title = _both("title", title_en, title_ja, longest=LONGEST_NOTE)
     suggestion = _maybe_both("suggestion", suggestion_en, suggestion_ja)
+    said = [_both("says", side.says_en, side.says_ja) for side in sides]
     with change(author=author, reason=reason) as edit:
         row = Finding(
             slug=_new_slug(Finding, "x", slug),
@@ -903,6 +979,18 @@ def add_finding(
         )
         _save(row)
         row.commitments.set([find(Commitment, name) for name in commitments])
+        for position, (side, says) in enumerate(zip(sides, said, strict=True)):
+            document: Source = find(Source, side.source)
+            engine.check_passages([(side.start, side.end)], characters=document.characters)
+            FindingSide.objects.create(
+                finding=row,
+                position=position,
+                source=document,
+                start=side.start,
+                end=side.end,
+                title_en=says[0],
+                title_ja=says[1],
+            )
         index("finding", {row.pk: finding_text(row)})
         edit.log("add", "finding", row.slug, after={"title_en": title[0], "severity": severity})
     return row
@@ -947,11 +1035,16 @@ def reopen_finding(
     with change(author=author, reason=reason) as edit:
         row: Finding = find(Finding, finding)
         _fresh(row, version)
+        if row.state == "open":
+            raise ConflictError(
+                gettext_noop("{slug} is open: there is no decision to take back"), slug=row.slug
+            )
         before = {"state": row.state, "decision_en": row.decision_en}
         row.state, row.decision_en, row.decision_ja = "open", "", ""
         row.decided_by = row.decided_at = None
         row.version += 1
         _save(row)
+        index("finding", {row.pk: finding_text(row)})
         edit.log("reopen", "finding", row.slug, before=before, after={"state": "open"})
     return row
 

@@ -18,6 +18,7 @@ from renkei.record.engine._claims import (
 from renkei.record.engine._dates import BadDateError, PartialDate, partial_date, period
 from renkei.record.engine._money import (
     CURRENCIES,
+    SIDES_OF_SEVERAL,
     BadAmountError,
     Sum,
     UnknownCurrencyError,
@@ -33,13 +34,24 @@ from renkei.record.engine._passages import (
     LARGEST_DOCUMENT_BYTES,
     BadDocumentError,
     Excerpt,
+    check_size,
     digest,
     excerpt,
+    locate,
     read,
 )
-from renkei.record.engine._places import BLOCS, COUNTRIES
+from renkei.record.engine._places import BLOCS, COUNTRIES, place
 from renkei.record.engine._search import index_terms, query_terms
 from renkei.record.engine._vocabulary import VOCABULARY
+from renkei.record.engine._words import (
+    amount,
+    currency_name,
+    date_words,
+    money,
+    money_exact,
+    number,
+    period_words,
+)
 
 __all__ = [
     "BLOCS",
@@ -49,6 +61,7 @@ __all__ = [
     "KINDS",
     "LARGEST_DOCUMENT_BYTES",
     "LONGEST_VALUE",
+    "SIDES_OF_SEVERAL",
     "VOCABULARY",
     "BadAmountError",
     "BadClaimError",
@@ -62,23 +75,33 @@ __all__ = [
     "UnknownFieldError",
     "UnknownPartyError",
     "UnknownSideError",
+    "amount",
     "check_field",
     "check_identifier",
     "check_passages",
+    "check_size",
     "check_text",
     "check_value",
     "contributions",
     "corroboration",
+    "currency_name",
+    "date_words",
     "digest",
     "excerpt",
     "exponent",
     "from_minor",
     "index_terms",
     "is_money",
+    "locate",
+    "money",
+    "money_exact",
+    "number",
     "parse",
     "partial_date",
     "parties",
     "period",
+    "period_words",
+    "place",
     "query_terms",
     "read",
     "read_package",

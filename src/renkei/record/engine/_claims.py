@@ -15,6 +15,7 @@ _FIELD = re.compile(
     r"|date:[a-z][a-z_]{0,30}|target:[A-Za-z][A-Za-z0-9_]{0,40})"
 )
 LONGEST_VALUE = 400
+LONGEST_PARTIES = 120  # some forty countries
 
 
 class UnknownFieldError(RenkeiError):
@@ -88,7 +89,7 @@ def _is_unprintable(char: str) -> bool:
     point = ord(char)
     return (
         (point < 0x20 and char not in "\n\t") or point == 0x7F or 0xD800 <= point <= 0xDFFF
-    )  # C0, DEL, surrogates
+    )  # controls, DEL, surrogates
 
 
 def parties(text: str) -> str:
@@ -96,8 +97,14 @@ def parties(text: str) -> str:
 
     Raises:
         UnknownPartyError: a code that is neither a country nor a bloc.
+        BadClaimError: more than a commitment can name.
     """
     codes = sorted({code.strip() for code in text.split(",") if code.strip()})
+    if len(",".join(codes)) > LONGEST_PARTIES:
+        raise BadClaimError(
+            gettext_noop("{count} parties are too many to list: name a bloc, or the leading ones"),
+            count=len(codes),
+        )
     for code in codes:
         if code not in COUNTRIES and code not in BLOCS:
             raise UnknownPartyError(

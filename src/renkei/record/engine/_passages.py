@@ -1,12 +1,14 @@
 """A source document: is it the one the record means, and what stands at an offset."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 
 LARGEST_DOCUMENT_BYTES = 32 << 20
 CONTEXT_CHARACTERS = 160
+MOST_PLACES = 5  # of a quotation that a message names
 
 
 class BadDocumentError(RenkeiError):
@@ -31,18 +33,27 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def check_size(size: int) -> None:
+    """Refuse a document by its size, before anybody reads it.
+
+    Raises:
+        BadDocumentError: more than ``LARGEST_DOCUMENT_BYTES``.
+    """
+    if size > LARGEST_DOCUMENT_BYTES:
+        raise BadDocumentError(
+            gettext_noop("the document has {size} bytes: at most {largest}"),
+            size=size,
+            largest=LARGEST_DOCUMENT_BYTES,
+        )
+
+
 def read(content: bytes) -> str:
     """Return a document's text; offsets count its Unicode code points.
 
     Raises:
         BadDocumentError: too large, empty, not UTF-8, or with NUL.
     """
-    if len(content) > LARGEST_DOCUMENT_BYTES:
-        raise BadDocumentError(
-            gettext_noop("the document has {size} bytes: at most {largest}"),
-            size=len(content),
-            largest=LARGEST_DOCUMENT_BYTES,
-        )
+    check_size(len(content))
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -79,3 +90,29 @@ def excerpt(text: str, start: int, end: int, *, context: int = CONTEXT_CHARACTER
     if right < len(text) and " " in after:
         after = after[: after.rindex(" ")]
     return Excerpt(before, text[start:end], after, left > 0, right < len(text))
+
+
+def locate(text: str, quotation: str) -> tuple[int, int]:
+    """Return the offsets of the only place where ``quotation`` stands; white space may differ.
+
+    Raises:
+        BadDocumentError: it stands nowhere, or in several places (which the message names).
+    """
+    words = quotation.split()
+    if not words:
+        raise BadDocumentError(gettext_noop("the quotation is empty"))
+    pattern = r"\s+".join(re.escape(word) for word in words)
+    places = [(match.start(), match.end()) for match in re.finditer(pattern, text)]
+    if not places:
+        raise BadDocumentError(
+            gettext_noop("the quotation does not stand in the document: copy it exactly from there")
+        )
+    if len(places) > 1:
+        raise BadDocumentError(
+            gettext_noop(
+                "the quotation stands at {count} places ({places}): quote more, or give the offsets"
+            ),
+            count=len(places),
+            places=", ".join(f"{start}-{end}" for start, end in places[:MOST_PLACES]),
+        )
+    return places[0]
