@@ -1,6 +1,7 @@
 """The shell without a browser: menu, languages, parties, messages, the account's tokens."""
 
 import pytest
+from cryptography.fernet import InvalidToken
 from django.template import Context, Template
 from django.test import RequestFactory
 from django.utils import translation
@@ -10,7 +11,7 @@ from renkei.base import problems
 from renkei.base.http import page_cache
 from renkei.base.middleware import address_in
 from renkei.base.models import ApiToken
-from renkei.base.shell import StaticStorage
+from renkei.base.shell import SecondFactorAdapter, StaticStorage
 
 
 @pytest.mark.parametrize(
@@ -157,3 +158,13 @@ def test_a_node_without_its_database_still_says_that_it_failed(rf):
         answer = problems.server_error(request)
     assert answer.status_code == 500
     assert answer.content.decode() == "the node failed; its log says why; nothing was changed\n"
+
+
+def test_secrets_of_second_factors_are_not_readable_in_the_database():
+    adapter = SecondFactorAdapter()
+    kept = adapter.encrypt("JBSWY3DPEHPK3PXP")
+
+    assert "JBSWY3DPEHPK3PXP" not in kept
+    assert adapter.decrypt(kept) == "JBSWY3DPEHPK3PXP"
+    with pytest.raises(InvalidToken):
+        adapter.decrypt(kept[:-2] + "AA")
