@@ -196,7 +196,8 @@ def refuse(request: HttpRequest, error: RenkeiError) -> HttpResponseBase:
     if isinstance(error, SignInError):
         here = urlencode({"next": request.get_full_path()})
         sign_in = f"{reverse('account_login')}?{here}"
-        if request.headers.get("HX-Request"):  # it would put the sign-in page into a part of this one
+        # htmx would put the sign-in page into a part of this one.
+        if request.headers.get("HX-Request"):
             return HttpResponse(status=error.status, headers={"HX-Redirect": sign_in})
         return HttpResponseRedirect(sign_in)
     return page(request, status=error.status, detail=say(error))
@@ -288,7 +289,13 @@ def too_many_requests(request: HttpRequest) -> HttpResponseBase:
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """Answer a defect of ours (``handler500``); the log has the traceback."""
     error = NodeFailedError(gettext_noop("the node failed; its log says why; nothing was changed"))
-    return refuse(request, error)
+    try:
+        return refuse(request, error)
+    except Exception:  # the page needs the session, and the database may be what failed
+        logger.exception("the page of a failure failed too")
+        return HttpResponse(
+            f"{say(error)}\n", status=error.status, content_type="text/plain; charset=utf-8"
+        )
 
 
 class TooManyRequestsError(RenkeiError):

@@ -21,7 +21,7 @@ from renkei.record.models import LABELS, Claim, Organisation, Source
 
 MOST_SUGGESTED = 500
 LONGEST_NOTE = 4_000
-_PASSAGE = re.compile(r"\s*(\d{1,9})\s*[-–]\s*(\d{1,9})\s*", re.ASCII)  # noqa: RUF001  people type both
+_PASSAGE = re.compile(r"\s*(\d{1,9})\s*[-–]\s*(\d{1,9})\s*", re.ASCII)
 
 
 class ChangeForm(forms.Form):
@@ -55,9 +55,7 @@ class VersionedForm(ChangeForm):
 
 
 def _text(label: Any, *, help_text: Any = "", required: bool = True, longest: int = 300) -> Any:
-    return forms.CharField(
-        label=label, help_text=help_text, required=required, max_length=longest
-    )
+    return forms.CharField(label=label, help_text=help_text, required=required, max_length=longest)
 
 
 def _note(label: Any, *, help_text: Any = "", required: bool = False) -> Any:
@@ -139,9 +137,7 @@ def _organisations() -> list[tuple[str, str]]:
 
 
 def _codes() -> list[tuple[str, Any]]:
-    return [
-        (code, said) for field in engine.CHOSEN_FIELDS for code, said in LABELS[field].items()
-    ]
+    return [(code, said) for field in engine.CHOSEN_FIELDS for code, said in LABELS[field].items()]
 
 
 def _sides() -> list[tuple[str, Any]]:
@@ -613,9 +609,7 @@ class FindingForm(ChangeForm):
         longest=800,
     )
     first_source = _source(_("First source"), required=False)
-    first_passage = _text(
-        _("First passage"), help_text=_("start-end"), required=False, longest=24
-    )
+    first_passage = _text(_("First passage"), help_text=_("start-end"), required=False, longest=24)
     first_says_en = _text(_("What the first says, in English"), required=False)
     first_says_ja = _text(_("What the first says, in Japanese"), required=False)
     second_source = _source(_("Second source"), required=False)
@@ -647,9 +641,7 @@ class FindingForm(ChangeForm):
         except (ValidationError, ValueError):
             self.add_error(f"{name}_passage", gettext("Expected one passage such as 120-185."))
             return None
-        return door.Side(
-            source=parts[0], start=start, end=end, says_en=parts[2], says_ja=parts[3]
-        )
+        return door.Side(source=parts[0], start=start, end=end, says_en=parts[2], says_ja=parts[3])
 
     def arguments(self) -> dict[str, Any]:
         """Give the sides and the commitments as lists."""

@@ -6,6 +6,7 @@ transaction, and what they add up into ``Total`` and ``Tally``. ``Change`` is th
 """
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar, Self
 
@@ -126,6 +127,12 @@ LABELS: Mapping[str, Mapping[str, Any]] = {
         "external": _("Needs outside knowledge"),
     },
     "milestone": {"open": _("Open"), "delivered": _("Delivered"), "missed": _("Missed")},
+    "milestone_on": {
+        "open": _("Due"),
+        "overdue": _("Overdue"),
+        "delivered": _("Delivered"),
+        "missed": _("Missed"),
+    },
     "outcome": {
         "publication": _("Publication"),
         "dataset": _("Data set"),
@@ -220,6 +227,18 @@ def label(vocabulary: str, code: str) -> str:
     return str(LABELS[vocabulary].get(code, code))
 
 
+def language() -> str:
+    """Return the active language, one of the two that texts exist in."""
+    return "ja" if (get_language() or "en").startswith("ja") else "en"
+
+
+def side_label(side: str) -> str:
+    """Return what people read for who pays."""
+    if side in engine.SIDES_OF_SEVERAL:
+        return str(_("Joint, split not stated") if side == "joint" else _("Others"))
+    return engine.place(side, language())
+
+
 def _choices(vocabulary: str) -> list[tuple[str, Any]]:
     return list(LABELS[vocabulary].items())
 
@@ -246,8 +265,7 @@ class Bilingual(models.Model):
 
     def said(self, field: str) -> str:
         """Return a text in the active language."""
-        language = "ja" if (get_language() or "en").startswith("ja") else "en"
-        return str(getattr(self, f"{field}_{language}"))
+        return str(getattr(self, f"{field}_{language()}"))
 
     @property
     def title(self) -> str:
@@ -377,7 +395,8 @@ class CommitmentQuerySet(models.QuerySet["Commitment"]):
 
     def found(self, query: str) -> Self:
         """Keep those that hold every term of ``query``."""
-        return found(self, "commitment", query)
+        rows: Self = found(self, "commitment", query)
+        return rows
 
 
 class Commitment(Bilingual):
@@ -438,6 +457,9 @@ class Commitment(Bilingual):
             models.Index(fields=["title_en", "id"], name="record_commitment_title_en"),
             models.Index(fields=["title_ja", "id"], name="record_commitment_title_ja"),
             models.Index(fields=["-dated", "-id"], name="record_commitment_dated"),
+            models.Index(
+                fields=["amount_nature", "-updated_at", "-id"], name="record_commitment_nature"
+            ),
         ]
         constraints: ClassVar = [
             _known("class", "record_class", "record_commitment_class"),
@@ -620,6 +642,9 @@ class Milestone(Bilingual):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["state", "due_last"], name="record_milestone_due"),
+        ]
         constraints: ClassVar = [
             _known("milestone", "state", "record_milestone_state"),
             models.CheckConstraint(
@@ -634,6 +659,10 @@ class Milestone(Bilingual):
 
     def __str__(self) -> str:
         return self.slug
+
+    def state_on(self, day: date) -> str:
+        """Return its state, where what is open and past its last day is ``overdue``."""
+        return "overdue" if self.state == "open" and self.due_last < day else self.state
 
 
 class Disbursement(models.Model):
@@ -893,11 +922,12 @@ class State(models.Model):
 
 
 class Drawing(models.Model):
-    """A chart as SVG, drawn by a job for one version of the facts."""
+    """A chart as SVG, drawn by a job for one version of the facts and one day."""
 
     name = models.CharField(max_length=40)
     language = models.CharField(max_length=2)
     version = models.PositiveBigIntegerField()
+    drawn_on = models.DateField()
     svg = models.TextField()
 
     class Meta:
@@ -943,14 +973,14 @@ def index(kind: str, entries: Mapping[int, str]) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.executemany(
-                f"INSERT INTO {table} (id, terms) "  # noqa: S608  the table is one of SEARCHED
+                f"INSERT INTO {table} (id, terms) "
                 "VALUES (%s, array_to_tsvector(array_remove(string_to_array(%s, ' '), ''))) "
                 "ON CONFLICT (id) DO UPDATE SET terms = excluded.terms",
                 rows,
             )
         else:
-            cursor.executemany(f"DELETE FROM {table} WHERE rowid = %s", [(pk,) for pk, _ in rows])  # noqa: S608
-            cursor.executemany(f"INSERT INTO {table} (rowid, terms) VALUES (%s, %s)", rows)  # noqa: S608
+            cursor.executemany(f"DELETE FROM {table} WHERE rowid = %s", [(pk,) for pk, _ in rows])
+            cursor.executemany(f"INSERT INTO {table} (rowid, terms) VALUES (%s, %s)", rows)
 
 
 def _searched(kind: str) -> str:

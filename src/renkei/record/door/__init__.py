@@ -15,6 +15,7 @@ from renkei.record.door._read import (
     LONGEST_QUERY,
     MOST_COUNTED,
     MOST_HITS,
+    NOT_ONE_OF,
     PARAMETER,
     SORTS,
     BadSelectionError,
@@ -55,13 +56,16 @@ from renkei.record.door._write import (
     resolve_finding,
     state,
 )
+from renkei.record.tasks import CHARTS, draw_now
 
 __all__ = [
+    "CHARTS",
     "DEEPEST_ROW",
     "FINDING",
     "LONGEST_QUERY",
     "MOST_COUNTED",
     "MOST_HITS",
+    "NOT_ONE_OF",
     "PARAMETER",
     "SORTS",
     "BadSelectionError",
@@ -91,6 +95,7 @@ __all__ = [
     "check_query",
     "choose",
     "count",
+    "draw_now",
     "edit_commitment",
     "ensure_shipped",
     "export",

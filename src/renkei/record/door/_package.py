@@ -361,9 +361,7 @@ def _index_all() -> None:
 # The documents themselves
 
 
-def attach(
-    content: bytes, *, author: User | None = None, reason: str, source: str = ""
-) -> Source:
+def attach(content: bytes, *, author: User | None = None, reason: str, source: str = "") -> Source:
     """Keep a source's document on this node, so that pages can show its passages.
 
     Args:

@@ -14,12 +14,11 @@ from typing import Any, Final, Self
 
 from django.db.models import F, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
-from django.utils.translation import get_language
 
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 from renkei.record import engine
 from renkei.record.door._write import state
-from renkei.record.models import Commitment, Finding, Source, Tally, found
+from renkei.record.models import Commitment, Finding, Source, Tally, found, language
 
 MOST_COUNTED: Final = 10_000
 MOST_HITS: Final = 2_000
@@ -36,6 +35,8 @@ _TALLIED = {
     "scope": "scope",
 }
 """Fields of a selection that ``Tally`` has as columns, and their vocabularies; and ``party``."""
+
+NOT_ONE_OF: Final = gettext_noop("{name}: {value!r} is none of {known}")
 
 Number = dict[str, int]
 
@@ -149,14 +150,14 @@ def check_source(slug: str) -> None:
 def _one_of(name: str, value: str, known: Iterable[str]) -> None:
     if value and value not in set(known):
         raise BadSelectionError(
-            gettext_noop("{name}: {value!r} is none of {known}"),
+            NOT_ONE_OF,
             name=name,
             value=value,
             known=", ".join(known),
         )
 
 
-def choose(rows: QuerySet[Any], **values: tuple[str, str]) -> QuerySet[Any]:
+def choose(rows: QuerySet[Any], /, **values: tuple[str, str]) -> QuerySet[Any]:
     """Filter rows by codes of vocabularies: ``choose(rows, kind=("company", "organisation"))``."""
     for column, (value, vocabulary) in values.items():
         _one_of(column, value, engine.VOCABULARY[vocabulary])
@@ -308,14 +309,10 @@ def _filtered(selection: Selection, *, by_order: bool = False) -> QuerySet[Commi
 
 def _order(selection: Selection) -> list[Any]:
     if selection.sort == "title":
-        return [f"title_{_language()}", "id"]
+        return [f"title_{language()}", "id"]
     if selection.sort == "amount":
         return [F("amount_minor").desc(nulls_last=True), "-id"]
     return ["-dated", "-id"] if selection.sort == "date" else ["-updated_at", "-id"]
-
-
-def _language() -> str:
-    return "ja" if (get_language() or "en").startswith("ja") else "en"
 
 
 def select(selection: Selection) -> QuerySet[Commitment]:
@@ -358,7 +355,7 @@ def page_number(text: str, *, last: int) -> int:
         BadSelectionError: not a whole number from 1.
         NotFoundError: a page beyond the last.
     """
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:9] or 0) and len(text) < 9):
+    if not (text.isascii() and text.isdigit() and int(text[:9] or 0) > 0 and len(text) < 9):
         raise BadSelectionError(
             gettext_noop("page: {text!r} is not a page: expected a whole number from 1"), text=text
         )

@@ -240,7 +240,7 @@ def _code(vocabulary: str, code: str) -> str:
 def _new_slug(model: type[Any], prefix: str, slug: str) -> str:
     """Return a free name: the one asked for, or the next of this node's own."""
     if slug:
-        if slugify(slug) != slug or len(slug) > 80:  # noqa: PLR2004  the column's length
+        if slugify(slug) != slug or len(slug) > 80:
             raise engine.BadClaimError(
                 gettext_noop("{slug!r} is not a name: lower-case letters, digits and hyphens"),
                 slug=slug,

@@ -18,6 +18,7 @@ from renkei.record.engine._claims import (
 from renkei.record.engine._dates import BadDateError, PartialDate, partial_date, period
 from renkei.record.engine._money import (
     CURRENCIES,
+    SIDES_OF_SEVERAL,
     BadAmountError,
     Sum,
     UnknownCurrencyError,
@@ -39,9 +40,18 @@ from renkei.record.engine._passages import (
     locate,
     read,
 )
-from renkei.record.engine._places import BLOCS, COUNTRIES
+from renkei.record.engine._places import BLOCS, COUNTRIES, place
 from renkei.record.engine._search import index_terms, query_terms
 from renkei.record.engine._vocabulary import VOCABULARY
+from renkei.record.engine._words import (
+    amount,
+    currency_name,
+    date_words,
+    money,
+    money_exact,
+    number,
+    period_words,
+)
 
 __all__ = [
     "BLOCS",
@@ -51,6 +61,7 @@ __all__ = [
     "KINDS",
     "LARGEST_DOCUMENT_BYTES",
     "LONGEST_VALUE",
+    "SIDES_OF_SEVERAL",
     "VOCABULARY",
     "BadAmountError",
     "BadClaimError",
@@ -64,6 +75,7 @@ __all__ = [
     "UnknownFieldError",
     "UnknownPartyError",
     "UnknownSideError",
+    "amount",
     "check_field",
     "check_identifier",
     "check_passages",
@@ -72,6 +84,8 @@ __all__ = [
     "check_value",
     "contributions",
     "corroboration",
+    "currency_name",
+    "date_words",
     "digest",
     "excerpt",
     "exponent",
@@ -79,10 +93,15 @@ __all__ = [
     "index_terms",
     "is_money",
     "locate",
+    "money",
+    "money_exact",
+    "number",
     "parse",
     "partial_date",
     "parties",
     "period",
+    "period_words",
+    "place",
     "query_terms",
     "read",
     "read_package",

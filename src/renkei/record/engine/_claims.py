@@ -87,7 +87,9 @@ def check_text(text: str, *, what: str, longest: int = LONGEST_VALUE) -> str:
 
 def _is_unprintable(char: str) -> bool:
     point = ord(char)
-    return (point < 0x20 and char not in "\n\t") or point == 0x7F or 0xD800 <= point <= 0xDFFF  # controls, DEL, surrogates
+    return (
+        (point < 0x20 and char not in "\n\t") or point == 0x7F or 0xD800 <= point <= 0xDFFF
+    )  # controls, DEL, surrogates
 
 
 def parties(text: str) -> str:

@@ -1,9 +1,7 @@
 """Pages of the record."""
 
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-
-from renkei.base.access import PUBLIC, access
+from renkei.record.views._commitments import commitment, commitments
+from renkei.record.views._dashboard import dashboard
 from renkei.record.views._edit import (
     claim_add,
     claim_publish,
@@ -22,29 +20,46 @@ from renkei.record.views._edit import (
     source_add,
     source_attach,
 )
+from renkei.record.views._files import chart_file, commitments_file
+from renkei.record.views._others import (
+    agreement,
+    agreements,
+    finding,
+    findings,
+    organisation,
+    organisations,
+    source,
+    sources,
+)
 
 __all__ = [
+    "agreement",
+    "agreements",
+    "chart_file",
     "claim_add",
     "claim_publish",
+    "commitment",
     "commitment_add",
     "commitment_edit",
+    "commitments",
+    "commitments_file",
     "dashboard",
     "disbursement_add",
     "disbursement_correct",
+    "finding",
     "finding_add",
     "finding_reopen",
     "finding_resolve",
+    "findings",
     "milestone_add",
     "milestone_assess",
+    "organisation",
     "organisation_add",
+    "organisations",
     "outcome_add",
     "participation_add",
+    "source",
     "source_add",
     "source_attach",
+    "sources",
 ]
-
-
-@access(PUBLIC)
-def dashboard(request: HttpRequest) -> HttpResponse:
-    """Show the programme at a glance."""
-    return TemplateResponse(request, "record/dashboard.html", {})

@@ -243,7 +243,9 @@ def _everything(row: Commitment) -> dict[str, Any]:
                 "is_published": is_own and claim.is_published,
             }
         )
-    own = {claim["claim"].field for items in by_field.values() for claim in items if claim["is_own"]}
+    own = {
+        claim["claim"].field for items in by_field.values() for claim in items if claim["is_own"]
+    }
     return {
         "row": row,
         "claims": [
@@ -280,9 +282,11 @@ def claim_publish(request: HttpRequest, slug: str, claim: int) -> HttpResponseBa
     row: Commitment = door.find(Commitment, slug)
     chosen = _claims([row.pk]).filter(pk=claim).first()
     if chosen is None and row.cluster_id is not None:
-        chosen = Claim.objects.select_related("source", "amount", "commitment").filter(
-            pk=claim, commitment__cluster=row.cluster_id
-        ).first()
+        chosen = (
+            Claim.objects.select_related("source", "amount", "commitment")
+            .filter(pk=claim, commitment__cluster=row.cluster_id)
+            .first()
+        )
     if chosen is None:
         raise NotFoundError(gettext_noop("{slug} has no claim {claim}"), slug=slug, claim=claim)
     published = _claims([row.pk]).filter(field=chosen.field, is_published=True).first()

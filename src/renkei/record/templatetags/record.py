@@ -1,0 +1,338 @@
+"""How the record's codes, amounts and dates are said in its templates."""
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from renkei.record import engine
+from renkei.record.models import LABELS, Bilingual, Claim, language, side_label
+from renkei.record.models import label as label_of
+
+register = template.Library()
+
+FIELDS = {
+    "name": gettext_lazy("Name"),
+    "domain": gettext_lazy("Domain"),
+    "kind": gettext_lazy("Kind"),
+    "status": gettext_lazy("Status"),
+    "scope": gettext_lazy("Scope"),
+    "funding_source": gettext_lazy("Source of the money"),
+    "parties": gettext_lazy("Parties"),
+    "period": gettext_lazy("Period"),
+    "amount": gettext_lazy("Amount"),
+    "title_en": gettext_lazy("Title (English)"),
+    "title_ja": gettext_lazy("Title (Japanese)"),
+    "note_en": gettext_lazy("Note (English)"),
+    "note_ja": gettext_lazy("Note (Japanese)"),
+    "decision_en": gettext_lazy("Decision (English)"),
+    "decision_ja": gettext_lazy("Decision (Japanese)"),
+    "record_class": gettext_lazy("Class"),
+    "class": gettext_lazy("Class"),
+    "part_of": gettext_lazy("Part of"),
+    "party": gettext_lazy("Party"),
+    "nature": gettext_lazy("Nature of the money"),
+    "source": gettext_lazy("Source"),
+    "finding": gettext_lazy("Findings"),
+    "value": gettext_lazy("Value"),
+    "qualifier": gettext_lazy("Qualifier"),
+    "currency": gettext_lazy("Currency"),
+    "side": gettext_lazy("Side"),
+    "stage": gettext_lazy("Stage"),
+    "relation": gettext_lazy("Relation"),
+    "state": gettext_lazy("State"),
+    "milestone": gettext_lazy("Milestone"),
+    "due": gettext_lazy("Due"),
+    "evidence": gettext_lazy("Evidence"),
+    "assessor": gettext_lazy("Assessor"),
+    "disbursement": gettext_lazy("Payment"),
+    "paid_on": gettext_lazy("Day of payment"),
+    "organisation": gettext_lazy("Organisation"),
+    "role": gettext_lazy("Role"),
+    "identifier": gettext_lazy("Identifier"),
+    "reliability": gettext_lazy("Reliability"),
+    "severity": gettext_lazy("Severity"),
+    "sha256": gettext_lazy("SHA-256"),
+}
+DATES = {
+    "announced": gettext_lazy("Announced"),
+    "signed": gettext_lazy("Signed"),
+    "agreed": gettext_lazy("Agreed"),
+    "cited": gettext_lazy("Date cited"),
+    "start": gettext_lazy("Begins"),
+    "launch": gettext_lazy("Launch"),
+    "launched": gettext_lazy("Launched"),
+    "established": gettext_lazy("Established"),
+    "held": gettext_lazy("Held"),
+    "milestone": gettext_lazy("Date of a milestone"),
+    "target": gettext_lazy("Target date"),
+}
+METRICS = {
+    "qubits": gettext_lazy("Qubits"),
+    "fabs": gettext_lazy("Fabs"),
+    "models": gettext_lazy("Models"),
+    "MW": gettext_lazy("Megawatts"),
+    "cost_reduction_percent": gettext_lazy("Cost reduction in per cent"),
+    "projects": gettext_lazy("Projects"),
+    "engineers": gettext_lazy("Engineers"),
+    "charging_stations": gettext_lazy("Charging stations"),
+    "other_members": gettext_lazy("Other members"),
+    "universities": gettext_lazy("Universities"),
+    "partners": gettext_lazy("Partners"),
+    "cables": gettext_lazy("Cables"),
+}
+VERBS = {
+    "load": gettext_lazy("Loaded"),
+    "add": gettext_lazy("Added"),
+    "edit": gettext_lazy("Edited"),
+    "claim": gettext_lazy("Claim added"),
+    "publish": gettext_lazy("Claim published"),
+    "participate": gettext_lazy("Organisation added"),
+    "attach": gettext_lazy("Document attached"),
+    "add milestone": gettext_lazy("Milestone added"),
+    "assess milestone": gettext_lazy("Milestone assessed"),
+    "add disbursement": gettext_lazy("Payment added"),
+    "correct disbursement": gettext_lazy("Payment corrected"),
+    "add outcome": gettext_lazy("Outcome added"),
+    "resolve": gettext_lazy("Decided"),
+    "reopen": gettext_lazy("Reopened"),
+}
+LANGUAGE_NAMES = {"en": gettext_lazy("English"), "ja": gettext_lazy("Japanese")}
+_CODED = {"record_class": "class", "state": "finding"}
+
+
+@register.filter
+def label(code: str, vocabulary: str) -> str:
+    """Return what people read for a code: ``{{ row.domain|label:"domain" }}``."""
+    return label_of(vocabulary, code)
+
+
+@register.filter
+def text(row: Bilingual, name: str) -> str:
+    """Return a text of a row in the reader's language: ``{{ row|text:"note" }}``."""
+    return row.said(name)
+
+
+@register.filter
+def place(code: str) -> str:
+    """Return the names of countries or blocs: ``JP``, ``JP,US`` or ``US/JP``."""
+    codes = [part for part in str(code).replace("/", ",").split(",") if part]
+    names = [engine.place(part, language()) for part in codes]
+    return ("・" if language() == "ja" else ", ").join(names)
+
+
+@register.filter
+def side(code: str) -> str:
+    """Return what people read for who pays."""
+    return side_label(code)
+
+
+@register.filter
+def number(value: object) -> str:
+    """Return a whole number with separators of thousands; anything else as it is."""
+    return engine.number(value) if isinstance(value, int) else str(value)
+
+
+@register.simple_tag
+def money(minor: int, currency: str) -> SafeString:
+    """Return an amount in words, with all its digits for programs and for a closer look."""
+    exact = engine.money_exact(minor, currency, language())
+    said = engine.money(minor, currency, language())
+    value = f"{engine.from_minor(minor, currency):f}"
+    if said == exact:
+        return format_html('<data value="{}">{}</data>', value, said)
+    return format_html('<data value="{}" title="{}">{}</data>', value, exact, said)
+
+
+@register.filter
+def day(value: object) -> str:
+    """Return a date in words, with the grain it has; of a moment, its day here."""
+    if isinstance(value, datetime):
+        value = timezone.localtime(value).date()
+    text = value.isoformat() if isinstance(value, date) else str(value or "")
+    return engine.date_words(text, language()) if text else ""
+
+
+@register.filter
+def moment(value: datetime | None) -> str:
+    """Return a moment in words, to the minute, in the node's time."""
+    if value is None:
+        return ""
+    here = timezone.localtime(value)
+    return f"{day(here)} {here:%H:%M} {here.tzname()}"
+
+
+@register.filter
+def period(text: str) -> str:
+    """Return a period in words."""
+    return engine.period_words(text, language()) if text else ""
+
+
+@register.filter
+def field(name: str) -> str:
+    """Return what people read for a field of a claim or of the history."""
+    head, _mark, rest = name.partition(":")
+    if head == "amount" and rest:
+        return _("Amount: {side}").format(side=side_label(rest))
+    if head == "date":
+        return str(DATES.get(rest, rest.replace("_", " ")))
+    if head == "target":
+        return _("Target: {metric}").format(metric=metric(rest))
+    return str(FIELDS.get(name, name.replace("_", " ")))
+
+
+@register.filter
+def metric(code: str) -> str:
+    """Return what people read for what is counted."""
+    return str(METRICS.get(code, code.replace("_", " ")))
+
+
+@register.filter
+def verb(code: str) -> str:
+    """Return what people read for what was done."""
+    return str(VERBS.get(code, code))
+
+
+@register.filter
+def tongue(code: str) -> str:
+    """Return the name of a document's language."""
+    return str(LANGUAGE_NAMES.get(code, code))
+
+
+@register.filter
+def said(value: object, name: str) -> str:
+    """Return a value of the history in words: a code by its field, anything else as it is."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    vocabulary = _CODED.get(name, name)
+    if isinstance(value, str) and value in LABELS.get(vocabulary, {}):
+        return label_of(vocabulary, value)
+    return str(value)
+
+
+@register.filter
+def stated(claim: Claim) -> Any:
+    """Return what a claim says, in words."""
+    head = claim.field.partition(":")[0]
+    if claim.is_money:
+        return money(claim.amount.minor, claim.amount.currency)
+    if head in engine.CHOSEN_FIELDS:
+        return label_of(head, claim.value)
+    if head == "parties":
+        return place(claim.value) or _("none named")
+    if head == "date":
+        return day(claim.value)
+    if head == "period":
+        return period(claim.value)
+    return figure(claim.value) if head == "target" else claim.value
+
+
+@register.filter
+def severity_badge(code: str) -> str:
+    """Return the style of a finding's severity."""
+    return {"high": "badge-bad", "medium": "badge-warning"}.get(code, "badge-info")
+
+
+@register.filter
+def reliability_badge(code: str) -> str:
+    """Return the style of a source's reliability."""
+    return {"primary": "badge-good", "low": "badge-warning"}.get(code, "")
+
+
+@register.filter
+def milestone_badge(code: str) -> str:
+    """Return the style of a milestone's state."""
+    return {
+        "overdue": "badge-bad",
+        "missed": "badge-bad",
+        "delivered": "badge-good",
+    }.get(code, "badge-info")
+
+
+@register.simple_tag
+def careless_money(minor: int, currency: str) -> SafeString:
+    """Return an amount rounded to what a headline would say; only the warning panel rounds."""
+    exact = engine.money_exact(minor, currency, language())
+    said = engine.money(minor, currency, language(), decimals=1)
+    return format_html('<span title="{}">{}</span>', exact, said)
+
+
+SORTS = {
+    "recent": gettext_lazy("Changed last"),
+    "title": gettext_lazy("Title"),
+    "amount": gettext_lazy("Largest amount"),
+    "date": gettext_lazy("Latest date"),
+}
+FINDING = {"any": gettext_lazy("With findings"), "none": gettext_lazy("Without findings")}
+
+
+@register.filter
+def sort_label(code: str) -> str:
+    """Return the name of an order."""
+    return str(SORTS.get(code, code))
+
+
+@register.filter
+def choice(value: str, facet: Mapping[str, Any]) -> str:
+    """Return what people read for one value of a facet."""
+    match facet["name"]:
+        case "party":
+            return place(value)
+        case "source":
+            source = facet["sources"].get(value)
+            return f"{value}: {source.title}" if source else value
+        case "finding":
+            return str(FINDING[value])
+        case name:
+            return label_of(name, value)
+
+
+@register.filter
+def urlencoded(parameters: Mapping[str, str]) -> str:
+    """Return parameters as the query of an address."""
+    return urlencode(sorted(parameters.items()))
+
+
+@register.simple_tag(takes_context=True)
+def facet_query(context: template.Context, name: str, value: str) -> str:
+    """Return the query that chooses a value, or none for an empty one, from the first page on."""
+    parameters = {**context["selection"].parameters, name: value}
+    chosen = {key: text for key, text in parameters.items() if text}
+    return f"?{urlencode(sorted(chosen.items()))}"
+
+
+FINDING_FACETS = {
+    "severity": gettext_lazy("Severity"),
+    "kind": gettext_lazy("Type"),
+    "state": gettext_lazy("State"),
+    "detectable": gettext_lazy("How it can be seen"),
+}
+
+
+@register.filter
+def finding_facet(name: str) -> str:
+    """Return the name of a facet of findings."""
+    return str(FINDING_FACETS[name])
+
+
+@register.filter
+def figure(text: str) -> str:
+    """Return a target with separators of thousands, where it is a number."""
+    whole, dot, rest = text.partition(".")
+    return engine.number(int(whole)) + dot + rest if whole.isdecimal() else text
+
+
+@register.filter
+def is_web(address: str) -> bool:
+    """Tell whether an address may be a link."""
+    return address.startswith(("https://", "http://"))

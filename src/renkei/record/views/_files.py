@@ -1,0 +1,170 @@
+"""Downloads: the present selection and the tables behind charts, as CSV and JSON, streamed."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import get_valid_filename
+from django.views.decorators.http import require_safe
+
+from renkei.base.access import PUBLIC, access
+from renkei.kit.errors import NotFoundError, gettext_noop
+from renkei.record import door, engine
+from renkei.record.models import Finding
+
+FORMATS = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+COLUMNS = (
+    "id",
+    "class",
+    "title_en",
+    "title_ja",
+    "domain",
+    "kind",
+    "status",
+    "scope",
+    "parties",
+    "dated",
+    "period",
+    "amount",
+    "currency",
+    "amount_qualifier",
+    "amount_nature",
+    "amount_side",
+    "amount_relation",
+    "enters_sums",
+    "source",
+    "source_reliability",
+    "part_of",
+    "has_findings",
+    "address",
+)
+CHUNK = 1_000
+
+Row = dict[str, Any]
+
+
+class _Echo:
+    """A file that gives back what is written to it."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def cell(value: object) -> str:
+    """Return a value that no spreadsheet program takes for a formula.
+
+    Source: OWASP, CSV Injection.
+    """
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_SIGNS) else text
+
+
+def csv_lines(columns: Iterable[str], rows: Iterable[Row]) -> Iterator[str]:
+    """Yield a CSV file line by line, with the byte order mark that spreadsheet programs need."""
+    names = list(columns)
+    writer = csv.writer(_Echo())
+    yield "\ufeff" + writer.writerow(names)
+    for row in rows:
+        yield writer.writerow([cell(row[name]) for name in names])
+
+
+def json_lines(columns: Iterable[str], rows: Iterable[Row], **head: object) -> Iterator[str]:
+    """Yield a JSON document item by item."""
+    names = list(columns)
+    yield json.dumps(head, ensure_ascii=False)[:-1] + (", " if head else "") + '"items": [\n'
+    for index, row in enumerate(rows):
+        text = json.dumps({name: row[name] for name in names}, ensure_ascii=False)
+        yield (",\n" if index else "") + text
+    yield "\n]}\n"
+
+
+def _file(
+    name: str, form: str, columns: Iterable[str], rows: Iterable[Row], **head: object
+) -> StreamingHttpResponse:
+    lines = csv_lines(columns, rows) if form == "csv" else json_lines(columns, rows, **head)
+    file = get_valid_filename(f"renkei-{name}.{form}")
+    return StreamingHttpResponse(
+        lines,
+        content_type=FORMATS[form],
+        headers={
+            "Content-Disposition": f'attachment; filename="{file}"',
+            "Cache-Control": "no-cache",
+        },
+    )
+
+
+@access(PUBLIC)
+@require_safe
+def commitments_file(request: HttpRequest, form: str) -> HttpResponseBase:
+    """Give the present selection as a file."""
+    selection = door.Selection.parse(request.GET.dict())
+    host = f"{request.scheme}://{request.get_host()}"
+    return _file(
+        f"commitments-{timezone.localdate().isoformat()}",
+        form,
+        COLUMNS,
+        _commitments(selection, host),
+        selection=selection.parameters,
+        version=door.state().version,
+    )
+
+
+def _commitments(selection: door.Selection, host: str) -> Iterator[Row]:
+    disputed = set(
+        Finding.commitments.through.objects.values_list("commitment_id", flat=True).distinct()
+    )
+    rows = door.select(selection).values(
+        "pk",
+        "slug",
+        "record_class",
+        "title_en",
+        "title_ja",
+        "domain",
+        "kind",
+        "status",
+        "scope",
+        "parties",
+        "dated",
+        "period",
+        "amount_minor",
+        "amount_currency",
+        "amount_qualifier",
+        "amount_nature",
+        "amount_side",
+        "amount_relation",
+        "is_counted",
+        "source__slug",
+        "source__reliability",
+        "part_of__slug",
+    )
+    for row in rows.iterator(chunk_size=CHUNK):
+        minor, currency = row["amount_minor"], row["amount_currency"]
+        yield {
+            **row,
+            "id": row["slug"],
+            "class": row["record_class"],
+            "amount": None if minor is None else str(engine.from_minor(minor, currency)),
+            "currency": currency,
+            "enters_sums": bool(row["is_counted"]),
+            "source": row["source__slug"],
+            "source_reliability": row["source__reliability"],
+            "part_of": row["part_of__slug"],
+            "has_findings": row["pk"] in disputed,
+            "address": host + reverse("record:commitment", args=[row["slug"]]),
+        }
+
+
+@access(PUBLIC)
+@require_safe
+def chart_file(request: HttpRequest, name: str, form: str) -> HttpResponseBase:
+    """Give the table behind a chart as a file."""
+    chart = door.CHARTS.get(name)
+    if chart is None:
+        raise NotFoundError(gettext_noop("there is no chart {name!r}"), name=name)
+    rows = chart.rows(timezone.localdate())
+    return _file(name, form, chart.columns, rows, chart=name, version=door.state().version)
