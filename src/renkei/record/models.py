@@ -406,7 +406,8 @@ class CommitmentQuerySet(models.QuerySet["Commitment"]):
 
     def found(self, query: str) -> Self:
         """Keep those that hold every term of ``query``."""
-        return found(self, "commitment", query)
+        rows: Self = found(self, "commitment", query)
+        return rows
 
 
 class Commitment(Bilingual):
