@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+
 def _found_node(folder: Path) -> None:
     (folder / "keys").mkdir(parents=True)
     (folder / "blobs").mkdir()
@@ -46,11 +47,14 @@ def _plain_static_files(settings):
 
 
 @pytest.fixture(autouse=True)
-def _empty_page_cache():
-    """Keep one test's pages out of the next one's."""
+def _empty_caches():
+    """Keep one test's pages and counted attempts out of the next one's."""
+    from django.core.cache import cache
+
     from renkei.base.http import page_cache
 
     page_cache.clear()
+    cache.clear()
 
 
 @pytest.fixture

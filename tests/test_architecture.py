@@ -23,7 +23,9 @@ def test_an_engine_loads_without_django(package):
         f"import {package}.engine as engine; assert engine.__all__; "
         "assert all(hasattr(engine, name) for name in engine.__all__)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -37,8 +39,7 @@ def test_foreign_keys_point_the_way_imports_do():
         if field.is_relation
         and not field.auto_created
         and field.related_model._meta.app_label in ours
-        and LAYERS.index(field.related_model._meta.app_label)
-        > LAYERS.index(model._meta.app_label)
+        and LAYERS.index(field.related_model._meta.app_label) > LAYERS.index(model._meta.app_label)
     ]
     assert wrong == []
 
@@ -95,9 +96,8 @@ def test_nothing_inline_in_templates():
     wrong = []
     for path in _files(".html"):
         text = path.read_text("utf-8")
-        for mark in ("<style", " style=", " onclick=", "javascript:", "|safe"):
-            if mark in text:
-                wrong.append(f"{path.name}: {mark}")
+        marks = ("<style", " style=", " onclick=", "javascript:", "|safe")
+        wrong += [f"{path.name}: {mark}" for mark in marks if mark in text]
     assert wrong == []
 
 

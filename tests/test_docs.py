@@ -52,9 +52,7 @@ def test_every_string_exists_in_japanese_and_is_compiled(catalogue):
     assert [entry.msgid for entry in po.fuzzy_entries()] == []
     compiled = polib.mofile(str(catalogue.with_suffix(".mo")))
     said = {(entry.msgctxt, entry.msgid): entry.msgstr for entry in compiled}
-    wanted = {
-        (entry.msgctxt, entry.msgid): entry.msgstr for entry in po if not entry.obsolete
-    }
+    wanted = {(entry.msgctxt, entry.msgid): entry.msgstr for entry in po if not entry.obsolete}
     assert said == wanted
 
 

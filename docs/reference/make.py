@@ -72,7 +72,7 @@ def commands() -> str:
     lines = ["# Commands", "", MADE, ""]
 
     def walk(command: click.Command, path: str, parent: click.Context | None) -> None:
-        context = click.Context(command, info_name=path.split()[-1], parent=parent)
+        context = click.Context(command, info_name=path.rsplit(maxsplit=1)[-1], parent=parent)
         lines.extend([f"## {path}", "", "```text", command.get_help(context).rstrip(), "```", ""])
         if isinstance(command, click.Group):
             for name in command.list_commands(context):

@@ -35,6 +35,7 @@ def _run(command, folder):
         capture_output=True,
         text=True,
         timeout=120,
+        check=False,
     )
 
 
@@ -63,6 +64,7 @@ def test_the_page_about_the_record(tmp_path):
         | {"RENKEI_NODE": "var/us", "DJANGO_SETTINGS_MODULE": "renkei.site.settings"},
         capture_output=True,
         text=True,
+        check=False,
     )
     assert loaded.returncode == 0, loaded.stderr
     _follow("record.md", tmp_path)

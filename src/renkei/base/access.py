@@ -86,6 +86,8 @@ class allow:  # noqa: N801  read as a statement: auth=allow("officer")
 
     def __init__(self, *roles: str) -> None:
         self.roles = _known(roles)
+        if PUBLIC not in self.roles:  # what ninja describes the operation with
+            self.openapi_security_schema = {"type": "http", "scheme": "bearer"}
 
     def __call__(self, request: HttpRequest) -> str:
         """Return who calls; refuse who may not."""

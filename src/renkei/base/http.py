@@ -5,11 +5,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from http import HTTPStatus
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.messages import get_messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.response import SimpleTemplateResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags, quote_etag
 from django.utils.translation import activate, get_language, get_language_from_request
@@ -76,11 +78,13 @@ def public_page(version: Callable[[], str]) -> Callable[[View], View]:
                 return _marked(HttpResponse(status=304), etag)
             page = page_cache.get(etag)
             if page is None:
-                page = view(request, *args, **kwargs)
-                if not isinstance(page, HttpResponse) or page.status_code != 200 or page.cookies:  # noqa: PLR2004
-                    return page
-                if hasattr(page, "render"):
-                    page = page.render()
+                answer = view(request, *args, **kwargs)
+                if isinstance(answer, SimpleTemplateResponse):
+                    answer.render()
+                is_plain = isinstance(answer, HttpResponse) and not answer.cookies
+                if not is_plain or answer.status_code != HTTPStatus.OK:
+                    return answer
+                page = cast(HttpResponse, answer)
                 page_cache.put(etag, page)
             copy = HttpResponse(page.content, status=page.status_code)
             for name, value in page.items():

@@ -43,5 +43,5 @@ class LanguageMiddleware:
         if translation.get_language_from_path(request.path_info) is None:
             language = language_of(request)
             translation.activate(language)
-            request.LANGUAGE_CODE = language  # type: ignore[attr-defined]
+            request.LANGUAGE_CODE = language
         return self.get_response(request)

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import (
@@ -44,6 +45,7 @@ TITLES: Mapping[int, object] = {
     405: _("This method is not offered here"),
     409: _("Somebody else was faster"),
     413: _("Too large"),
+    415: _("Not a kind of body that is read here"),
     422: _("Not accepted"),
     429: _("Too many requests"),
     500: _("The node failed"),
@@ -67,6 +69,45 @@ def say(error: RenkeiError) -> str:
     """Return the sentence of an error in the active language."""
     sentence = gettext(error.sentence)
     return sentence.format(**error.values) if error.values else sentence
+
+
+_EXPECTED: Mapping[str, str] = {
+    "missing": gettext_noop("is missing"),
+    "extra_forbidden": gettext_noop("is not known here"),
+    "string_type": gettext_noop("must be a text"),
+    "string_unicode": gettext_noop("must be a text of Unicode characters"),
+    "string_too_long": gettext_noop("has more than {max_length} characters"),
+    "string_too_short": gettext_noop("has fewer than {min_length} characters"),
+    "string_pattern_mismatch": gettext_noop("has another form, or holds a character that no text has"),
+    "int_type": gettext_noop("must be a whole number"),
+    "int_parsing": gettext_noop("must be a whole number"),
+    "int_parsing_size": gettext_noop("is too large"),
+    "int_from_float": gettext_noop("must be a whole number"),
+    "bool_type": gettext_noop("must be true or false"),
+    "greater_than_equal": gettext_noop("must be at least {ge}"),
+    "less_than_equal": gettext_noop("must be at most {le}"),
+    "literal_error": gettext_noop("must be {expected}"),
+    "list_type": gettext_noop("must be a list"),
+    "too_long": gettext_noop("has more than {max_length} items"),
+    "model_type": gettext_noop("must be an object"),
+    "model_attributes_type": gettext_noop("must be an object"),
+    "dict_type": gettext_noop("must be an object"),
+    "date_from_datetime_parsing": gettext_noop("must be a day such as 2025-10-28"),
+    "date_parsing": gettext_noop("must be a day such as 2025-10-28"),
+    "date_type": gettext_noop("must be a day such as 2025-10-28"),
+}
+"""What pydantic found wrong with a value, by its name for it, as we say it."""
+
+
+def say_invalid(item: Mapping[str, Any]) -> str:
+    """Return what was wrong with one value of an API's request, in the active language."""
+    kind = str(item["type"])
+    values = item.get("ctx") or {}
+    if kind == "value_error":
+        return gettext(str(values.get("error", item["msg"])))
+    if kind not in _EXPECTED:
+        return str(item["msg"])
+    return gettext(_EXPECTED[kind]).format(**values)
 
 
 def as_renkei(error: BaseException) -> RenkeiError | None:
@@ -93,6 +134,13 @@ class BadRequestError(RenkeiError):
 
     code = "renkei.bad_request"
     status = 400
+
+
+class UnsupportedError(RenkeiError):
+    """The body is of a kind that this address does not read."""
+
+    code = "renkei.unsupported"
+    status = 415
 
 
 class MethodError(RenkeiError):
@@ -130,7 +178,8 @@ def problem(
     if errors:
         body["errors"] = errors
     response = HttpResponse(
-        json.dumps(body, ensure_ascii=False),
+        # What cannot be written as UTF-8 (half of a surrogate pair) is written as JSON escapes it.
+        json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace"),
         status=status,
         content_type="application/problem+json",
         headers={"Cache-Control": "no-store", "Content-Language": get_language() or "en"},
@@ -147,7 +196,8 @@ def refuse(request: HttpRequest, error: RenkeiError) -> HttpResponseBase:
     if isinstance(error, SignInError):
         here = urlencode({"next": request.get_full_path()})
         sign_in = f"{reverse('account_login')}?{here}"
-        if request.headers.get("HX-Request"):  # it would put the sign-in page into a part of this one
+        # htmx would put the sign-in page into a part of this one.
+        if request.headers.get("HX-Request"):
             return HttpResponse(status=error.status, headers={"HX-Redirect": sign_in})
         return HttpResponseRedirect(sign_in)
     return page(request, status=error.status, detail=say(error))
@@ -239,7 +289,13 @@ def too_many_requests(request: HttpRequest) -> HttpResponseBase:
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """Answer a defect of ours (``handler500``); the log has the traceback."""
     error = NodeFailedError(gettext_noop("the node failed; its log says why; nothing was changed"))
-    return refuse(request, error)
+    try:
+        return refuse(request, error)
+    except Exception:  # the page needs the session, and the database may be what failed
+        logger.exception("the page of a failure failed too")
+        return HttpResponse(
+            f"{say(error)}\n", status=error.status, content_type="text/plain; charset=utf-8"
+        )
 
 
 class TooManyRequestsError(RenkeiError):

@@ -1,6 +1,12 @@
 """The web shell: what every page is given, static files, the rules of accounts."""
 
+import base64
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -11,7 +17,7 @@ from renkei.base.access import roles_of
 from renkei.base.rooms import rooms
 
 
-class StaticStorage(CompressedManifestStaticFilesStorage):
+class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # untyped
     """Names with the hash of the content, kept for ever by browsers."""
 
     manifest_strict = False
@@ -24,12 +30,32 @@ class StaticStorage(CompressedManifestStaticFilesStorage):
             return name
 
 
-class AccountAdapter(DefaultAccountAdapter):
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped
     """Accounts are made by the node's operator alone."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  allauth's signature
         """Refuse everyone who would make an account."""
         return False
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # untyped
+    """Secrets of second factors lie in the database encrypted with a key from the node's folder."""
+
+    @staticmethod
+    def _cipher() -> Fernet:
+        # Derived, not the web secret itself: one key has one purpose (NIST SP 800-57, 5.2).
+        key = HKDF(SHA256(), 32, salt=None, info=b"renkei second factor").derive(
+            settings.SECRET_KEY.encode()
+        )
+        return Fernet(base64.urlsafe_b64encode(key))
+
+    def encrypt(self, text: str) -> str:
+        """Encrypt and authenticate a secret."""
+        return self._cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Return the secret; a changed one is refused by the cipher."""
+        return self._cipher().decrypt(encrypted_text.encode()).decode()
 
 
 def shell(request: HttpRequest) -> dict[str, object]:

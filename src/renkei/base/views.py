@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 from allauth.account.decorators import reauthentication_required
 from django.conf import settings
@@ -13,7 +13,8 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_tasks import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
@@ -24,7 +25,7 @@ from renkei.base.access import PUBLIC, SIGNED_IN, access, roles_of
 from renkei.base.forms import TokenForm
 from renkei.base.middleware import LANGUAGES, address_in, language_of
 from renkei.base.models import ApiToken, Job, Role, User
-from renkei.kit.errors import NotFoundError, gettext_noop
+from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 
 A_YEAR_IN_SECONDS = 365 * 24 * 3600
 JOB_STATES: Mapping[str, tuple[object, str]] = {
@@ -90,7 +91,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 @access(SIGNED_IN)
 @require_http_methods(["GET", "POST"])
-@reauthentication_required(allow_get=True)
+@reauthentication_required(allow_get=True)  # type: ignore[untyped-decorator]  # allauth has no types
 def token_issue(request: HttpRequest) -> HttpResponse:
     """Make a token and show its text, this once; who signed in long ago does so again first."""
     if request.method == "GET":  # a reload, or the same page in the other language
@@ -151,7 +152,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, template, context, headers={"Cache-Control": "no-store"})
 
 
-def _job_row(task: DBTaskResult, job: Job | None, *, with_why: bool) -> dict[str, object]:
+def _job_row(task: DBTaskResult[Any, Any], job: Job | None, *, with_why: bool) -> dict[str, object]:
     """Return what the list of jobs says about one of them."""
     state, badge = JOB_STATES[task.status]
     if job is not None and job.cancelled_at is not None:
@@ -180,7 +181,7 @@ def job_cancel(request: HttpRequest, task: uuid.UUID) -> HttpResponseRedirect:
     """Ask a job to stop."""
     try:
         jobs.cancel(task)
-    except problems.RenkeiError as error:
+    except RenkeiError as error:
         messages.error(request, problems.say(error))
     else:
         messages.success(request, _("The job was asked to stop."))

@@ -571,6 +571,7 @@ class SourceForm(AttachForm):
     publisher_ja = _text(_("Publisher in Japanese"), required=False)
     language = forms.ChoiceField(
         label=_("Language of the document"),
+        initial="en",
         choices=[("en", _("English")), ("ja", _("Japanese")), ("mul", _("Several"))],
     )
     published = _partial(_("Published"), required=False)

@@ -128,7 +128,7 @@ LABELS: Mapping[str, Mapping[str, Any]] = {
     },
     "milestone": {"open": _("Open"), "delivered": _("Delivered"), "missed": _("Missed")},
     "milestone_on": {
-        "open": _("Due"),
+        "open": _("Not yet due"),
         "overdue": _("Overdue"),
         "delivered": _("Delivered"),
         "missed": _("Missed"),
@@ -220,6 +220,17 @@ LABELS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """What people read for each code of ``engine.VOCABULARY``."""
+
+NOUNS: Mapping[str, Any] = {
+    "agreement": _("agreement"),
+    "commitment": _("commitment"),
+    "finding": _("finding"),
+    "lineage": _("line of evidence"),
+    "milestone": _("milestone"),
+    "organisation": _("organisation"),
+    "source": _("source"),
+}
+"""What messages call a row of a table, by its model's name."""
 
 
 def label(vocabulary: str, code: str) -> str:
@@ -395,7 +406,8 @@ class CommitmentQuerySet(models.QuerySet["Commitment"]):
 
     def found(self, query: str) -> Self:
         """Keep those that hold every term of ``query``."""
-        return found(self, "commitment", query)
+        rows: Self = found(self, "commitment", query)
+        return rows
 
 
 class Commitment(Bilingual):

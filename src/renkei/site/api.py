@@ -1,9 +1,15 @@
 """The node's own API: one ninja instance, a router a room, problems as answers."""
 
+import json
+from typing import Any, ClassVar
+
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, URLResolver
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
+from ninja.parser import Parser
+from ninja.renderers import JSONRenderer
 
 from renkei import __version__
 from renkei.base import problems
@@ -18,7 +24,70 @@ def deny(_request: HttpRequest) -> bool:
     return False
 
 
-api = NinjaAPI(
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "A refusal (RFC 9457): `code` is for programs, `detail` for people.",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+        "fields": {
+            "type": "object",
+            "additionalProperties": {"type": "array", "items": {"type": "string"}},
+        },
+    },
+    "required": ["type", "title", "status", "code", "detail"],
+}
+
+
+SOURCES = frozenset({"body", "query", "path", "form", "file"})
+"""Where a value came from: ninja's first words about a field, of no use to its sender."""
+
+
+class JsonRenderer(JSONRenderer):
+    """Write Japanese as it is: a third of the bytes, and readable."""
+
+    json_dumps_params: ClassVar = {"ensure_ascii": False}
+
+
+class JsonParser(Parser):
+    """Read bodies that say they are JSON; others are refused, not guessed."""
+
+    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the body."""
+        if request.content_type != "application/json":
+            raise problems.UnsupportedError(
+                gettext_noop("this address reads application/json, not {given!r}"),
+                given=request.content_type,
+            )
+        parsed: dict[str, Any] = json.loads(request.body)
+        return parsed
+
+
+class NodeAPI(NinjaAPI):
+    """The API, described with the refusals that any operation can answer with."""
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        """Return the description."""
+        schema = super().get_openapi_schema(**options)
+        schema["components"].setdefault("schemas", {})["Problem"] = PROBLEM
+        refusal = {
+            "description": "Refused",
+            "content": {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+            },
+        }
+        for operations in schema["paths"].values():
+            for method, operation in operations.items():
+                operation["responses"]["4XX"] = refusal
+                if method == "get":
+                    operation["responses"][304] = {"description": "Not changed"}
+        return schema
+
+
+api = NodeAPI(
     title="Renkei node",
     version=__version__,
     description="The API of one node. Texts come in the language asked for: `Accept-Language` or `lang`.",
@@ -26,6 +95,8 @@ api = NinjaAPI(
     docs_url=None,
     openapi_url="/openapi.json",
     auth=deny,
+    parser=JsonParser(),
+    renderer=JsonRenderer(),
 )
 
 
@@ -38,13 +109,15 @@ def _refused(_request: HttpRequest, error: RenkeiError) -> HttpResponse:
 def _invalid(_request: HttpRequest, error: ValidationError) -> HttpResponse:
     fields: dict[str, list[str]] = {}
     for item in error.errors:
-        where = ".".join(str(part) for part in item["loc"] if part not in {"body", "query", "path"})
-        fields.setdefault(where or "body", []).append(str(item["msg"]))
+        where = ".".join(str(part) for part in item["loc"] if part not in SOURCES)
+        fields.setdefault(where or "body", []).append(problems.say_invalid(item))
     return problems.problem(InvalidError(fields))
 
 
 @api.exception_handler(HttpError)
 def _http(_request: HttpRequest, error: HttpError) -> HttpResponse:
+    if isinstance(error.__cause__, RenkeiError):  # a parser's own refusal, in ninja's wrapping
+        return problems.problem(error.__cause__)
     said = problems.BadRequestError(gettext_noop("the request cannot be read"))
     return problems.problem(said, status=error.status_code)
 

@@ -5,6 +5,7 @@ are files under ``keys/``, never values in here.
 """
 
 import difflib
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -16,7 +17,12 @@ from renkei.kit.errors import RenkeiError, gettext_noop
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 PARTY = re.compile(r"[A-Z]{2}")
+ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 HIGHEST_PORT = 65_535
+HALF_MADE = gettext_noop(
+    "the node in {folder} is half made: {missing} is missing; restore it from a backup, or remove "
+    "the folder and found the node again"
+)
 
 
 class NodeConfigError(RenkeiError):
@@ -128,15 +134,14 @@ def load(folder: Path) -> NodeConfig:
         raise NodeConfigError(
             gettext_noop("{file} is not TOML: {error}"), file=file, error=error
         ) from error
-    config: NodeConfig = _table(NodeConfig, table, where=str(file), extra={"folder": folder.resolve()})
-    _check(config, file)
+    config: NodeConfig = _table(
+        NodeConfig, table, where=str(file), extra={"folder": folder.resolve()}
+    )
+    check(config, file)
     missing = [path for path in (config.secret_key, config.blobs) if not path.exists()]
     if missing:
         raise NodeConfigError(
-            gettext_noop(
-                "the node in {folder} is half made: {missing} is missing; restore it from a backup, "
-                "or remove the folder and found the node again"
-            ),
+            HALF_MADE,
             folder=folder,
             missing=", ".join(str(path.relative_to(config.folder)) for path in missing),
         )
@@ -170,8 +175,8 @@ def _toml(value: object) -> str:
         return str(value)
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    # JSON's strings are TOML's, but for one control character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _table(
@@ -213,7 +218,7 @@ def _value(hint: Any, value: object, *, where: str) -> object:
             _table(Partner, item, where=f"{where}[{index}]") for index, item in enumerate(value)
         )
     if hint == tuple[str, ...] and isinstance(value, list):
-        return tuple(str(item) for item in value)
+        return tuple(_value(str, item, where=f"{where}[{at}]") for at, item in enumerate(value))
     if hint in {str, bool, int} and type(value) is hint:
         return value
     raise NodeConfigError(
@@ -224,7 +229,12 @@ def _value(hint: Any, value: object, *, where: str) -> object:
     )
 
 
-def _check(config: NodeConfig, file: Path) -> None:
+def check(config: NodeConfig, file: Path) -> None:
+    """Refuse a node that says something impossible; ``file`` is named in the message.
+
+    Raises:
+        NodeConfigError: saying what would be accepted.
+    """
     if not NAME.fullmatch(config.name):
         raise NodeConfigError(
             gettext_noop(
@@ -240,6 +250,30 @@ def _check(config: NodeConfig, file: Path) -> None:
                 file=file,
                 party=party,
             )
+    for partner in config.partners:
+        if not NAME.fullmatch(partner.name) or partner.name == config.name:
+            raise NodeConfigError(
+                gettext_noop(
+                    "{file}: partner {name!r}: a name of lower-case letters, digits and hyphens, not "
+                    "the node's own"
+                ),
+                file=file,
+                name=partner.name,
+            )
+        if not ADDRESS.fullmatch(partner.address):
+            raise NodeConfigError(
+                gettext_noop("{file}: partner {name}: {address!r} is not a web address"),
+                file=file,
+                name=partner.name,
+                address=partner.address,
+            )
+    names = [partner.name for partner in config.partners]
+    if len(set(names)) != len(names):
+        raise NodeConfigError(
+            gettext_noop("{file}: two partners have the same name: {names}"),
+            file=file,
+            names=", ".join(names),
+        )
     ports = [config.listen.web, config.listen.bulk, config.listen.etsi014]
     if len(set(ports)) != len(ports) or not all(0 < port <= HIGHEST_PORT for port in ports):
         raise NodeConfigError(
@@ -247,7 +281,7 @@ def _check(config: NodeConfig, file: Path) -> None:
             file=file,
             ports=", ".join(map(str, ports)),
         )
-    if not 0 < config.max_upload_mib <= 1024:  # noqa: PLR2004  said in the message
+    if not 0 < config.max_upload_mib <= 1024:
         raise NodeConfigError(
             gettext_noop("{file}: max_upload_mib {value}: within 1 to 1024"),
             file=file,

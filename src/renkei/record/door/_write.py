@@ -19,6 +19,7 @@ from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext
 from renkei.record import engine, tasks
 from renkei.record.door._sums import add, count, summed
 from renkei.record.models import (
+    NOUNS,
     Amount,
     Change,
     Claim,
@@ -163,7 +164,7 @@ def find(model: type[Any], slug: str) -> Any:
     if row is None:
         raise UnknownSubjectError(
             gettext_noop("the record has no {kind} {slug!r}"),
-            kind=model._meta.verbose_name,  # noqa: SLF001  Django's public name for it
+            kind=NOUNS[model._meta.model_name],  # noqa: SLF001  Django's public name for it
             slug=slug,
         )
     return row

@@ -138,17 +138,9 @@ def _for_page(svg: str, *, name: str, title: str, description: str) -> str:
             if child.tag.rpartition("}")[2] in {"style", "script", "title", "desc"}:
                 parent.remove(child)
     for element in root.iter():
-        for key, value in list(element.attrib.items()):
-            if key == "style" or key.startswith(("aria-", "role", "class", "on")):
-                del element.attrib[key]
-            elif value in COLOURS:
-                element.set(key, f"var({COLOURS[value]}, {value})")
-            elif key == "font-family":
-                element.set(key, PAGE_FONTS)
-            elif key == "id":
-                element.set(key, f"{name}-{value}")
-            elif value.startswith("url(#"):
-                element.set(key, value.replace("url(#", f"url(#{name}-"))
+        kept = {key: _attribute(key, value, name) for key, value in element.attrib.items()}
+        element.attrib.clear()
+        element.attrib.update({key: value for key, value in kept.items() if value is not None})
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):
         said = ET.Element(f"{{{_SVG}}}{tag}", {"id": f"{name}-{tag}"})
         said.text = text
@@ -157,6 +149,18 @@ def _for_page(svg: str, *, name: str, title: str, description: str) -> str:
     root.set("aria-labelledby", f"{name}-title")
     root.set("aria-describedby", f"{name}-desc")
     return ET.tostring(root, encoding="unicode")
+
+
+def _attribute(key: str, value: str, name: str) -> str | None:
+    """Return what an attribute becomes on the page; ``None`` where it has no place there."""
+    if key == "style" or key.startswith(("aria-", "role", "class", "on")):
+        return None
+    if value in COLOURS:
+        return f"var({COLOURS[value]}, {value})"
+    if key == "font-family":
+        return PAGE_FONTS
+    # Several drawings stand on one page.
+    return f"{name}-{value}" if key == "id" else value.replace("url(#", f"url(#{name}-")
 
 
 # Altair types its channels so richly that naming them here would say nothing.

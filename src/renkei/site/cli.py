@@ -1,0 +1,196 @@
+"""``renkei``: one command line for the house and its rooms.
+
+Data goes to stdout, words to stderr. It ends with 0, with 1 when something was refused, with 2
+when it was called wrongly. A room's commands live in its ``commands.py``, as a click group named
+like the room; they are imported when one of them is called, after Django was loaded for the node
+that ``--node`` or ``RENKEI_NODE`` names.
+"""
+
+import ast
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from renkei import __version__
+from renkei.kit.errors import RenkeiError, gettext_noop
+from renkei.site import commands, process, rooms, words
+from renkei.site.config import NodeConfigError
+
+
+@cache
+def room_commands() -> dict[str, tuple[str, str]]:
+    """Return every room that has commands: its module, and one line of help read without running it."""
+    found = {}
+    for package in rooms.installed():
+        label = package.rpartition(".")[2]
+        spec = find_spec(f"{package}.commands")
+        if spec and spec.origin:
+            found[label] = (spec.name, _first_line(Path(spec.origin), label))
+    return found
+
+
+def _first_line(file: Path, function: str) -> str:
+    module = ast.parse(file.read_text("utf-8"))
+    for part in module.body:
+        if isinstance(part, ast.FunctionDef) and part.name == function:
+            return (ast.get_docstring(part) or "").partition("\n")[0]
+    return (ast.get_docstring(module) or "").partition("\n")[0]
+
+
+def load_room(label: str, folder: Path | None) -> click.Command:
+    """Import the commands of a room, in the node they will work on.
+
+    Raises:
+        NodeConfigError: the commands need a node and there is none, or more than one.
+    """
+    from renkei.site import node as life
+
+    module = room_commands()[label][0]
+    try:
+        life.enter(folder or the_node())
+    except NodeConfigError:
+        if not {"--help"} & set(sys.argv):
+            raise
+        with suppress(Exception):  # Django's many, where the commands need it
+            return _group(module, label)  # help needs no node where the commands need none
+        raise
+    return _group(module, label)
+
+
+def _group(module: str, label: str) -> click.Command:
+    command = getattr(import_module(module), label)
+    if not isinstance(command, click.Command):
+        raise TypeError(f"{module}:{label} is not a click command")  # a defect of the room
+    return command
+
+
+def the_node() -> Path:
+    """Return the node that is meant when none was named: here, or the only one of ``var``.
+
+    Raises:
+        NodeConfigError: there is none, or more than one: between two parties nothing is guessed.
+    """
+    if Path("node.toml").exists():
+        return Path()
+    there = sorted(file.parent for file in Path("var").glob("*/node.toml"))
+    if len(there) == 1:
+        return there[0]
+    if not there:
+        raise NodeConfigError(
+            gettext_noop("there is no node here: name its folder with `renkei --node DIR …`")
+        )
+    raise NodeConfigError(
+        gettext_noop("which node? Name one with `renkei --node DIR …`: {nodes}"),
+        nodes=", ".join(str(folder) for folder in there),
+    )
+
+
+class Root(commands.Group):
+    """The whole command line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted({*super().list_commands(ctx), *room_commands()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; of a room only its name and help."""
+        own = super().get_command(ctx, cmd_name)
+        if own is None and cmd_name in room_commands():
+            return click.Command(cmd_name, help=words.gettext(room_commands()[cmd_name][1]))
+        return own
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is called, loaded."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in room_commands() and name not in self.commands:
+            command = load_room(name, ctx.params.get("node_folder"))
+        return name, command, rest
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
+        """Run, and say what was refused."""
+        words_given = list(sys.argv[1:] if args is None else args)
+        try:
+            return super().main(args, *rest, **extra)
+        except (RenkeiError, OSError) as error:
+            refused(error, as_json="--json" in words_given)
+        except Exception as error:
+            ours = _of_django(error)
+            if ours is None:
+                raise
+            refused(ours, as_json="--json" in words_given)
+
+
+def refused(error: RenkeiError | OSError, *, as_json: bool) -> None:
+    """Say what was refused on stderr, and end with 1."""
+    if isinstance(error, RenkeiError):
+        said, code, status = words.say(error), error.code, error.status
+    else:
+        said, code, status = str(error), "os.error", 500
+    if as_json:
+        problem = {"type": "about:blank", "status": status, "code": code, "detail": said}
+        click.echo(json.dumps(problem, ensure_ascii=False), err=True)
+    else:
+        click.echo(words.gettext("Error: {said}", said=said), err=True)
+    sys.exit(1)
+
+
+class DatabaseError(RenkeiError):
+    """The node's database cannot be used."""
+
+    code = "site.database"
+    status = 503
+
+
+def _of_django(error: Exception) -> RenkeiError | None:
+    """Return what an error of Django says to a person; ``None`` for a defect of ours."""
+    if "django.db" not in sys.modules:
+        return None
+    from django.core.exceptions import ImproperlyConfigured, ValidationError
+    from django.db import InterfaceError, OperationalError
+
+    if isinstance(error, OperationalError | InterfaceError | ImproperlyConfigured):
+        return DatabaseError(
+            gettext_noop("the node's database cannot be used: {why}"), why=str(error).strip()
+        )
+    if isinstance(error, ValidationError):
+        from renkei.base import problems
+
+        return problems.as_renkei(error)
+    return None
+
+
+@click.group(
+    cls=Root,
+    help=gettext_noop(
+        "Renkei: nations run one science and technology programme, each on its own node."
+    ),
+)
+@click.version_option(__version__, prog_name="renkei")
+@click.option(
+    "--node",
+    "node_folder",
+    type=commands.FOLDER,
+    envvar="RENKEI_NODE",
+    help=gettext_noop("Folder of the node that a room's commands work on."),
+)
+def main(node_folder: Path | None) -> None:  # noqa: ARG001  read by resolve_command
+    """Hold every command."""
+    process.die_with_supervisor()
+
+
+main.add_command(commands.node)
+main.add_command(commands.up)
+main.add_command(commands.down)
+
+if __name__ == "__main__":
+    main(prog_name="renkei")
