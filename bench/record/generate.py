@@ -24,6 +24,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "bench" / "out"
+PORT = 8861
 SMALL, LARGE = 10_000, 1_000_000
 PAID_PER_COMMITMENT = (0, 1, 2, 3, 5, 7, 10, 14, 22, 36)  # shuffled in every ten: 10 on average
 CHUNK = 10_000  # commitments
@@ -93,7 +94,7 @@ Pair = list[str]
 
 def ensure(commitments: int, *, seed: int = 1, out: Path = OUT, quiet: bool = False) -> Path:
     """Return the folder of a node with that many commitments; make it if it is not there."""
-    folder = out / f"us-{commitments}-{seed}"
+    folder = folder_of(commitments, seed=seed, out=out)
     marker = folder / "made.json"
     if marker.is_file() and json.loads(marker.read_text())["recipe"] == _recipe():
         return folder
@@ -114,13 +115,18 @@ def ensure(commitments: int, *, seed: int = 1, out: Path = OUT, quiet: bool = Fa
     return folder
 
 
+def folder_of(commitments: int, *, seed: int = 1, out: Path = OUT) -> Path:
+    """Return where a node of that size is kept."""
+    return out / f"us-{commitments}-{seed}"
+
+
 def found_node(folder: Path) -> None:
     """Make the folder of an empty node."""
     for name in ("keys", "blobs"):
         (folder / name).mkdir(parents=True)
     (folder / "keys" / "web-secret").write_text(secrets.token_urlsafe(50))
     (folder / "node.toml").write_text(
-        'name = "us"\nparty = "US"\n'
+        f'name = "us"\nparty = "US"\n[listen]\nweb = {PORT}\n'
         '[[partners]]\nname = "jp"\nparty = "JP"\naddress = "http://127.0.0.1:8802"\n'
     )
 
