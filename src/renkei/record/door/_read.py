@@ -193,39 +193,55 @@ def _count(selection: Selection, now: Now) -> int:
     return hits("commitment", selection.q, codes=_codes(selection), most=MOST_COUNTED + 1)
 
 
+TallyRow = tuple[str, str, str, str, str, str, int]
+
+
 @lru_cache(maxsize=1)
-def _tallied(now: Now) -> list[tuple[Any, ...]]:  # noqa: ARG001  the key
-    """Return ``Tally`` as it is in one state of the facts: read once, asked for every choice."""
-    return list(Tally.objects.values_list(*_TALLIED, "parties", "count"))
+def _tallied(now: Now) -> dict[tuple[str, str], list[TallyRow]]:  # noqa: ARG001  the key
+    """Return the rows of ``Tally`` by each value they have; all of them by ``("", "")``.
+
+    Read once in one state of the facts, asked for every choice.
+    """
+    rows = list(Tally.objects.values_list(*_TALLIED, "parties", "count"))
+    by: dict[tuple[str, str], list[TallyRow]] = {("", ""): rows}
+    for row in rows:
+        named = [*zip(_TALLIED, row, strict=False), *(("party", code) for code in row[5].split(","))]
+        for item in named:
+            by.setdefault(item, []).append(row)
+    return by
 
 
 @lru_cache(maxsize=KEPT)
 def _tally(selection: Selection, now: Now) -> dict[str, Number]:
     """Return the numbers of each value of each tallied facet, under all of the selection."""
-    rows = _tallied(now)
-    for place, name in enumerate(_TALLIED):
-        chosen = getattr(selection, name)
-        if chosen:
-            rows = [row for row in rows if row[place] == chosen]
-    if selection.party:
-        rows = [row for row in rows if selection.party in row[-2].split(",")]
-    counted: dict[str, Number] = {}
-    for place, name in enumerate((*_TALLIED, "parties")):
-        numbers: dict[str, int] = defaultdict(int)
-        for row in rows:
-            numbers[row[place]] += row[-1]
-        counted[name] = dict(numbers)
+    by = _tallied(now)
+    chosen = [(name, getattr(selection, name)) for name in (*_TALLIED, "party")]
+    pieces = sorted((by.get(item, []) for item in chosen if item[1]), key=len)
+    rows = pieces[0] if pieces else by["", ""]
+    for place, (name, value) in enumerate(chosen):
+        if value and name == "party":
+            rows = [row for row in rows if value in row[5].split(",")]
+        elif value:
+            rows = [row for row in rows if row[place] == value]
+    counted: list[defaultdict[str, int]] = [defaultdict(int) for _ in chosen]
+    classes, domains, kinds, statuses, scopes, parties = counted
+    for record_class, domain, kind, status, scope, together, number in rows:
+        classes[record_class] += number
+        domains[domain] += number
+        kinds[kind] += number
+        statuses[status] += number
+        scopes[scope] += number
+        parties[together] += number
     party: Counter[str] = Counter()
-    for parties, number in counted.pop("parties").items():
-        party.update(dict.fromkeys(filter(None, parties.split(",")), number))
-    counted["party"] = dict(party)
-    return counted
+    for together, number in parties.items():
+        party.update({code: number for code in together.split(",") if code})
+    numbers = dict(zip(_TALLIED, map(dict, counted), strict=False))
+    return {**numbers, "party": dict(party)}
 
 
 def _with_party(party: str) -> list[str]:
     """Return the combinations of parties that hold one: few, where commitments are many."""
-    combinations = {row[-2] for row in _tallied(_now())}
-    return [text for text in combinations if party in text.split(",")]
+    return list({row[5] for row in _tallied(_now()).get(("party", party), [])})
 
 
 def facets(selection: Selection) -> dict[str, list[Choice]]:
