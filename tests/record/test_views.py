@@ -469,3 +469,21 @@ def test_an_officer_finds_the_way_to_edit(django_user_model):
     client = Client()
     client.force_login(user)
     assert "/en/record/commitments/s1-c01/edit/" in client.get(address).content.decode()
+
+
+def test_the_catalogue_is_complete_and_compiled():
+    """Every message has a Japanese text with the same places, and the compiled file is its equal."""
+    from importlib import resources
+
+    import polib
+
+    folder = resources.files("renkei.record") / "locale/ja/LC_MESSAGES"
+    catalogue = polib.pofile(str(folder / "django.po"))
+    assert catalogue.percent_translated() == 100
+    assert not catalogue.fuzzy_entries()
+    place = re.compile(r"%\(\w+\)s|\{\w+(?:![rs])?\}")
+    for entry in catalogue:
+        for said in entry.msgstr_plural.values() or [entry.msgstr]:
+            assert set(place.findall(said)) == set(place.findall(entry.msgid)), entry.msgid
+    compiled = {entry.msgid: entry.msgstr for entry in polib.mofile(str(folder / "django.mo"))}
+    assert compiled == {entry.msgid: entry.msgstr for entry in catalogue}
