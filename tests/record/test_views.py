@@ -485,5 +485,8 @@ def test_the_catalogue_is_complete_and_compiled():
     for entry in catalogue:
         for said in entry.msgstr_plural.values() or [entry.msgstr]:
             assert set(place.findall(said)) == set(place.findall(entry.msgid)), entry.msgid
-    compiled = {entry.msgid: entry.msgstr for entry in polib.mofile(str(folder / "django.mo"))}
-    assert compiled == {entry.msgid: entry.msgstr for entry in catalogue}
+    compiled = {
+        (entry.msgctxt, entry.msgid): entry.msgstr
+        for entry in polib.mofile(str(folder / "django.mo"))
+    }
+    assert compiled == {(entry.msgctxt, entry.msgid): entry.msgstr for entry in catalogue}

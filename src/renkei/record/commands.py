@@ -231,7 +231,9 @@ def _line(kind: str, item: Item) -> list[str]:
     return [item["slug"], *(item[name] or "-" for name in middle), item["title"]]
 
 
-@record.command(help=gettext_noop("Show a commitment, finding, source or organisation by its name."))
+@record.command(
+    help=gettext_noop("Show a commitment, finding, source or organisation by its name.")
+)
 @click.argument("slug")
 @click.option("--lang", type=LANGUAGES, help=gettext_noop("Language of the texts."))
 @on_node
