@@ -71,11 +71,10 @@ def address(language, name):
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-@pytest.mark.parametrize(("theme", "width"), [("light", DESK), ("dark", PHONE)])
-def test_pages_have_no_barrier_that_a_machine_can_find(
-    open_page, axe, document, language, theme, width
-):
+@pytest.mark.parametrize("look", [("light", DESK), ("dark", PHONE)])
+def test_pages_have_no_barrier_that_a_machine_can_find(open_page, axe, document, language, look):
     """Also nothing is wider than the screen, and nothing is asked of another host."""
+    theme, width = look
     page = open_page(theme=theme, width=width)
     for name in PAGES:
         page.goto(address(language, name))
