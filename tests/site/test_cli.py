@@ -274,17 +274,3 @@ def test_a_room_is_loaded_when_it_is_called(
         assert cli.room_commands()["garden"] == ("garden.commands", "Grow things.")
     finally:
         cli.room_commands.cache_clear()
-
-
-def test_between_two_nodes_nothing_is_guessed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("us", "jp"):
-        (tmp_path / "var" / name).mkdir(parents=True)
-        (tmp_path / "var" / name / "node.toml").touch()
-
-    with pytest.raises(cli.NodeConfigError, match="var/jp, var/us"):
-        cli.the_node()
-    (tmp_path / "var" / "us" / "node.toml").unlink()
-    assert cli.the_node() == Path("var/jp")

@@ -2,15 +2,14 @@
 
 Data goes to stdout, words to stderr. It ends with 0, with 1 when something was refused, with 2
 when it was called wrongly. A room's commands live in its ``commands.py``, as a click group named
-like the room; they are imported when one of them is called, after Django was loaded for the node
-that ``--node`` or ``RENKEI_NODE`` names.
+like the room; they are imported when one of them is called, and enter the node that ``--node`` or
+``RENKEI_NODE`` names, or that they choose, by the ``Nodes`` they are handed.
 """
 
 import ast
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -20,9 +19,9 @@ from typing import Any
 import click
 
 from renkei import __version__
+from renkei.base.node import Nodes
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.site import commands, process, rooms, words
-from renkei.site.config import NodeConfigError
 
 
 @cache
@@ -45,24 +44,13 @@ def _first_line(file: Path, function: str) -> str:
     return (ast.get_docstring(module) or "").partition("\n")[0]
 
 
-def load_room(label: str, folder: Path | None) -> click.Command:
-    """Import the commands of a room, in the node they will work on.
-
-    Raises:
-        NodeConfigError: the commands need a node and there is none, or more than one.
-    """
-    from renkei.site import node as life
-
-    module = room_commands()[label][0]
-    try:
-        life.enter(folder or the_node())
-    except NodeConfigError:
-        if not {"--help"} & set(sys.argv):
-            raise
-        with suppress(Exception):  # Django's many, where the commands need it
-            return _group(module, label)  # help needs no node where the commands need none
-        raise
-    return _group(module, label)
+def load_room(label: str) -> click.Command:
+    """Import the commands of a room; they enter the node that they choose."""
+    group = _group(room_commands()[label][0], label)
+    commands.translate(group)
+    for command in group.commands.values() if isinstance(group, click.Group) else ():
+        commands.translate(command)
+    return group
 
 
 def _group(module: str, label: str) -> click.Command:
@@ -70,27 +58,6 @@ def _group(module: str, label: str) -> click.Command:
     if not isinstance(command, click.Command):
         raise TypeError(f"{module}:{label} is not a click command")  # a defect of the room
     return command
-
-
-def the_node() -> Path:
-    """Return the node that is meant when none was named: here, or the only one of ``var``.
-
-    Raises:
-        NodeConfigError: there is none, or more than one: between two parties nothing is guessed.
-    """
-    if Path("node.toml").exists():
-        return Path()
-    there = sorted(file.parent for file in Path("var").glob("*/node.toml"))
-    if len(there) == 1:
-        return there[0]
-    if not there:
-        raise NodeConfigError(
-            gettext_noop("there is no node here: name its folder with `renkei --node DIR …`")
-        )
-    raise NodeConfigError(
-        gettext_noop("which node? Name one with `renkei --node DIR …`: {nodes}"),
-        nodes=", ".join(str(folder) for folder in there),
-    )
 
 
 class Root(commands.Group):
@@ -113,7 +80,10 @@ class Root(commands.Group):
         """Return the command that is called, loaded."""
         name, command, rest = super().resolve_command(ctx, args)
         if name in room_commands() and name not in self.commands:
-            command = load_room(name, ctx.params.get("node_folder"))
+            from renkei.site import node as life
+
+            ctx.obj = Nodes(enter=life.enter, named=ctx.params.get("node_folder"))
+            command = load_room(name)
         return name, command, rest
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:

@@ -310,8 +310,14 @@ def _codes(selection: Selection) -> list[str]:
 
 def _hits(selection: Selection, *, most: int | None) -> QuerySet[Commitment]:
     """Return the rows of a selection by the search index, at most so many: the last added."""
-    rows = Commitment.objects.all()
-    return found(rows, "commitment", selection.q, codes=_codes(selection), newest=most)
+    rows: QuerySet[Commitment] = found(
+        Commitment.objects.all(),
+        "commitment",
+        selection.q,
+        codes=_codes(selection),
+        newest=most,
+    )
+    return rows
 
 
 def _walked(selection: Selection, *, along: str) -> QuerySet[Commitment]:
@@ -327,7 +333,7 @@ def _walked(selection: Selection, *, along: str) -> QuerySet[Commitment]:
     def name_of(column: str) -> str:
         return column if column == along else f"by_{column}"
 
-    rows = Commitment.objects.all()
+    rows: QuerySet[Any] = Commitment.objects.all()
     names = [*_TALLIED, "source_id", "amount_nature", "parties"]
     rows = rows.alias(
         **{

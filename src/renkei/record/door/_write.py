@@ -1171,6 +1171,9 @@ def reindex_commitments(ids: Iterable[int]) -> None:
             "finding": ["any" if row.pk in disputed else "none"],
         }
         codes[row.pk] = [
-            code_term(name, value) for name, values in chosen_by.items() for value in values if value
+            code_term(name, value)
+            for name, values in chosen_by.items()
+            for value in values
+            if value
         ]
     index("commitment", entries, codes=codes)

@@ -62,7 +62,9 @@ class Given(Schema):
 class ReasonIn(Given):
     """Any change: why."""
 
-    reason: Annotated[str, text(500, shortest=1)] = Field(description="Everybody can read it in the history.")
+    reason: Annotated[str, text(500, shortest=1)] = Field(
+        description="Everybody can read it in the history."
+    )
 
 
 class ChangeIn(ReasonIn):
@@ -154,7 +156,9 @@ class ClaimIn(ChangeIn):
     """What a source says about one field."""
 
     field: Annotated[str, text(60, shortest=1)]
-    value: Annotated[str, text(engine.LONGEST_VALUE)] = Field(description="A text, also for numbers and dates.")
+    value: Annotated[str, text(engine.LONGEST_VALUE)] = Field(
+        description="A text, also for numbers and dates."
+    )
     qualifier: Annotated[str, code("qualifier")] = "exact"
     source: Name
     passages: Passages = []
