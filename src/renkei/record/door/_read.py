@@ -253,9 +253,10 @@ def _tally(selection: Selection, now: Now) -> dict[str, Number]:
     return {**numbers, "party": dict(party)}
 
 
-def _with_party(party: str) -> list[str]:
+@lru_cache(maxsize=64)
+def _with_party(party: str, now: Now) -> frozenset[str]:
     """Return the combinations of parties that hold one: few, where commitments are many."""
-    return list({row[5] for row in _tallied(_now()).get(("party", party), [])})
+    return frozenset(row[5] for row in _tallied(now).get(("party", party), []))
 
 
 def facets(selection: Selection) -> dict[str, list[Choice]]:
@@ -344,27 +345,25 @@ def _walked(selection: Selection, *, along: str) -> QuerySet[Commitment]:
         along: a field that is not hidden, because it has an index of its own in this order.
     """
 
-    def name_of(column: str) -> str:
-        return column if column == along else f"by_{column}"
-
-    rows: QuerySet[Any] = Commitment.objects.all()
-    names = [*_TALLIED, "source_id", "amount_nature", "parties"]
-    rows = rows.alias(
-        **{
-            f"by_{name}": Coalesce(F(name), Value(0 if name == "source_id" else ""))
-            for name in names
-        }
-    )
-    for name in _TALLIED:
-        if getattr(selection, name):
-            rows = rows.filter(**{name_of(name): getattr(selection, name)})
-    if selection.party:
-        rows = rows.filter(by_parties__in=_with_party(selection.party))
+    wanted: dict[str, Any] = {
+        name: getattr(selection, name) for name in _TALLIED if getattr(selection, name)
+    }
     if selection.nature:
-        rows = rows.filter(**{name_of("amount_nature"): selection.nature})
+        wanted["amount_nature"] = selection.nature
     if selection.source:
-        source = Source.objects.only("pk").get(slug=selection.source)
-        rows = rows.filter(by_source_id=source.pk)
+        wanted["source_id"] = Source.objects.only("pk").get(slug=selection.source).pk
+    if selection.party:
+        wanted["parties__in"] = _with_party(selection.party, _now())
+    rows: QuerySet[Any] = Commitment.objects.all()
+    for name, value in wanted.items():
+        column, _mark, lookup = name.partition("__")
+        if column == along:
+            rows = rows.filter(**{name: value})
+        else:
+            nothing = Value(0 if column == "source_id" else "")
+            hidden = f"by_{column}__{lookup or 'exact'}"
+            rows = rows.alias(**{f"by_{column}": Coalesce(F(column), nothing)})
+            rows = rows.filter(**{hidden: value})
     if selection.finding:
         has_finding = Exists(
             Finding.commitments.through.objects.filter(commitment_id=OuterRef("pk"))
@@ -389,6 +388,8 @@ def select(selection: Selection) -> QuerySet[Commitment]:
 def _way(selection: Selection, now: Now) -> tuple[str, int]:
     """Return along which column's index a walk is shortest, if any, and how long it can be."""
     everything = _count(Selection(), now)
+    if selection.sort == "title" and selection.domain:
+        return "domain", _count(Selection(domain=selection.domain), now)
     if selection.sort != "recent":
         return "", everything
     ways = [
