@@ -223,8 +223,11 @@ def test_the_shipped_amounts_stand_where_the_record_says(package, texts):
 
 
 def runs(text):
-    """Return every run of words of a text, and whether it is a name: all words capital."""
-    words = re.findall(r"[^\W_]+", text)
+    """Return every run of words of a text, and whether it is a name: all words capital.
+
+    Addresses are no prose: what has a slash is left out.
+    """
+    words = re.findall(r"[^\W_]+", re.sub(r"\S*/\S+", " ", text))
     for at in range(len(words) - LONGEST_RUN + 1):
         run = words[at : at + LONGEST_RUN]
         yield tuple(word.casefold() for word in run), not any(word[0].islower() for word in run)
