@@ -55,8 +55,9 @@ def test_no_two_rooms_claim_an_address():
 
     paths = list(walk(get_resolver().url_patterns, ""))
     assert len(paths) > 20
-    # allauth brings both forms of a few addresses; ours must be unique.
-    ours = [path for path in paths if "accounts/" not in path]
+    # allauth brings both forms of a few addresses; in the API, methods of one path share a view,
+    # and the room's name is part of it.
+    ours = [path for path in paths if "accounts/" not in path and not path.startswith("node/v1/")]
     assert sorted(ours) == sorted(set(ours))
 
 

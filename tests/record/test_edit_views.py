@@ -400,7 +400,11 @@ def test_a_document_that_is_too_large_is_refused_unread(desk, monkeypatch):
 def test_a_milestone_is_delivered_only_with_evidence(desk):
     assert (
         send(
-            desk, at("milestone_add", "s1-c02"), title_en="First light", title_ja="初観測", due="2026-03"
+            desk,
+            at("milestone_add", "s1-c02"),
+            title_en="First light",
+            title_ja="初観測",
+            due="2026-03",
         ).status_code
         == 302
     )
@@ -455,7 +459,9 @@ def test_a_finding_is_added_decided_and_reopened(desk, officer):
     assert [(side.start, side.end) for side in finding.sides.all()] == [(5, 9)]
 
     decide = at("finding_resolve", finding.slug)
-    assert send(desk, decide, decision_en="Ten holds.", decision_ja="十が正しい。").status_code == 302
+    assert (
+        send(desk, decide, decision_en="Ten holds.", decision_ja="十が正しい。").status_code == 302
+    )
     finding.refresh_from_db()
     assert (finding.state, finding.decided_by) == ("resolved", officer)
 

@@ -389,9 +389,7 @@ def test_a_stale_version_is_refused_and_changes_nothing(program):
         )
         assert "99" in said["detail"]
         assert State.objects.get().version == before
-    door.resolve_finding(
-        author=None, reason="r", finding="x02", decision_en="a", decision_ja="あ"
-    )
+    door.resolve_finding(author=None, reason="r", finding="x02", decision_en="a", decision_ja="あ")
     refused(program.delete("findings/x02/decision?reason=r&version=1"), 409, "record.stale")
 
 

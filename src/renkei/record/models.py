@@ -5,7 +5,7 @@ filter and sort by is projected from the published claims into ``Commitment`` in
 transaction, and what they add up into ``Total`` and ``Tally``. ``Change`` is the history.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar, Self
@@ -128,7 +128,7 @@ LABELS: Mapping[str, Mapping[str, Any]] = {
     },
     "milestone": {"open": _("Open"), "delivered": _("Delivered"), "missed": _("Missed")},
     "milestone_on": {
-        "open": _("Due"),
+        "open": _("Not yet due"),
         "overdue": _("Overdue"),
         "delivered": _("Delivered"),
         "missed": _("Missed"),
@@ -220,6 +220,17 @@ LABELS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """What people read for each code of ``engine.VOCABULARY``."""
+
+NOUNS: Mapping[str, Any] = {
+    "agreement": _("agreement"),
+    "commitment": _("commitment"),
+    "finding": _("finding"),
+    "lineage": _("line of evidence"),
+    "milestone": _("milestone"),
+    "organisation": _("organisation"),
+    "source": _("source"),
+}
+"""What messages call a row of a table, by its model's name."""
 
 
 def label(vocabulary: str, code: str) -> str:
@@ -501,8 +512,8 @@ class Participation(models.Model):
     """An organisation's role in a commitment, and where that is said."""
 
     commitment = models.ForeignKey(
-        Commitment, on_delete=models.CASCADE, related_name="participations"
-    )
+        Commitment, on_delete=models.CASCADE, related_name="participations", db_index=False
+    )  # its index is that of record_participation_once
     organisation = models.ForeignKey(
         Organisation, on_delete=models.PROTECT, related_name="participations"
     )
@@ -534,15 +545,17 @@ class Claim(models.Model):
     seen_on = models.DateField()
     is_published = models.BooleanField(default=False)
     author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # nobody asks for all that one person did
     )
     reason = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        indexes: ClassVar = [
-            models.Index(fields=["commitment", "field"], name="record_claim_field")
-        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["commitment", "field"],
@@ -680,7 +693,12 @@ class Disbursement(models.Model):
         Organisation, on_delete=models.PROTECT, null=True, blank=True, related_name="received"
     )
     source = models.ForeignKey(
-        Source, on_delete=models.PROTECT, null=True, blank=True, related_name="disbursements"
+        Source,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="disbursements",
+        db_index=False,  # most have none: the index below leaves them out
     )
     evidence = models.CharField(max_length=500, blank=True)
     corrects = models.OneToOneField(
@@ -688,11 +706,23 @@ class Disbursement(models.Model):
     )
     is_current = models.BooleanField(default=True)
     author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # nobody asks for all that one person did
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["source"],
+                condition=Q(source__isnull=False),
+                name="record_disbursement_source",
+            )
+        ]
         constraints: ClassVar = [
             _known("nature", "nature", "record_disbursement_nature"),
             models.CheckConstraint(
@@ -714,7 +744,9 @@ class Disbursement(models.Model):
 class Outcome(Bilingual):
     """What research gave: a publication, a data set, a model, a program."""
 
-    commitment = models.ForeignKey(Commitment, on_delete=models.CASCADE, related_name="outcomes")
+    commitment = models.ForeignKey(
+        Commitment, on_delete=models.CASCADE, related_name="outcomes", db_index=False
+    )  # its index is that of record_outcome_once
     kind = _code("outcome")
     title_en = models.CharField(max_length=300)
     title_ja = models.CharField(max_length=300)
@@ -813,7 +845,12 @@ class Change(models.Model):
 
     at = models.DateTimeField(auto_now_add=True)
     author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # nobody asks for all that one person did
     )
     reason = models.CharField(max_length=500)
     verb = models.CharField(max_length=40)
@@ -944,32 +981,61 @@ SEARCHED = ("commitment", "organisation", "source", "finding")
 Found = Any  # a QuerySet of one of the searched tables
 
 
-def found(rows: Found, kind: str, query: str, *, newest: int | None = None) -> Found:
+def found(
+    rows: Found, kind: str, query: str, *, codes: Iterable[str] = (), newest: int | None = None
+) -> Found:
     """Keep the rows that hold every term of ``query``; all of them when it has no term.
 
     Args:
+        codes: what ``code_term`` made of values that the rows must have too.
         newest: look at that many hits, the last added first: a common word hits half the record.
     """
     terms = engine.query_terms(query)
-    if not terms:
-        return rows if not query.strip() else rows.none()
+    if not terms and query.strip():
+        return rows.none()
+    wanted = [*((code, False) for code in codes), *terms]
+    if not wanted:
+        return rows
+    table = f"record_search_{_searched(kind)}"
     if connection.vendor == "postgresql":
         # Terms are letters and digits alone, so nothing in them can be an operator. The cast, unlike
         # to_tsquery, does not parse: a parser's idea of a letter depends on the cluster's locale.
-        match = " & ".join(f"'{term}':*" if longer else f"'{term}'" for term, longer in terms)
+        match = " & ".join(f"'{term}':*" if longer else f"'{term}'" for term, longer in wanted)
         key, condition = "id", "terms @@ %s::tsquery"
     else:
-        match = " ".join(f'"{term}"*' if longer else f'"{term}"' for term, longer in terms)
-        key, condition = "rowid", "terms MATCH %s"
+        match = " ".join(f'"{term}"*' if longer else f'"{term}"' for term, longer in wanted)
+        key, condition = "rowid", f"{table} MATCH %s"
     last = "" if newest is None else f" ORDER BY {key} DESC LIMIT {int(newest)}"
-    sql = f"SELECT {key} FROM record_search_{_searched(kind)} WHERE {condition}{last}"
+    sql = f"SELECT {key} FROM {table} WHERE {condition}{last}"
     return rows.filter(pk__in=RawSQL(sql, (match,)))  # noqa: S611  the table is one of SEARCHED
 
 
-def index(kind: str, entries: Mapping[int, str]) -> None:
-    """Put the text of rows (by primary key) in the search index, instead of what was there."""
+CODE_MARK = "\ue000"  # a character for private use: no word that a reader types holds it
+
+
+def code_term(name: str, value: str) -> str:
+    """Return the term under which rows with this value of a field are in the search index.
+
+    The index intersects values like words, so that any choice of facets, with or without words, is
+    found without reading the rows.
+    """
+    return CODE_MARK + "".join(char for char in f"{name}{value}".casefold() if char.isalnum())
+
+
+def index(
+    kind: str, entries: Mapping[int, str], *, codes: Mapping[int, Iterable[str]] | None = None
+) -> None:
+    """Put rows (by primary key) in the search index, instead of what was there of them.
+
+    Args:
+        entries: the text under which each row is found.
+        codes: what ``code_term`` made of the values under which it is found too.
+    """
     table = f"record_search_{_searched(kind)}"
-    rows = [(pk, " ".join(engine.index_terms(text))) for pk, text in entries.items()]
+    rows = [
+        (pk, " ".join(dict.fromkeys([*engine.index_terms(text), *(codes or {}).get(pk, ())])))
+        for pk, text in entries.items()
+    ]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.executemany(

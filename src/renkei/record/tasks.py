@@ -72,7 +72,10 @@ def money_rows(today: date) -> list[Row]:  # noqa: ARG001  every chart is given 
             "minor": row.minor,
             "value": float(row.value),
             "amount": str(row.value),
-            "group": f"{label('nature', row.nature)} ({row.currency})",
+            "group": _("{nature} ({currency})").format(
+                nature=label("nature", row.nature),
+                currency=engine.currency_name(row.currency, language()),
+            ),
             "line": _("{domain}: {side}").format(
                 domain=label("domain", row.domain), side=side_label(row.side)
             ),

@@ -5,20 +5,20 @@ commitments: counts come from ``Tally`` wherever its columns suffice, others sto
 ``MOST_COUNTED``, and a full-text search looks at the ``MOST_HITS`` newest hits.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Self
 
-from django.db.models import F, QuerySet, Sum, Value
+from django.db.models import Exists, F, OuterRef, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 from renkei.record import engine
 from renkei.record.door._write import state
-from renkei.record.models import Commitment, Finding, Source, Tally, found, language
+from renkei.record.models import Commitment, Finding, Source, Tally, code_term, found, language
 
 MOST_COUNTED: Final = 10_000
 MOST_HITS: Final = 2_000
@@ -175,37 +175,45 @@ def count(selection: Selection) -> int:
     Exact at any size where only facets of ``Tally`` are chosen.
     """
     if selection.is_tallied:
-        version = state()
-        return sum(_tally(version.version, version.changed_at, selection)["record_class"].values())
-    return _filtered(selection)[: MOST_COUNTED + 1].count()
+        at = state()
+        chosen = replace(selection, sort="recent")
+        return sum(_tally(at.version, at.changed_at, chosen)["record_class"].values())
+    return _hits(selection, most=MOST_COUNTED + 1).count()
 
 
-@lru_cache(maxsize=256)
-def _tally(
-    version: int,  # noqa: ARG001  with the time it names the state of the facts: part of the key
-    at: datetime | None,  # noqa: ARG001
-    selection: Selection,
-) -> dict[str, Number]:
+@lru_cache(maxsize=1)
+def _tallied(version: int, at: datetime | None) -> list[tuple[Any, ...]]:  # noqa: ARG001  the key
+    """Return ``Tally`` as it is at a version of the facts: read once, asked for every choice."""
+    return list(Tally.objects.values_list(*_TALLIED, "parties", "count"))
+
+
+@lru_cache(maxsize=1_024)
+def _tally(version: int, at: datetime | None, selection: Selection) -> dict[str, Number]:
     """Return the numbers of each value of each tallied facet, under all of the selection."""
-    rows = Tally.objects.filter(
-        **{name: getattr(selection, name) for name in _TALLIED if getattr(selection, name)}
-    )
+    rows = _tallied(version, at)
+    for place, name in enumerate(_TALLIED):
+        chosen = getattr(selection, name)
+        if chosen:
+            rows = [row for row in rows if row[place] == chosen]
     if selection.party:
-        rows = rows.filter(parties__in=_with_party(selection.party))
-    counted: dict[str, Counter[str]] = {name: Counter() for name in (*_TALLIED, "party")}
-    for name in _TALLIED:
-        for value, number in rows.values_list(name).annotate(sum=Sum("count")):
-            counted[name][value] += number
-    for parties, number in rows.values_list("parties").annotate(sum=Sum("count")):
-        for code in parties.split(","):
-            if code:
-                counted["party"][code] += number
-    return {name: dict(numbers) for name, numbers in counted.items()}
+        rows = [row for row in rows if selection.party in row[-2].split(",")]
+    counted: dict[str, Number] = {}
+    for place, name in enumerate((*_TALLIED, "parties")):
+        numbers: dict[str, int] = defaultdict(int)
+        for row in rows:
+            numbers[row[place]] += row[-1]
+        counted[name] = dict(numbers)
+    party: Counter[str] = Counter()
+    for parties, number in counted.pop("parties").items():
+        party.update(dict.fromkeys(filter(None, parties.split(",")), number))
+    counted["party"] = dict(party)
+    return counted
 
 
 def _with_party(party: str) -> list[str]:
     """Return the combinations of parties that hold one: few, where commitments are many."""
-    combinations = Tally.objects.order_by().values_list("parties", flat=True).distinct()
+    at = state()
+    combinations = {row[-2] for row in _tallied(at.version, at.changed_at)}
     return [text for text in combinations if party in text.split(",")]
 
 
@@ -251,7 +259,7 @@ def facets(selection: Selection) -> dict[str, list[Choice]]:
 
 def _counted_by_hand(selection: Selection) -> dict[str, Number] | None:
     """Count a selection that ``Tally`` does not know, if it is small."""
-    rows = list(_filtered(selection).values_list(*_TALLIED, "parties")[: MOST_HITS + 1])
+    rows = list(_hits(selection, most=MOST_HITS + 1).values_list(*_TALLIED, "parties"))
     if len(rows) > MOST_HITS:
         return None
     counted: dict[str, Counter[str]] = {name: Counter() for name in (*_TALLIED, "party")}
@@ -265,45 +273,60 @@ def _counted_by_hand(selection: Selection) -> dict[str, Number] | None:
 # Which
 
 
-def _filtered(selection: Selection, *, by_order: bool = False) -> QuerySet[Commitment]:
-    """Return the rows of a selection, in no order.
+def _codes(selection: Selection) -> list[str]:
+    """Return the terms of the search index that a selection's facets stand for."""
+    names = [*_TALLIED, "party", "source", "nature", "finding"]
+    return [code_term(name, getattr(selection, name)) for name in names if getattr(selection, name)]
+
+
+def _hits(selection: Selection, *, most: int | None) -> QuerySet[Commitment]:
+    """Return the rows of a selection by the search index, at most so many: the last added."""
+    rows: QuerySet[Commitment] = found(
+        Commitment.objects.all(),
+        "commitment",
+        selection.q,
+        codes=_codes(selection),
+        newest=most,
+    )
+    return rows
+
+
+def _walked(selection: Selection, *, along: str) -> QuerySet[Commitment]:
+    """Return the rows of a selection without words, filtered one by one.
+
+    The filters are hidden from the database's indexes, so that it walks along the index of the
+    order and stops after a page: right where hits are frequent.
 
     Args:
-        by_order: hide the filters from the database's indexes, so that it walks along the index
-            of the order and stops after a page: right where hits are frequent.
+        along: a field that is not hidden, because it has an index of its own in this order.
     """
 
-    def plain(name: str) -> str:
-        return f"by_{name}" if by_order else name
+    def name_of(column: str) -> str:
+        return column if column == along else f"by_{column}"
 
-    rows = Commitment.objects.all()
+    rows: QuerySet[Any] = Commitment.objects.all()
     names = [*_TALLIED, "source_id", "amount_nature", "parties"]
-    if by_order:
-        rows = rows.alias(
-            **{
-                f"by_{name}": Coalesce(F(name), Value(0 if name == "source_id" else ""))
-                for name in names
-            }
-        )
+    rows = rows.alias(
+        **{
+            f"by_{name}": Coalesce(F(name), Value(0 if name == "source_id" else ""))
+            for name in names
+        }
+    )
     for name in _TALLIED:
         if getattr(selection, name):
-            rows = rows.filter(**{plain(name): getattr(selection, name)})
+            rows = rows.filter(**{name_of(name): getattr(selection, name)})
     if selection.party:
-        rows = rows.filter(**{f"{plain('parties')}__in": _with_party(selection.party)})
+        rows = rows.filter(by_parties__in=_with_party(selection.party))
     if selection.nature:
-        rows = rows.filter(**{plain("amount_nature"): selection.nature})
+        rows = rows.filter(**{name_of("amount_nature"): selection.nature})
     if selection.source:
         source = Source.objects.only("pk").get(slug=selection.source)
-        rows = rows.filter(**{plain("source_id"): source.pk})
+        rows = rows.filter(by_source_id=source.pk)
     if selection.finding:
-        with_finding = Finding.commitments.through.objects.values("commitment_id")
-        rows = (
-            rows.filter(pk__in=with_finding)
-            if selection.finding == "any"
-            else rows.exclude(pk__in=with_finding)
+        has_finding = Exists(
+            Finding.commitments.through.objects.filter(commitment_id=OuterRef("pk"))
         )
-    if selection.q:
-        rows = found(rows, "commitment", selection.q, newest=MOST_HITS)
+        rows = rows.filter(has_finding if selection.finding == "any" else ~has_finding)
     return rows
 
 
@@ -317,7 +340,23 @@ def _order(selection: Selection) -> list[Any]:
 
 def select(selection: Selection) -> QuerySet[Commitment]:
     """Return all commitments of a selection in its order: for reading through, not for a page."""
-    return _filtered(selection).order_by(*_order(selection))
+    return _hits(selection, most=MOST_HITS if selection.q else None).order_by(*_order(selection))
+
+
+def _way(selection: Selection) -> tuple[str, int]:
+    """Return along which column's index a walk is shortest, if any, and how long it can be."""
+    everything = count(Selection())
+    if selection.sort != "recent":
+        return "", everything
+    ways = [
+        (count(Selection(**{name: getattr(selection, name)})), name)
+        for name in ("domain", "kind", "status")
+        if getattr(selection, name)
+    ]
+    if selection.nature and not ways:
+        return "amount_nature", everything
+    walked, along = min(ways, default=(everything, ""))
+    return along, walked
 
 
 def listed(selection: Selection, *, offset: int, limit: int) -> list[Commitment]:
@@ -334,10 +373,13 @@ def listed(selection: Selection, *, offset: int, limit: int) -> list[Commitment]
             ),
             deepest=DEEPEST_ROW,
         )
-    hits, everything = count(selection), count(Selection())
-    # Walking the order reads everything / hits rows for each hit; fetching all hits reads each.
-    by_order = not selection.q and hits * hits > everything * (offset + limit)
-    rows = _filtered(selection, by_order=by_order).order_by(*_order(selection))
+    hits = count(selection)
+    along, walked = _way(selection)
+    # Walking reads walked / hits rows for each hit; fetching all hits reads each.
+    if not selection.q and hits * hits > walked * (offset + limit):
+        rows = _walked(selection, along=along).order_by(*_order(selection))
+    else:
+        rows = select(selection)
     ids = list(rows.values_list("pk", flat=True)[offset : offset + limit])
     found_rows = Commitment.objects.select_related("source").in_bulk(ids)
     return [found_rows[pk] for pk in ids]

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Sum
 from django.utils import timezone
 from django.utils.text import slugify
@@ -19,6 +19,7 @@ from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext
 from renkei.record import engine, tasks
 from renkei.record.door._sums import add, count, summed
 from renkei.record.models import (
+    NOUNS,
     Amount,
     Change,
     Claim,
@@ -33,6 +34,7 @@ from renkei.record.models import (
     Participation,
     Source,
     State,
+    code_term,
     index,
     label,
 )
@@ -137,8 +139,7 @@ def change(*, author: User | None, reason: str) -> Iterator[Edit]:
     """
     said = engine.check_text(reason, what=gettext_noop("reason"), longest=LONGEST_REASON)
     with transaction.atomic():
-        State.objects.get_or_create(pk=1)
-        state = State.objects.select_for_update().get(pk=1)
+        state, _ = State.objects.select_for_update().get_or_create(pk=1)
         state.version += 1
         state.changed_at = timezone.now()
         state.save()
@@ -163,7 +164,7 @@ def find(model: type[Any], slug: str) -> Any:
     if row is None:
         raise UnknownSubjectError(
             gettext_noop("the record has no {kind} {slug!r}"),
-            kind=model._meta.verbose_name,  # noqa: SLF001  Django's public name for it
+            kind=NOUNS[model._meta.model_name],  # noqa: SLF001  Django's public name for it
             slug=slug,
         )
     return row
@@ -256,8 +257,19 @@ def _new_slug(model: type[Any], prefix: str, slug: str) -> str:
 
 
 def _save(row: Any) -> None:
-    row.full_clean(validate_unique=False, validate_constraints=True)
-    row.save()
+    """Check the columns and save; the database keeps the constraints.
+
+    Asking it about each of them first would cost more than the change itself: only when it refuses
+    is it asked which one, for the sentence that people read.
+    """
+    relations = {field.name for field in row._meta.concrete_fields if field.is_relation}  # noqa: SLF001
+    row.clean_fields(exclude=relations)  # rows that were just read
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError:
+        row.validate_constraints()
+        raise
 
 
 # Commitments and their claims
@@ -426,6 +438,7 @@ def add_claim(
         row: Commitment = find(Commitment, commitment)
         _fresh(row, version)
         document: Source = find(Source, source)
+        known_by = _chosen_by(row)
         with summed(row.pk):
             claim = Claim(
                 commitment=row,
@@ -446,7 +459,8 @@ def add_claim(
                 _publish(edit, claim)
             row.version += 1
             project(row)
-        reindex_commitments([row.pk])
+        if field == "name" or _chosen_by(row) != known_by:
+            reindex_commitments([row.pk])
     return claim
 
 
@@ -490,7 +504,7 @@ def _said(claim: Claim) -> dict[str, object]:
         "qualifier": claim.qualifier,
         "source": claim.source.slug,
     }
-    amount = Amount.objects.filter(claim=claim).first()
+    amount = Amount.objects.filter(claim=claim).first() if claim.is_money else None
     if amount is not None:
         said |= {
             "currency": amount.currency,
@@ -503,7 +517,8 @@ def _said(claim: Claim) -> dict[str, object]:
 
 
 def _publish(edit: Edit, claim: Claim) -> None:
-    old = claim.commitment.claims.filter(field=claim.field, is_published=True).first()
+    rivals = Claim.objects.filter(commitment=claim.commitment_id, field=claim.field)
+    old = rivals.filter(is_published=True).select_related("source").first()
     if old is not None:
         Claim.objects.filter(pk=old.pk).update(is_published=False)
     Claim.objects.filter(pk=claim.pk).update(is_published=True)
@@ -536,13 +551,15 @@ def publish_claim(
             raise UnknownSubjectError(
                 gettext_noop("{slug} has no claim {claim}"), slug=row.slug, claim=claim
             )
+        known_by = _chosen_by(row)
         with summed(row.pk):
             if chosen.commitment_id != row.pk:
                 chosen = _take_over(chosen, row, edit)
             _publish(edit, chosen)
             row.version += 1
             project(row)
-        reindex_commitments([row.pk])
+        if chosen.field == "name" or _chosen_by(row) != known_by:
+            reindex_commitments([row.pk])
     return chosen
 
 
@@ -978,7 +995,9 @@ def add_finding(
             suggestion_ja=suggestion[1],
         )
         _save(row)
-        row.commitments.set([find(Commitment, name) for name in commitments])
+        about: list[Commitment] = [find(Commitment, name) for name in commitments]
+        row.commitments.set(about)
+        reindex_commitments(item.pk for item in about)
         for position, (side, says) in enumerate(zip(sides, said, strict=True)):
             document: Source = find(Source, side.source)
             engine.check_passages([(side.start, side.end)], characters=document.characters)
@@ -1099,12 +1118,31 @@ def _in_both(vocabulary: str, code: str) -> list[str]:
     return said
 
 
+def _chosen_by(row: Commitment) -> dict[str, list[str]]:
+    """Return the values of a commitment by which lists choose, each by its name in a selection."""
+    return {
+        "record_class": [row.record_class],
+        "domain": [row.domain],
+        "kind": [row.kind],
+        "status": [row.status],
+        "scope": [row.scope],
+        "party": row.party_codes,
+        "nature": [row.amount_nature],
+    }
+
+
 def reindex_commitments(ids: Iterable[int]) -> None:
     """Put commitments in the search index under everything that belongs to them."""
     rows = Commitment.objects.filter(pk__in=list(ids)).prefetch_related(
         "participations__organisation", "claims", "source"
     )
+    disputed = set(
+        Finding.commitments.through.objects.filter(commitment__in=rows).values_list(
+            "commitment_id", flat=True
+        )
+    )
     entries: dict[int, str] = {}
+    codes: dict[int, list[str]] = {}
     labels: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         words = [row.slug, row.title_en, row.title_ja, row.note_en, row.note_ja]
@@ -1121,4 +1159,12 @@ def reindex_commitments(ids: Iterable[int]) -> None:
         if row.source is not None:
             words += [row.source.slug, row.source.title_en, row.source.title_ja]
         entries[row.pk] = " ".join(words)
-    index("commitment", entries)
+        chosen_by = {
+            **_chosen_by(row),
+            "source": [row.source.slug] if row.source else [],
+            "finding": ["any" if row.pk in disputed else "none"],
+        }
+        codes[row.pk] = [
+            code_term(name, value) for name, values in chosen_by.items() for value in values if value
+        ]
+    index("commitment", entries, codes=codes)

@@ -138,17 +138,9 @@ def _for_page(svg: str, *, name: str, title: str, description: str) -> str:
             if child.tag.rpartition("}")[2] in {"style", "script", "title", "desc"}:
                 parent.remove(child)
     for element in root.iter():
-        for key, value in list(element.attrib.items()):
-            if key == "style" or key.startswith(("aria-", "role", "class", "on")):
-                del element.attrib[key]
-            elif value in COLOURS:
-                element.set(key, f"var({COLOURS[value]}, {value})")
-            elif key == "font-family":
-                element.set(key, PAGE_FONTS)
-            elif key == "id":
-                element.set(key, f"{name}-{value}")
-            elif value.startswith("url(#"):
-                element.set(key, value.replace("url(#", f"url(#{name}-"))
+        kept = {key: _attribute(key, value, name) for key, value in element.attrib.items()}
+        element.attrib.clear()
+        element.attrib.update({key: value for key, value in kept.items() if value is not None})
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):
         said = ET.Element(f"{{{_SVG}}}{tag}", {"id": f"{name}-{tag}"})
         said.text = text
@@ -159,7 +151,26 @@ def _for_page(svg: str, *, name: str, title: str, description: str) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
+def _attribute(key: str, value: str, name: str) -> str | None:
+    """Return what an attribute becomes on the page; ``None`` where it has no place there."""
+    if key == "style" or key.startswith(("aria-", "role", "class", "on")):
+        return None
+    if value in COLOURS:
+        return f"var({COLOURS[value]}, {value})"
+    if key == "font-family":
+        return PAGE_FONTS
+    # Several drawings stand on one page.
+    return f"{name}-{value}" if key == "id" else value.replace("url(#", f"url(#{name}-")
+
+
 # Altair types its channels so richly that naming them here would say nothing.
+def _data(rows: Sequence[Row]) -> Any:
+    import altair as alt
+
+    inline: Any = alt.Data  # Altair does not type its constructor
+    return inline(values=list(rows))
+
+
 def _money(rows: Sequence[Row], words: Mapping[str, str]) -> Any:
     """Show sums as points on a logarithmic line, never stacked: sums of unlike money do not add up.
 
@@ -173,7 +184,7 @@ def _money(rows: Sequence[Row], words: Mapping[str, str]) -> Any:
     low = math.floor(math.log10(min(row["value"] for row in rows)))
     high = math.ceil(math.log10(max(row["value"] for row in rows)) + 1e-9)
     span = max(1, high - low)
-    base = alt.Chart(alt.Data(values=list(rows))).encode(
+    base = alt.Chart(_data(rows)).encode(
         y=alt.Y("line:N", title=None, sort=None, axis=alt.Axis(grid=True)),
         x=alt.X(
             "value:Q",
@@ -227,7 +238,7 @@ def _status(rows: Sequence[Row], words: Mapping[str, str]) -> Any:
 
     order = words["statuses"].split("\n")
     most = max(row["count"] for row in rows)
-    base = alt.Chart(alt.Data(values=list(rows))).encode(
+    base = alt.Chart(_data(rows)).encode(
         x=alt.X(
             "status:N",
             title=None,
@@ -260,7 +271,7 @@ def _milestones(rows: Sequence[Row], words: Mapping[str, str]) -> Any:
     first, last = (int(pick(days)[:4]) for pick in (min, max))
     legend = [words[state] for state in states]
     years = {"year": max(1, math.ceil((last - first + 3) / 8))}
-    base = alt.Chart(alt.Data(values=said)).encode(
+    base = alt.Chart(_data(said)).encode(
         y=alt.Y("title:N", title=None, sort=None, axis=alt.Axis(grid=True)),
         x=alt.X(
             "day:T",
@@ -286,9 +297,9 @@ def _milestones(rows: Sequence[Row], words: Mapping[str, str]) -> Any:
     texts = base.mark_text(align="left", dx=10, fontSize=13, color=_BY_NAME["--chart-text"]).encode(
         text="label:N"
     )
-    now = alt.Chart(
-        alt.Data(values=[{"day": words["today"], "label": words["today_label"]}])
-    ).encode(x="day:T")
+    now = alt.Chart(_data([{"day": words["today"], "label": words["today_label"]}])).encode(
+        x="day:T"
+    )
     rule = now.mark_rule(strokeDash=[4, 3], color=_BY_NAME["--chart-text"])
     flag = now.mark_text(
         align="left", dx=4, dy=-8, baseline="bottom", fontSize=12, color=_BY_NAME["--chart-text"]

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import migrations
 
+PREFIXES = " ".join(map(str, range(1, 15)))
 SEARCHED = ("commitment", "organisation", "source", "finding")
 
 
@@ -17,7 +18,10 @@ def create(_apps, schema_editor):
             schema_editor.execute(f"CREATE INDEX {table}_terms ON {table} USING gin (terms)")
         else:
             schema_editor.execute(
-                f"CREATE VIRTUAL TABLE {table} USING fts5 (terms, tokenize = 'unicode61', prefix = '2 3')"
+                f"CREATE VIRTUAL TABLE {table} USING fts5 (terms, tokenize = 'unicode61', "
+                # Only whether a row holds a term is ever asked, so where it stands is not kept; and
+                # the beginning of a word is a term of its own, or a common one costs all its hits.
+                f"detail = none, columnsize = 0, prefix = '{PREFIXES}')"
             )
 
 

@@ -63,14 +63,14 @@ FIELDS = {
     "sha256": gettext_lazy("SHA-256"),
 }
 DATES = {
-    "announced": gettext_lazy("Announced"),
-    "signed": gettext_lazy("Signed"),
+    "announced": gettext_lazy("Announced on"),
+    "signed": gettext_lazy("Signed on"),
     "agreed": gettext_lazy("Agreed"),
     "cited": gettext_lazy("Date cited"),
     "start": gettext_lazy("Begins"),
     "launch": gettext_lazy("Launch"),
     "launched": gettext_lazy("Launched"),
-    "established": gettext_lazy("Established"),
+    "established": gettext_lazy("Established on"),
     "held": gettext_lazy("Held"),
     "milestone": gettext_lazy("Date of a milestone"),
     "target": gettext_lazy("Target date"),
@@ -104,6 +104,14 @@ VERBS = {
     "add outcome": gettext_lazy("Outcome added"),
     "resolve": gettext_lazy("Decided"),
     "reopen": gettext_lazy("Reopened"),
+}
+QUALIFIED = {
+    "about": gettext_lazy("about {amount}"),
+    "more_than": gettext_lazy("more than {amount}"),
+    "at_least": gettext_lazy("at least {amount}"),
+    "up_to": gettext_lazy("up to {amount}"),
+    "projected": gettext_lazy("{amount} (projected)"),
+    "disputed": gettext_lazy("{amount} (disputed)"),
 }
 LANGUAGE_NAMES = {"en": gettext_lazy("English"), "ja": gettext_lazy("Japanese")}
 _CODED = {"record_class": "class", "state": "finding"}
@@ -142,8 +150,10 @@ def number(value: object) -> str:
 
 
 @register.simple_tag
-def money(minor: int, currency: str) -> SafeString:
+def money(minor: int, currency: str, qualifier: str = "exact") -> SafeString:
     """Return an amount in words, with all its digits for programs and for a closer look."""
+    if qualifier in QUALIFIED:
+        return format_html(str(QUALIFIED[qualifier]), amount=money(minor, currency))
     exact = engine.money_exact(minor, currency, language())
     said = engine.money(minor, currency, language())
     value = f"{engine.from_minor(minor, currency):f}"
@@ -225,7 +235,7 @@ def stated(claim: Claim) -> Any:
     """Return what a claim says, in words."""
     head = claim.field.partition(":")[0]
     if claim.is_money:
-        return money(claim.amount.minor, claim.amount.currency)
+        return money(claim.amount.minor, claim.amount.currency, claim.qualifier)
     if head in engine.CHOSEN_FIELDS:
         return label_of(head, claim.value)
     if head == "parties":

@@ -193,6 +193,7 @@ def _fields(row: Commitment, claims: list[Claim], documents: Documents) -> list[
                     }
                     for claim in beside
                 ],
+                "is_published": chosen is not None,
                 "lines": engine.corroboration(claim.source.lineage.slug for claim in support),
                 "documents": len({claim.source_id for claim in support}),
                 "is_contested": any(_says(claim) != _says(beside[0]) for claim in beside),

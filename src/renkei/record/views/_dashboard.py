@@ -163,13 +163,15 @@ def careless() -> dict[str, Any] | None:
     """Return what careless sums would give, to be shown as wrong; ``None`` without any money.
 
     Steps in minor units of the currency in which most sources speak: every mention in the
-    documents, every commitment, each commitment once, and what of that rests on one source of low
+    running text of the documents, every commitment, each commitment once, and what of that rests on one source of low
     reliability.
     """
     rows = list(Exposure.objects.values_list("currency", "source", "is_counted", "minor"))
     mentioned: dict[str, int] = defaultdict(int)
     for found in Source.objects.values_list("money_mentions", flat=True):
         for mention in found:
+            if mention["zone"] != "body":  # a bibliography repeats the figures of others
+                continue
             mentioned[mention["currency"]] += engine.to_minor(mention["value"], mention["currency"])
     if not rows:
         return None

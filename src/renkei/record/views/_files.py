@@ -161,7 +161,7 @@ def _commitments(selection: door.Selection, host: str) -> Iterator[Row]:
 
 @access(PUBLIC)
 @require_safe
-def chart_file(request: HttpRequest, name: str, form: str) -> HttpResponseBase:
+def chart_file(_request: HttpRequest, name: str, form: str) -> HttpResponseBase:
     """Give the table behind a chart as a file."""
     chart = door.CHARTS.get(name)
     if chart is None:
