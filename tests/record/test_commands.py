@@ -36,7 +36,9 @@ def test_the_engine_knows_the_kinds_that_help_names():
 
 def test_the_module_needs_no_django():
     program = "import sys; sys.modules['django'] = None; import renkei.record.commands"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -1,6 +1,7 @@
 """The record's verbs: what each changes, what history says, and that sums stay equal to the facts."""
 
 from collections import Counter
+from contextlib import suppress
 from datetime import date
 
 import pytest
@@ -336,9 +337,7 @@ def test_bad_facts_about_a_source_are_refused(source, wrong):
 
 def test_a_milestone_stands_in_a_passage_of_its_source(row):
     plan = {"title_en": "M", "title_ja": "節", "due": "2026"}
-    placed = door.add_milestone(
-        **WHY, commitment=row.slug, **plan, source="us-s1", passage=(2, 5)
-    )
+    placed = door.add_milestone(**WHY, commitment=row.slug, **plan, source="us-s1", passage=(2, 5))
     assert (placed.start, placed.end, placed.due_last) == (2, 5, date(2026, 12, 31))
     with pytest.raises(engine.BadClaimError, match="needs the source"):
         door.add_milestone(**WHY, commitment=row.slug, **plan, passage=(2, 5))
@@ -375,7 +374,7 @@ def test_what_is_no_amount_is_not_paid(row, value):
 def test_an_outcome_stands_once_at_a_commitment(row):
     paper = {"kind": "publication", "title_en": "P", "title_ja": "論文"}
     door.add_outcome(**WHY, commitment=row.slug, **paper, identifier="10.1000/ABC")
-    with pytest.raises(door.TakenError, match="10.1000/abc"):
+    with pytest.raises(door.TakenError, match=r"10\.1000/abc"):
         door.add_outcome(
             **WHY, commitment=row.slug, **paper, identifier="https://doi.org/10.1000/abc"
         )
@@ -412,18 +411,18 @@ def test_a_decision_is_written_down_and_taken_back(row, officer):
 # Sums
 
 
-def recounted():
+def recounted():  # noqa: C901  one rule after the other, as a reader counts
     """Count the sums once more, another way: claim by claim from all the facts, in Python."""
     totals, exposures, tallies = Counter(), Counter(), Counter()
     for row in Commitment.objects.select_related("source"):
-        tallies[
-            row.record_class, row.domain, row.kind, row.status, row.scope, row.parties
-        ] += 1
+        tallies[row.record_class, row.domain, row.kind, row.status, row.scope, row.parties] += 1
         if row.record_class != "commitment":
             continue
         is_top = row.part_of_id is None and row.is_lead
         published = [
-            item for item in row.claims.select_related("amount") if item.is_published and item.is_money
+            item
+            for item in row.claims.select_related("amount")
+            if item.is_published and item.is_money
         ]
         whole = [item.amount for item in published if item.field == "amount"]
         split = [item.amount for item in published if item.field != "amount"]
@@ -515,10 +514,8 @@ def take(step, rows):
             pay(row, rest[1], corrects=current[rest[0] % len(current)].pk)
     elif verb == "part":
         whole = rows[rest[0] % len(rows)].slug
-        try:
+        with suppress(ConflictError):  # a ring: refused, and nothing may have changed
             door.edit_commitment(**WHY, commitment=row.slug, version=None, part_of=whole)
-        except ConflictError:
-            pass  # a ring: refused, and nothing may have changed
     elif verb == "whole":
         door.edit_commitment(**WHY, commitment=row.slug, version=None, part_of="")
     elif verb == "class":
@@ -553,14 +550,14 @@ def test_a_wrong_sum_is_found_and_rebuilt(row):
     assert door.check() == []
 
 
-def test_the_shipped_sums_equal_the_facts(shipped):
+def test_the_shipped_sums_equal_the_facts(record):
     assert kept() == recounted()
 
 
 # The whole record
 
 
-def test_an_export_loads_into_an_empty_node_again(shipped, tmp_path):
+def test_an_export_loads_into_an_empty_node_again(record, tmp_path):
     """What was exported, loaded and exported once more is the same, word for word."""
     pay(Commitment.objects.get(slug="s1-c01"), "5")
     files = {kind: "".join(engine.serialise(kind, door.export(kind))) for kind in engine.KINDS}
@@ -571,7 +568,16 @@ def test_an_export_loads_into_an_empty_node_again(shipped, tmp_path):
 
     before = kept()
     Commitment.objects.update(part_of=None)
-    for model in (Finding, Lookalike, Commitment, Cluster, Agreement, Organisation, Source, Lineage):
+    for model in (
+        Finding,
+        Lookalike,
+        Commitment,
+        Cluster,
+        Agreement,
+        Organisation,
+        Source,
+        Lineage,
+    ):
         model.objects.all().delete()
     door.rebuild()
     assert door.load(tmp_path, reason="moved here") == 80

@@ -63,7 +63,11 @@ def test_money_of_an_amount_by_side_goes_to_its_field():
 
 @pytest.mark.parametrize(
     ("about", "detail", "field"),
-    [("date", "signed", "date:signed"), ("target", "fellows", "target:fellows"), ("name", "", "name")],
+    [
+        ("date", "signed", "date:signed"),
+        ("target", "fellows", "target:fellows"),
+        ("name", "", "name"),
+    ],
 )
 def test_a_detail_belongs_to_its_field(about, detail, field):
     form = forms.ClaimForm(

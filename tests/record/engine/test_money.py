@@ -109,9 +109,7 @@ def test_parts_that_add_up_stand_for_the_total():
     ],
 )
 def test_else_the_total_stands_alone(parts):
-    assert engine.contributions(money(110), parts) == {
-        ("joint", "public", "USD", "announced"): 110
-    }
+    assert engine.contributions(money(110), parts) == {("joint", "public", "USD", "announced"): 110}
 
 
 @pytest.mark.parametrize("relation", ["part", "same", "unknown"])

@@ -128,7 +128,7 @@ def test_every_name_leads_somewhere(package):
         assert set(item["commitments"]) <= slugs["commitments"]
 
 
-def places(package):
+def places(package):  # noqa: C901  one loop a kind of place
     """Yield every passage of the record: source and offsets."""
     for item in package["commitments"]:
         for claim in item["claims"]:
@@ -139,7 +139,11 @@ def places(package):
                 yield item["source"], part["passage"]["start"], part["passage"]["end"]
         for milestone in item["milestones"]:
             if milestone["passage"]:
-                yield milestone["source"], milestone["passage"]["start"], milestone["passage"]["end"]
+                yield (
+                    milestone["source"],
+                    milestone["passage"]["start"],
+                    milestone["passage"]["end"],
+                )
     for item in package["findings"]:
         for side in item["sides"]:
             yield side["source"], side["start"], side["end"]
@@ -256,6 +260,8 @@ def test_no_sentence_of_the_sources_is_shipped(package, gold, texts):
         for item in items:
             for text in prose(item):
                 copied += [
-                    (kind, item["id"], " ".join(run)) for run, _is_name in runs(text) if run in theirs
+                    (kind, item["id"], " ".join(run))
+                    for run, _is_name in runs(text)
+                    if run in theirs
                 ]
     assert copied == []

@@ -39,7 +39,13 @@ def test_what_is_found(text, query):
 
 @pytest.mark.parametrize(
     ("text", "query"),
-    [("Tsukuba", "kuba"), ("ガス", "カス"), ("筑波大学", "京大"), ("quantum", "quantums"), ("a", "")],
+    [
+        ("Tsukuba", "kuba"),
+        ("ガス", "カス"),
+        ("筑波大学", "京大"),
+        ("quantum", "quantums"),
+        ("a", ""),
+    ],
 )
 def test_what_is_not_found(text, query):
     assert not found(text, query)

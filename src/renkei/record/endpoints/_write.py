@@ -4,7 +4,7 @@ A body's ``version`` is the one that was read: if somebody changed the thing sin
 409 with the code ``record.stale`` and nothing is changed.
 """
 
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from django.http import HttpRequest
 from ninja import File, Form, Path, Query, Status
@@ -53,7 +53,7 @@ from renkei.record.schemas import (
 
 officer = allow(Role.OFFICER)
 Item = dict[str, Any]
-LARGEST_ID = 2**63 - 1
+ClaimId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 def author(request: HttpRequest) -> User:
@@ -64,11 +64,13 @@ def author(request: HttpRequest) -> User:
 def document(file: UploadedFile) -> bytes:
     """Read a document, if it is not too large."""
     engine.check_size(file.size or 0)
-    return file.read()
+    content: bytes = file.read()
+    return content
 
 
 @router.post(
-    "/commitments", auth=officer,
+    "/commitments",
+    auth=officer,
     response={201: CommitmentOut},
     by_alias=True,
     operation_id="record_commitment_add",
@@ -80,7 +82,8 @@ def commitment_add(request: HttpRequest, body: CommitmentIn) -> Status[Item]:
 
 
 @router.patch(
-    "/commitments/{slug}", auth=officer,
+    "/commitments/{slug}",
+    auth=officer,
     response=CommitmentOut,
     by_alias=True,
     operation_id="record_commitment_edit",
@@ -92,7 +95,10 @@ def commitment_edit(request: HttpRequest, slug: str, body: CommitmentEdit) -> It
 
 
 @router.post(
-    "/commitments/{slug}/claims", auth=officer, response={201: ClaimOut}, operation_id="record_claim_add"
+    "/commitments/{slug}/claims",
+    auth=officer,
+    response={201: ClaimOut},
+    operation_id="record_claim_add",
 )
 def claim_add(request: HttpRequest, slug: str, body: ClaimIn) -> Status[Item]:
     """Add what a source says about one field; the first claim of a field is published."""
@@ -127,22 +133,20 @@ def _claim(claim: Claim) -> Item:
 
 
 @router.post(
-    "/commitments/{slug}/claims/{claim}/publish", auth=officer,
+    "/commitments/{slug}/claims/{claim}/publish",
+    auth=officer,
     response=ClaimOut,
     operation_id="record_claim_publish",
 )
-def claim_publish(
-    request: HttpRequest, slug: str, body: ChangeIn, claim: int = Path(ge=1, le=LARGEST_ID)
-) -> Item:
+def claim_publish(request: HttpRequest, slug: str, body: ChangeIn, claim: ClaimId) -> Item:
     """Publish a claim; a claim of another record of the same cluster is taken over."""
-    chosen = door.publish_claim(
-        author=author(request), commitment=slug, claim=claim, **body.dict()
-    )
+    chosen = door.publish_claim(author=author(request), commitment=slug, claim=claim, **body.dict())
     return _claim(chosen)
 
 
 @router.post(
-    "/commitments/{slug}/milestones", auth=officer,
+    "/commitments/{slug}/milestones",
+    auth=officer,
     response={201: MilestoneOut},
     operation_id="record_milestone_add",
 )
@@ -153,7 +157,10 @@ def milestone_add(request: HttpRequest, slug: str, body: MilestoneIn) -> Status[
 
 
 @router.post(
-    "/milestones/{slug}/assessment", auth=officer, response=MilestoneOut, operation_id="record_milestone_assess"
+    "/milestones/{slug}/assessment",
+    auth=officer,
+    response=MilestoneOut,
+    operation_id="record_milestone_assess",
 )
 def milestone_assess(request: HttpRequest, slug: str, body: AssessmentIn) -> Item:
     """Say whether a milestone was delivered, on what evidence, and who judged it."""
@@ -162,7 +169,8 @@ def milestone_assess(request: HttpRequest, slug: str, body: AssessmentIn) -> Ite
 
 
 @router.post(
-    "/commitments/{slug}/disbursements", auth=officer,
+    "/commitments/{slug}/disbursements",
+    auth=officer,
     response={201: DisbursementOut},
     operation_id="record_disbursement_add",
 )
@@ -173,7 +181,10 @@ def disbursement_add(request: HttpRequest, slug: str, body: DisbursementIn) -> S
 
 
 @router.post(
-    "/commitments/{slug}/outcomes", auth=officer, response={201: OutcomeOut}, operation_id="record_outcome_add"
+    "/commitments/{slug}/outcomes",
+    auth=officer,
+    response={201: OutcomeOut},
+    operation_id="record_outcome_add",
 )
 def outcome_add(request: HttpRequest, slug: str, body: OutcomeIn) -> Status[Item]:
     """Record what research gave."""
@@ -182,7 +193,8 @@ def outcome_add(request: HttpRequest, slug: str, body: OutcomeIn) -> Status[Item
 
 
 @router.post(
-    "/commitments/{slug}/participations", auth=officer,
+    "/commitments/{slug}/participations",
+    auth=officer,
     response={201: ParticipationOut},
     operation_id="record_participation_add",
 )
@@ -193,7 +205,10 @@ def participation_add(request: HttpRequest, slug: str, body: ParticipationIn) ->
 
 
 @router.post(
-    "/organisations", auth=officer, response={201: OrganisationOut}, operation_id="record_organisation_add"
+    "/organisations",
+    auth=officer,
+    response={201: OrganisationOut},
+    operation_id="record_organisation_add",
 )
 def organisation_add(request: HttpRequest, body: OrganisationIn) -> Status[Item]:
     """Add an organisation."""
@@ -212,16 +227,18 @@ def source_add(
     return Status(201, source_out(row))
 
 
-@router.post("/sources/attachments", auth=officer, response=SourceOut, operation_id="record_source_attach")
+@router.post(
+    "/sources/attachments", auth=officer, response=SourceOut, operation_id="record_source_attach"
+)
 def source_attach(request: HttpRequest, body: Form[AttachIn], content: File[UploadedFile]) -> Item:
     """Keep the document of a known source on this node; its SHA-256 must be the source's."""
     only(request.POST, AttachIn)
-    return source_out(
-        door.attach(document(content), author=author(request), **body.dict())
-    )
+    return source_out(door.attach(document(content), author=author(request), **body.dict()))
 
 
-@router.post("/findings", auth=officer, response={201: FindingOut}, operation_id="record_finding_add")
+@router.post(
+    "/findings", auth=officer, response={201: FindingOut}, operation_id="record_finding_add"
+)
 def finding_add(request: HttpRequest, body: FindingIn) -> Status[Item]:
     """Add a contradiction or gap, with the passages that show it."""
     given = body.dict(exclude={"sides"})
@@ -231,17 +248,21 @@ def finding_add(request: HttpRequest, body: FindingIn) -> Status[Item]:
 
 
 @router.post(
-    "/findings/{slug}/decision", auth=officer, response=FindingOut, operation_id="record_finding_resolve"
+    "/findings/{slug}/decision",
+    auth=officer,
+    response=FindingOut,
+    operation_id="record_finding_resolve",
 )
 def finding_resolve(request: HttpRequest, slug: str, body: DecisionIn) -> Item:
     """Write down what was decided."""
-    return finding_out(
-        door.resolve_finding(author=author(request), finding=slug, **body.dict())
-    )
+    return finding_out(door.resolve_finding(author=author(request), finding=slug, **body.dict()))
 
 
 @router.delete(
-    "/findings/{slug}/decision", auth=officer, response=FindingOut, operation_id="record_finding_reopen"
+    "/findings/{slug}/decision",
+    auth=officer,
+    response=FindingOut,
+    operation_id="record_finding_reopen",
 )
 def finding_reopen(request: HttpRequest, slug: str, asked: Query[ReopenQuery]) -> Item:
     """Take a decision back; it stays in the history."""

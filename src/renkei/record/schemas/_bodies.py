@@ -78,7 +78,9 @@ class Given(Schema):
 class ReasonIn(Given):
     """Any change: why."""
 
-    reason: Annotated[str, text(500, shortest=1)] = Field(description="Everybody can read it in the history.")
+    reason: Annotated[str, text(500, shortest=1)] = Field(
+        description="Everybody can read it in the history."
+    )
 
 
 class ChangeIn(ReasonIn):
@@ -121,7 +123,7 @@ class CommitmentIn(ReasonIn):
     part_of: MaybeName = ""
     note_en: Note = ""
     note_ja: Note = ""
-    passages: Passages = []
+    passages: Passages = Field(default_factory=list)
     seen_on: Day | None = None
 
     def arguments(self) -> dict[str, Any]:
@@ -170,10 +172,12 @@ class ClaimIn(ChangeIn):
     """What a source says about one field."""
 
     field: Annotated[str, text(60, shortest=1)]
-    value: Annotated[str, text(engine.LONGEST_VALUE)] = Field(description="A text, also for numbers and dates.")
+    value: Annotated[str, text(engine.LONGEST_VALUE)] = Field(
+        description="A text, also for numbers and dates."
+    )
     qualifier: Annotated[str, code("qualifier")] = "exact"
     source: Name
-    passages: Passages = []
+    passages: Passages = Field(default_factory=list)
     seen_on: Day | None = None
     money: MoneyIn | None = Field(None, description="Of amounts alone.")
     publish: Annotated[bool, Field(strict=True)] = False
@@ -248,7 +252,9 @@ class OrganisationIn(ReasonIn):
     title_ja: Title
     kind: Annotated[str, code("organisation")]
     country: Annotated[str, text(8)] = ""
-    aliases: Annotated[list[Annotated[str, text(300, shortest=1)]], Field(max_length=50)] = []
+    aliases: Annotated[list[Annotated[str, text(300, shortest=1)]], Field(max_length=50)] = Field(
+        default_factory=list
+    )
 
 
 class AttachIn(ReasonIn):
@@ -296,8 +302,8 @@ class FindingIn(ReasonIn):
     title_ja: Said
     suggestion_en: Note = ""
     suggestion_ja: Note = ""
-    commitments: Annotated[list[Name], Field(max_length=100)] = []
-    sides: Annotated[list[SideIn], Field(max_length=20)] = []
+    commitments: Annotated[list[Name], Field(max_length=100)] = Field(default_factory=list)
+    sides: Annotated[list[SideIn], Field(max_length=20)] = Field(default_factory=list)
 
 
 class DecisionIn(ChangeIn):

@@ -99,9 +99,10 @@ class _Page:
             return self._show(request, form, status=REFUSED)
         with refusals_on(form) as refused:
             result = self.act(**form.arguments(), author=cast(User, request.user))
-            messages.success(request, _("Saved. The history shows what you changed."))
-            return redirect(self.done(result))
-        return self._refused(request, form, refused[0])
+        if refused:
+            return self._refused(request, form, refused[0])
+        messages.success(request, _("Saved. The history shows what you changed."))
+        return redirect(self.done(result))
 
     def _refused(
         self, request: HttpRequest, form: ChangeForm, refusal: RenkeiError
@@ -110,8 +111,7 @@ class _Page:
             return self._show(request, form, status=refusal.status)
         version, facts = self.fresh()
         # The officer now sees what the other one wrote: sending again is meant on top of that.
-        form.data = form.data.copy()
-        form.data["version"] = str(version)
+        form.data = {**form.data.dict(), "version": str(version)}  # type: ignore[attr-defined]  # a QueryDict
         return self._show(request, form, status=refusal.status, now=facts)
 
     def _show(
