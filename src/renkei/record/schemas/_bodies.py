@@ -5,6 +5,7 @@ such and never read out of texts; days are ``2025-10-28``.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any
 
@@ -29,9 +30,21 @@ def _day(value: object) -> object:
     raise ValueError("must be a day such as 2025-10-28")  # in the catalogue, by renkei.base
 
 
-def text(longest: int, *, shortest: int = 0) -> Any:
-    """Bound a text."""
-    return Field(min_length=shortest, max_length=longest, pattern=PLAIN)
+def text(longest: int, *, shortest: int = 0, form: str = "", known: Iterable[str] = ()) -> Any:
+    """Bound a text.
+
+    Args:
+        form: a regular expression that describes it, for readers; the door judges and says more.
+        known: all its values, likewise.
+    """
+    described: dict[str, Any] = {}
+    if form:
+        described["pattern"] = form
+    if known:
+        described["enum"] = sorted(known)
+    return Field(
+        min_length=shortest, max_length=longest, pattern=PLAIN, json_schema_extra=described
+    )
 
 
 def code(vocabulary: str) -> Any:
@@ -48,9 +61,12 @@ Note = Annotated[str, text(LONGEST_NOTE)]
 Said = Annotated[str, text(LONGEST_NOTE, shortest=1)]
 Name = Annotated[str, text(80, shortest=1)]
 MaybeName = Annotated[str, text(80)]
-Decimal = Annotated[str, text(24, shortest=1)]
-MaybeDecimal = Annotated[str, text(24)]
-PartialDay = Annotated[str, text(10)]
+Decimal = Annotated[str, text(24, shortest=1, form=r"^[0-9]{1,18}(\.[0-9]{1,3})?$")]
+PartialDay = Annotated[str, text(10, form=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$")]
+MaybePartialDay = Annotated[str, text(10, form=r"^([0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?)?$")]
+Currency = Annotated[str, text(3, shortest=3, known=engine.CURRENCIES)]
+Side = Annotated[str, text(8, shortest=1, known={*engine.COUNTRIES, "joint", "other"})]
+Parties = Annotated[str, text(120, form=r"^([A-Z0-9]{2,8}(,[A-Z0-9]{2,8})*)?$")]
 
 
 class Given(Schema):
@@ -100,7 +116,7 @@ class CommitmentIn(ReasonIn):
     domain: Annotated[str, code("domain")]
     kind: Annotated[str, code("kind")]
     status: Annotated[str, code("status")]
-    parties: Annotated[str, text(120)] = Field(description="Codes between commas: `JP,US`.")
+    parties: Parties = Field(description="Codes between commas: `JP,US`.")
     funding_source: Annotated[str, code("funding_source")] = "unknown"
     scope: Annotated[str, code("scope")] = "bilateral"
     record_class: Annotated[str, code("class")] = "commitment"
@@ -136,7 +152,7 @@ class ConversionIn(Given):
     """An amount in another currency, by the rate of a day."""
 
     value: Decimal
-    currency: Annotated[str, text(3, shortest=3)]
+    currency: Currency
     rate: Decimal
     rate_on: Day
 
@@ -144,8 +160,8 @@ class ConversionIn(Given):
 class MoneyIn(Given):
     """What an amount says besides its value."""
 
-    currency: Annotated[str, text(3, shortest=3)]
-    side: Annotated[str, text(8, shortest=1)]
+    currency: Currency
+    side: Side
     nature: Annotated[str, code("nature")]
     stage: Annotated[str, code("stage")]
     relation: Annotated[str, code("relation")] = "total"
@@ -198,8 +214,8 @@ class DisbursementIn(ChangeIn):
     """Money that was paid."""
 
     value: Decimal
-    currency: Annotated[str, text(3, shortest=3)]
-    side: Annotated[str, text(8, shortest=1)]
+    currency: Currency
+    side: Side
     nature: Annotated[str, code("nature")]
     paid_on: Day
     recipient: MaybeName = ""
@@ -218,7 +234,7 @@ class OutcomeIn(ChangeIn):
     title_ja: Title
     identifier: Annotated[str, text(200, shortest=1)]
     address: Line = ""
-    published_on: PartialDay = ""
+    published_on: MaybePartialDay = ""
 
 
 class ParticipationIn(ChangeIn):
@@ -257,7 +273,7 @@ class SourceIn(ReasonIn):
     language: Annotated[str, text(8)] = "en"
     publisher_en: Annotated[str, text(300)] = ""
     publisher_ja: Annotated[str, text(300)] = ""
-    published: PartialDay = ""
+    published: MaybePartialDay = ""
     address: Line = ""
     doi: Annotated[str, text(120)] = ""
     same_evidence_as: MaybeName = ""
