@@ -35,7 +35,9 @@ def test_what_is_fresh_is_not_drawn_again(drawn):
 
 def test_new_facts_and_a_new_day_are_drawn(drawn, officer):
     door.ensure_drawn()
-    door.reopen_finding(author=officer, reason="a test", finding="x01")
+    door.resolve_finding(
+        author=officer, reason="a test", finding="x01", decision_en="Both.", decision_ja="両方。"
+    )
     door.ensure_drawn()
     Drawing.objects.update(drawn_on=date(2026, 1, 1))
     door.ensure_drawn()
