@@ -22,6 +22,7 @@ PAGES = {
     "agreement": "record/agreements/tpd-2025/",
     "findings": "record/findings/",
     "finding": "record/findings/x02/",
+    "passage": "record/sources/read-here/",
     "refusal": "record/commitments/?page=0",
 }
 DESK, PHONE = 1280, 390
@@ -37,15 +38,43 @@ def drawn(live_server):
     tasks.draw_now()
 
 
+@pytest.fixture
+def document(drawn):
+    """A source whose document is here, with a passage; the charts are now older than the facts."""
+    text = "A first paragraph.\n\nThe parties announce US$5 million for a test.\n"
+    door.add_source(
+        author=None,
+        reason="a document whose passages can be shown",
+        slug="read-here",
+        title_en="A document that is here",
+        title_ja="手元にある文書",
+        content=text.encode(),
+        reliability="secondary",
+        reliability_reason_en="made for this test",
+        reliability_reason_ja="試験用",
+    )
+    start = text.index("US$5 million")
+    door.add_claim(
+        author=None,
+        reason="a passage in its context",
+        commitment="s1-c02",
+        field="name",
+        value="Test",
+        source="read-here",
+        passages=[(start, start + 12)],
+    )
+
+
 def address(language, name):
     organisation = next(door.export("organisations"))["id"]
     return f"/{language}/{PAGES[name].format(organisation=organisation)}"
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-@pytest.mark.parametrize(("theme", "width"), [("light", DESK), ("dark", PHONE)])
-def test_pages_have_no_barrier_that_a_machine_can_find(open_page, axe, language, theme, width):
+@pytest.mark.parametrize("look", [("light", DESK), ("dark", PHONE)])
+def test_pages_have_no_barrier_that_a_machine_can_find(open_page, axe, document, language, look):
     """Also nothing is wider than the screen, and nothing is asked of another host."""
+    theme, width = look
     page = open_page(theme=theme, width=width)
     for name in PAGES:
         page.goto(address(language, name))
@@ -99,6 +128,22 @@ def test_a_search_can_be_made_with_the_keyboard_alone(open_page):
     page.keyboard.press("Enter")
     page.wait_for_url("**q=fusion**")
     assert page.get_by_role("status").filter(has_text="record").first.is_visible()
+
+
+def test_a_passage_is_marked_in_its_context(open_page, document):
+    page = open_page()
+    page.goto("/en/record/sources/read-here/")
+    assert page.locator("blockquote mark").inner_text() == "US$5 million"
+    assert "announce" in page.locator("blockquote").inner_text()
+
+
+def test_on_a_phone_results_come_before_what_narrows_them(open_page):
+    page = open_page(width=PHONE)
+    page.goto("/en/record/commitments/")
+    first = page.locator("#results").bounding_box()["y"]
+    assert first < page.locator("#narrow").bounding_box()["y"]
+    page.get_by_role("link", name="Narrow down").click()
+    assert page.url.endswith("#narrow")
 
 
 def test_the_same_page_in_the_other_language(open_page):

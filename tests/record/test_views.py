@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -485,5 +487,20 @@ def test_the_catalogue_is_complete_and_compiled():
     for entry in catalogue:
         for said in entry.msgstr_plural.values() or [entry.msgstr]:
             assert set(place.findall(said)) == set(place.findall(entry.msgid)), entry.msgid
-    compiled = {entry.msgid: entry.msgstr for entry in polib.mofile(str(folder / "django.mo"))}
-    assert compiled == {entry.msgid: entry.msgstr for entry in catalogue}
+    compiled = {
+        (entry.msgctxt, entry.msgid): entry.msgstr
+        for entry in polib.mofile(str(folder / "django.mo"))
+    }
+    assert compiled == {(entry.msgctxt, entry.msgid): entry.msgstr for entry in catalogue}
+
+
+def test_pages_are_served_without_the_drawing_engine():
+    """The node's own processes stay small: drawing happens in a process of its own."""
+    program = (
+        "import django, sys; django.setup(); import renkei.site.urls, renkei.record.views; "
+        "assert not {'altair', 'vl_convert'} & set(sys.modules), 'loaded'"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

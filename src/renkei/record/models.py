@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, models
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from renkei.record import engine
@@ -41,7 +41,7 @@ LABELS: Mapping[str, Mapping[str, Any]] = {
         "infrastructure": _("Infrastructure"),
         "education_exchange": _("Education and training"),
         "standard_or_policy": _("Standard or policy"),
-        "institution": _("Institution"),
+        "institution": pgettext_lazy("kind of commitment", "Institution"),
         "national_measure": _("National measure"),
         "governance": _("Governance body or rule"),
         "commercial": _("Commercial deal"),

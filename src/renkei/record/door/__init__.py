@@ -56,7 +56,7 @@ from renkei.record.door._write import (
     resolve_finding,
     state,
 )
-from renkei.record.tasks import CHARTS, draw_now
+from renkei.record.tasks import CHARTS, draw_now, ensure_drawn
 
 __all__ = [
     "CHARTS",
@@ -96,6 +96,7 @@ __all__ = [
     "choose",
     "count",
     "draw_now",
+    "ensure_drawn",
     "edit_commitment",
     "ensure_shipped",
     "export",

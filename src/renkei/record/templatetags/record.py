@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from renkei.record import engine
 from renkei.record.models import LABELS, Bilingual, Claim, language, side_label
@@ -91,7 +91,7 @@ METRICS = {
 }
 VERBS = {
     "load": gettext_lazy("Loaded"),
-    "add": gettext_lazy("Added"),
+    "add": pgettext_lazy("history", "Added"),
     "edit": gettext_lazy("Edited"),
     "claim": gettext_lazy("Claim added"),
     "publish": gettext_lazy("Claim published"),
