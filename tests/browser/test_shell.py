@@ -167,7 +167,7 @@ def test_japanese_is_drawn_with_glyphs(browser_page, transactional_db):
         """async () => {
             await document.fonts.ready
             const family = getComputedStyle(document.querySelector('h1')).fontFamily
-            const marks = [...'連携記録コミットメント資金']
+            const marks = [...'連携記録約束資金']
             await document.fonts.load(`32px ${family}`, marks.join(''))
             return marks.map(mark => {
                 const canvas = document.createElement('canvas')
