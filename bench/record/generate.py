@@ -24,6 +24,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "bench" / "out"
+PORT = 8861
 SMALL, LARGE = 10_000, 1_000_000
 PAID_PER_COMMITMENT = (0, 1, 2, 3, 5, 7, 10, 14, 22, 36)  # shuffled in every ten: 10 on average
 CHUNK = 10_000  # commitments
@@ -40,9 +41,7 @@ COLUMNS = {
         "version updated_at lineage_id"
     ),
     "record_organisation": "id slug title_en title_ja kind country aliases ror version updated_at",
-    "record_agreement": (
-        "id slug title_en title_ja kind parties signed binding note_en note_ja"
-    ),
+    "record_agreement": ("id slug title_en title_ja kind parties signed binding note_en note_ja"),
     "record_cluster": "id slug title_en title_ja",
     "record_commitment": (
         "id slug record_class title_en title_ja note_en note_ja scope is_lead domain kind status "
@@ -93,7 +92,7 @@ Pair = list[str]
 
 def ensure(commitments: int, *, seed: int = 1, out: Path = OUT, quiet: bool = False) -> Path:
     """Return the folder of a node with that many commitments; make it if it is not there."""
-    folder = out / f"us-{commitments}-{seed}"
+    folder = folder_of(commitments, seed=seed, out=out)
     marker = folder / "made.json"
     if marker.is_file() and json.loads(marker.read_text())["recipe"] == _recipe():
         return folder
@@ -114,13 +113,18 @@ def ensure(commitments: int, *, seed: int = 1, out: Path = OUT, quiet: bool = Fa
     return folder
 
 
+def folder_of(commitments: int, *, seed: int = 1, out: Path = OUT) -> Path:
+    """Return where a node of that size is kept."""
+    return out / f"us-{commitments}-{seed}"
+
+
 def found_node(folder: Path) -> None:
     """Make the folder of an empty node."""
     for name in ("keys", "blobs"):
         (folder / name).mkdir(parents=True)
     (folder / "keys" / "web-secret").write_text(secrets.token_urlsafe(50))
     (folder / "node.toml").write_text(
-        'name = "us"\nparty = "US"\n'
+        f'name = "us"\nparty = "US"\n[listen]\nweb = {PORT}\n'
         '[[partners]]\nname = "jp"\nparty = "JP"\naddress = "http://127.0.0.1:8802"\n'
     )
 
@@ -466,7 +470,10 @@ class Maker:
             facts.claim("status", rest[facts.number % len(rest)], published=False, source=other)
         finding = self.next("record_finding")
         slug, kind = f"us-x{finding}", "amount_conflict" if has_amount else "status_conflict"
-        title = (f"Two documents differ on record {facts.number}", f"記録{facts.number}で文書が矛盾")
+        title = (
+            f"Two documents differ on record {facts.number}",
+            f"記録{facts.number}で文書が矛盾",
+        )
         severity = ("high", "medium", "low", "low")[finding % 4]
         decided = finding % 5 == 0
         decision = ("The primary source holds.", "一次資料を採る。") if decided else ("", "")

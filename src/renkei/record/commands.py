@@ -245,10 +245,12 @@ def show(slug: str, lang: str | None, node: Path | None, var: Path, *, as_json: 
         if as_json:
             print_json(told)
             return
+        claims = told.get("claims")
+        said = {"history", "labels"} | ({"claims"} if isinstance(claims, list) else set())
         for name, value in told.items():
-            if name not in {"claims", "history", "labels"}:
+            if name not in said:
                 _tell_value(name, value)
-        for claim in told.get("claims", ()):
+        for claim in claims if isinstance(claims, list) else ():  # of a source, their number
             click.echo(_claim_line(claim))
 
 

@@ -8,6 +8,7 @@ transaction, and what they add up into ``Total`` and ``Tally``. ``Change`` is th
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -235,7 +236,14 @@ NOUNS: Mapping[str, Any] = {
 
 def label(vocabulary: str, code: str) -> str:
     """Return what people read for a code; the code itself where it is not known."""
-    return str(LABELS[vocabulary].get(code, code))
+    return _said(vocabulary, code, get_language() or "en")
+
+
+@cache
+def _said(vocabulary: str, code: str, language: str) -> str:  # noqa: ARG001  part of the key
+    """Return a label; kept, because a page says hundreds and the catalogues do not change."""
+    known = LABELS[vocabulary]
+    return str(known[code]) if code in known else code
 
 
 def language() -> str:
@@ -990,12 +998,36 @@ def found(
         codes: what ``code_term`` made of values that the rows must have too.
         newest: look at that many hits, the last added first: a common word hits half the record.
     """
-    terms = engine.query_terms(query)
-    if not terms and query.strip():
+    asked = _asked(kind, query, codes, newest)
+    if query.strip() and not engine.query_terms(query):
         return rows.none()
-    wanted = [*((code, False) for code in codes), *terms]
-    if not wanted:
+    if asked is None:
         return rows
+    sql, match = asked
+    return rows.filter(pk__in=RawSQL(sql, (match,)))  # noqa: S611  the table is one of SEARCHED
+
+
+def hits(kind: str, query: str, *, codes: Iterable[str] = (), most: int) -> int:
+    """Return how many rows ``found`` would keep, at most ``most``; asks the search index alone."""
+    asked = _asked(kind, query, codes, most)
+    if asked is None or (query.strip() and not engine.query_terms(query)):
+        return 0
+    sql, match = asked
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({sql}) AS hits", (match,))
+        return int(cursor.fetchone()[0])
+
+
+def _asked(
+    kind: str, query: str, codes: Iterable[str], newest: int | None
+) -> tuple[str, str] | None:
+    """Return the statement that finds keys in the search index, and its parameter.
+
+    ``None`` where nothing is asked for that could be found.
+    """
+    wanted = [*((code, False) for code in codes), *engine.query_terms(query)]
+    if not wanted:
+        return None
     table = f"record_search_{_searched(kind)}"
     if connection.vendor == "postgresql":
         # Terms are letters and digits alone, so nothing in them can be an operator. The cast, unlike
@@ -1006,8 +1038,7 @@ def found(
         match = " ".join(f'"{term}"*' if longer else f'"{term}"' for term, longer in wanted)
         key, condition = "rowid", f"{table} MATCH %s"
     last = "" if newest is None else f" ORDER BY {key} DESC LIMIT {int(newest)}"
-    sql = f"SELECT {key} FROM {table} WHERE {condition}{last}"
-    return rows.filter(pk__in=RawSQL(sql, (match,)))  # noqa: S611  the table is one of SEARCHED
+    return f"SELECT {key} FROM {table} WHERE {condition}{last}", match
 
 
 CODE_MARK = "\ue000"  # a character for private use: no word that a reader types holds it

@@ -18,10 +18,21 @@ from django.db.models.functions import Coalesce
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 from renkei.record import engine
 from renkei.record.door._write import state
-from renkei.record.models import Commitment, Finding, Source, Tally, code_term, found, language
+from renkei.record.models import (
+    Commitment,
+    Finding,
+    Source,
+    Tally,
+    code_term,
+    found,
+    hits,
+    language,
+)
 
 MOST_COUNTED: Final = 10_000
 MOST_HITS: Final = 2_000
+MOST_BY_HAND: Final = 1_000
+KEPT: Final = 1_024  # numbers that one process keeps
 DEEPEST_ROW: Final = 20_000
 LONGEST_QUERY: Final = 200
 MOST_SOURCES: Final = 50
@@ -39,6 +50,7 @@ _TALLIED = {
 NOT_ONE_OF: Final = gettext_noop("{name}: {value!r} is none of {known}")
 
 Number = dict[str, int]
+Now = tuple[int, datetime | None]
 
 
 class BadSelectionError(RenkeiError):
@@ -174,47 +186,74 @@ def count(selection: Selection) -> int:
 
     Exact at any size where only facets of ``Tally`` are chosen.
     """
+    return _count(replace(selection, sort="recent"), _now())
+
+
+def _now() -> Now:
+    """Return what names the present state of the facts: what was counted under it still holds."""
+    at = state()
+    return at.version, at.changed_at
+
+
+@lru_cache(maxsize=KEPT)
+def _count(selection: Selection, now: Now) -> int:
     if selection.is_tallied:
-        at = state()
-        chosen = replace(selection, sort="recent")
-        return sum(_tally(at.version, at.changed_at, chosen)["record_class"].values())
-    return _hits(selection, most=MOST_COUNTED + 1).count()
+        return sum(_tally(selection, now)["record_class"].values())
+    return hits("commitment", selection.q, codes=_codes(selection), most=MOST_COUNTED + 1)
+
+
+TallyRow = tuple[str, str, str, str, str, str, int]
 
 
 @lru_cache(maxsize=1)
-def _tallied(version: int, at: datetime | None) -> list[tuple[Any, ...]]:  # noqa: ARG001  the key
-    """Return ``Tally`` as it is at a version of the facts: read once, asked for every choice."""
-    return list(Tally.objects.values_list(*_TALLIED, "parties", "count"))
+def _tallied(now: Now) -> dict[tuple[str, str], list[TallyRow]]:  # noqa: ARG001  the key
+    """Return the rows of ``Tally`` by each value they have; all of them by ``("", "")``.
+
+    Read once in one state of the facts, asked for every choice.
+    """
+    rows = list(Tally.objects.values_list(*_TALLIED, "parties", "count"))
+    by: dict[tuple[str, str], list[TallyRow]] = {("", ""): rows}
+    for row in rows:
+        named = [
+            *zip(_TALLIED, row, strict=False),
+            *(("party", code) for code in row[5].split(",")),
+        ]
+        for item in named:
+            by.setdefault(item, []).append(row)
+    return by
 
 
-@lru_cache(maxsize=1_024)
-def _tally(version: int, at: datetime | None, selection: Selection) -> dict[str, Number]:
+@lru_cache(maxsize=KEPT)
+def _tally(selection: Selection, now: Now) -> dict[str, Number]:
     """Return the numbers of each value of each tallied facet, under all of the selection."""
-    rows = _tallied(version, at)
-    for place, name in enumerate(_TALLIED):
-        chosen = getattr(selection, name)
-        if chosen:
-            rows = [row for row in rows if row[place] == chosen]
-    if selection.party:
-        rows = [row for row in rows if selection.party in row[-2].split(",")]
-    counted: dict[str, Number] = {}
-    for place, name in enumerate((*_TALLIED, "parties")):
-        numbers: dict[str, int] = defaultdict(int)
-        for row in rows:
-            numbers[row[place]] += row[-1]
-        counted[name] = dict(numbers)
+    by = _tallied(now)
+    chosen = [(name, getattr(selection, name)) for name in (*_TALLIED, "party")]
+    pieces = sorted((by.get(item, []) for item in chosen if item[1]), key=len)
+    rows = pieces[0] if pieces else by["", ""]
+    for place, (name, value) in enumerate(chosen):
+        if value and name == "party":
+            rows = [row for row in rows if value in row[5].split(",")]
+        elif value:
+            rows = [row for row in rows if row[place] == value]
+    counted: list[defaultdict[str, int]] = [defaultdict(int) for _ in chosen]
+    classes, domains, kinds, statuses, scopes, parties = counted
+    for record_class, domain, kind, status, scope, together, number in rows:
+        classes[record_class] += number
+        domains[domain] += number
+        kinds[kind] += number
+        statuses[status] += number
+        scopes[scope] += number
+        parties[together] += number
     party: Counter[str] = Counter()
-    for parties, number in counted.pop("parties").items():
-        party.update(dict.fromkeys(filter(None, parties.split(",")), number))
-    counted["party"] = dict(party)
-    return counted
+    for together, number in parties.items():
+        party.update({code: number for code in together.split(",") if code})
+    numbers = dict(zip(_TALLIED, map(dict, counted), strict=False))
+    return {**numbers, "party": dict(party)}
 
 
 def _with_party(party: str) -> list[str]:
     """Return the combinations of parties that hold one: few, where commitments are many."""
-    at = state()
-    combinations = {row[-2] for row in _tallied(at.version, at.changed_at)}
-    return [text for text in combinations if party in text.split(",")]
+    return list({row[5] for row in _tallied(_now()).get(("party", party), [])})
 
 
 def facets(selection: Selection) -> dict[str, list[Choice]]:
@@ -222,20 +261,21 @@ def facets(selection: Selection) -> dict[str, list[Choice]]:
 
     A facet's own choice does not narrow its numbers, so that another can be picked instead.
     """
-    at = state()
-    found_here = None if selection.is_tallied else _counted_by_hand(selection)
+    now = _now()
+    selection = replace(selection, sort="recent")
+    found_here = None if selection.is_tallied else _counted_by_hand(selection, now)
     offered: dict[str, list[Choice]] = {}
     for name in (*_TALLIED, "party"):
         chosen = getattr(selection, name)
         open_here = replace(selection, **{name: ""})
         numbers: Mapping[str, int | None]
         if selection.is_tallied:
-            numbers = _tally(at.version, at.changed_at, replace(open_here, sort="recent"))[name]
+            numbers = _tally(open_here, now)[name]
         elif found_here is None:
-            everything = _tally(at.version, at.changed_at, Selection())[name]
+            everything = _tally(Selection(), now)[name]
             numbers = dict.fromkeys(everything)
         elif chosen:
-            numbers = (_counted_by_hand(open_here) or found_here)[name]
+            numbers = (_counted_by_hand(open_here, now) or found_here)[name]
         else:
             numbers = found_here[name]
         ranked = sorted(numbers, key=lambda value: (-(numbers[value] or 0), value))
@@ -257,11 +297,12 @@ def facets(selection: Selection) -> dict[str, list[Choice]]:
     return offered
 
 
-def _counted_by_hand(selection: Selection) -> dict[str, Number] | None:
+@lru_cache(maxsize=KEPT)
+def _counted_by_hand(selection: Selection, now: Now) -> dict[str, Number] | None:
     """Count a selection that ``Tally`` does not know, if it is small."""
-    rows = list(_hits(selection, most=MOST_HITS + 1).values_list(*_TALLIED, "parties"))
-    if len(rows) > MOST_HITS:
+    if _count(selection, now) > MOST_BY_HAND:
         return None
+    rows = list(_hits(selection, most=None).values_list(*_TALLIED, "parties"))
     counted: dict[str, Counter[str]] = {name: Counter() for name in (*_TALLIED, "party")}
     for *values, parties in rows:
         for name, value in zip(_TALLIED, values, strict=True):
@@ -343,13 +384,13 @@ def select(selection: Selection) -> QuerySet[Commitment]:
     return _hits(selection, most=MOST_HITS if selection.q else None).order_by(*_order(selection))
 
 
-def _way(selection: Selection) -> tuple[str, int]:
+def _way(selection: Selection, now: Now) -> tuple[str, int]:
     """Return along which column's index a walk is shortest, if any, and how long it can be."""
-    everything = count(Selection())
+    everything = _count(Selection(), now)
     if selection.sort != "recent":
         return "", everything
     ways = [
-        (count(Selection(**{name: getattr(selection, name)})), name)
+        (_count(Selection(**{name: getattr(selection, name)}), now), name)
         for name in ("domain", "kind", "status")
         if getattr(selection, name)
     ]
@@ -373,16 +414,26 @@ def listed(selection: Selection, *, offset: int, limit: int) -> list[Commitment]
             ),
             deepest=DEEPEST_ROW,
         )
-    hits = count(selection)
-    along, walked = _way(selection)
-    # Walking reads walked / hits rows for each hit; fetching all hits reads each.
-    if not selection.q and hits * hits > walked * (offset + limit):
+    now, chosen = _now(), replace(selection, sort="recent")
+    known = _count(chosen, now)
+    along, walked = _way(selection, now)
+    # Walking reads walked / known rows for each hit; fetching all hits reads each.
+    if not selection.q and known * known > walked * (offset + limit):
         rows = _walked(selection, along=along).order_by(*_order(selection))
     else:
         rows = select(selection)
     ids = list(rows.values_list("pk", flat=True)[offset : offset + limit])
-    found_rows = Commitment.objects.select_related("source").in_bulk(ids)
+    found_rows = Commitment.objects.defer("note_en", "note_ja").in_bulk(ids)
+    sources = short_sources({row.source_id for row in found_rows.values()})
+    for row in found_rows.values():
+        row.source = sources.get(row.source_id) if row.source_id is not None else None
     return [found_rows[pk] for pk in ids]
+
+
+def short_sources(ids: Iterable[int | None]) -> dict[int, Source]:
+    """Return sources by primary key, without what is long: what a list says of each."""
+    wanted = {pk for pk in ids if pk is not None}
+    return Source.objects.only("slug", "title_en", "title_ja", "reliability").in_bulk(wanted)
 
 
 def pages(hits: int, size: int) -> int:

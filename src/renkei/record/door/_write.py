@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import override
@@ -149,18 +149,24 @@ def change(*, author: User | None, reason: str) -> Iterator[Edit]:
 
 def state() -> State:
     """Return the version of the facts and when it came about."""
-    return State.objects.filter(pk=1).first() or State(pk=1, version=0)
+    for row in State.objects.filter(pk=1):  # not first(): every page asks, and it would sort
+        return row
+    return State(pk=1, version=0)
 
 
-def find(model: type[Any], slug: str) -> Any:
+def find(model: type[Any], slug: str, *, rows: QuerySet[Any] | None = None) -> Any:
     """Return the row of that name.
+
+    Args:
+        rows: where to look: all of the model, unless the caller wants more or less of each row.
 
     Raises:
         UnknownSubjectError: there is none.
     """
     # No name has other characters, and a database would fail on some of them.
     is_name = slug.isascii() and slug.isprintable()
-    row = model.objects.filter(slug=slug).first() if is_name else None
+    known = model.objects.all() if rows is None else rows
+    row = known.filter(slug=slug).first() if is_name else None
     if row is None:
         raise UnknownSubjectError(
             gettext_noop("the record has no {kind} {slug!r}"),

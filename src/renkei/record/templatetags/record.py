@@ -1,23 +1,39 @@
 """How the record's codes, amounts and dates are said in its templates."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
-from typing import Any
+from html import escape
+from typing import Any, Protocol
+from urllib.parse import quote_plus
 
 from django import template
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from renkei.record import engine
-from renkei.record.models import LABELS, Bilingual, Claim, language, side_label
+from renkei.record.models import LABELS, Bilingual, Claim, Commitment, Source, language, side_label
 from renkei.record.models import label as label_of
 
 register = template.Library()
+
+
+class Passage(Protocol):
+    """A place in a source, as views give it to templates."""
+
+    source: Source
+    start: int
+    end: int
+
+    @property
+    def digest(self) -> str:
+        """Return enough of the document's hash to know it by."""
+
 
 FIELDS = {
     "name": gettext_lazy("Name"),
@@ -314,11 +330,95 @@ def urlencoded(parameters: Mapping[str, str]) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def facet_query(context: template.Context, name: str, value: str) -> str:
-    """Return the query that chooses a value, or none for an empty one, from the first page on."""
-    parameters = {**context["selection"].parameters, name: value}
-    chosen = {key: text for key, text in parameters.items() if text}
-    return f"?{urlencode(sorted(chosen.items()))}"
+def facet_items(context: template.Context, facet: Mapping[str, Any]) -> SafeString:
+    """Return the choices of a facet, each with the query that chooses it from the first page on.
+
+    In Python, because a page has a hundred of them and each would be a dozen nodes of a template.
+    """
+    name = facet["name"]
+    parameters: dict[str, str] = context["selection"].parameters
+    others = urlencode(sorted((key, text) for key, text in parameters.items() if key != name))
+    chosen = _("chosen; choose again to remove")
+    items = []
+    for item in facet["choices"]:
+        said, value = escape(str(choice(item.value, facet))), quote_plus(item.value)
+        count = "" if item.count is None else f'<span class="count">{number(item.count)}</span>'
+        if item.is_chosen:
+            start = f'<a href="?{escape(others)}" aria-current="true">'
+            said = f'{said}<span class="visually-hidden"> ({escape(chosen)})</span>'
+        else:
+            query = f"{others}&{name}={value}" if others else f"{name}={value}"
+            start = f'<a href="?{escape(query)}" rel="nofollow">'
+        items.append(f"<li>{start}<span>{said}</span>{count}</a></li>")
+    return mark_safe("\n".join(items))  # noqa: S308  every part is escaped above
+
+
+@register.simple_tag
+def commitment_rows(rows: Iterable[Commitment], disputed: Collection[int]) -> SafeString:
+    """Return the rows of a list of commitments; in Python, as ``facet_items`` and for its reason.
+
+    Args:
+        disputed: primary keys of those that findings speak of.
+    """
+    to_row, to_source = reverse("record:commitments"), reverse("record:sources")
+    named = {
+        word: escape(str(said))
+        for word, said in (
+            ("status", _("Status")),
+            ("date", _("Date")),
+            ("amount", _("Amount")),
+            ("source", _("Source")),
+            ("findings", _("Findings")),
+        )
+    }
+    nothing = '<span class="muted">–</span>'
+    lines = []
+    for row in rows:
+        about = f"{escape(label(row.domain, 'domain'))} · {escape(place(row.parties))}"
+        if row.record_class == "context":
+            about += f" · {escape(label(row.record_class, 'class'))}"
+        mark = ""
+        if row.pk in disputed:
+            mark = f' <span class="badge badge-warning">{named["findings"]}</span>'
+        dated, amount, source = nothing, nothing, ""
+        if row.dated:
+            dated = f'<time datetime="{escape(row.dated)}">{escape(day(row.dated))}</time>'
+        if row.amount_minor is not None:
+            amount = money(row.amount_minor, row.amount_currency, row.amount_qualifier)
+        if row.source:
+            slug, title = escape(row.source.slug), escape(row.source.title)
+            source = (
+                f'<a href="{to_source}{slug}/" title="{title}">{slug}'
+                f'<span class="visually-hidden">: {title}</span></a>'
+            )
+            if row.source.reliability == "low":
+                doubt = escape(label(row.source.reliability, "reliability"))
+                source += f' <span class="badge badge-warning">{doubt}</span>'
+        lines.append(
+            f'<tr><th scope="row"><a href="{to_row}{escape(row.slug)}/">{escape(row.title)}</a><br>'
+            f'<span class="small muted">{about}</span>{mark}</th>\n'
+            f'<td class="short" data-label="{named["status"]}">'
+            f"{escape(label(row.status, 'status'))}</td>\n"
+            f'<td class="date" data-label="{named["date"]}">{dated}</td>\n'
+            f'<td class="num" data-label="{named["amount"]}">{amount}</td>\n'
+            f'<td data-label="{named["source"]}">{source}</td></tr>'
+        )
+    return mark_safe("\n".join(lines))  # noqa: S308  every part is escaped above
+
+
+@register.simple_tag
+def locator(passage: Passage) -> SafeString:
+    """Return where a passage stands: characters of a document with this hash."""
+    place = _("Characters %(start)s–%(end)s") % {
+        "start": number(passage.start),
+        "end": number(passage.end),
+    }
+    return format_html(
+        '{} <span class="mono" title="SHA-256 {}">{}…</span>',
+        place,
+        passage.source.sha256,
+        passage.digest,
+    )
 
 
 FINDING_FACETS = {

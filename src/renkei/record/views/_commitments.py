@@ -67,7 +67,9 @@ def commitments(request: HttpRequest) -> HttpResponse:
 
 def _facets(selection: door.Selection) -> list[dict[str, Any]]:
     """Return the facets as the page lists them."""
-    titles = dict(Source.objects.in_bulk(field_name="slug")) if selection else {}
+    offered = door.facets(selection)
+    names = [choice.value for choice in offered["source"]]
+    titles = Source.objects.only("slug", "title_en", "title_ja").in_bulk(names, field_name="slug")
     return [
         {
             "name": door.PARAMETER[name],
@@ -75,7 +77,7 @@ def _facets(selection: door.Selection) -> list[dict[str, Any]]:
             "is_chosen": any(choice.is_chosen for choice in choices),
             "sources": titles,
         }
-        for name, choices in door.facets(selection).items()
+        for name, choices in offered.items()
     ]
 
 
@@ -99,20 +101,19 @@ def _others(query: str) -> list[dict[str, Any]]:
 @public_page(version)
 def commitment(request: HttpRequest, slug: str) -> HttpResponse:
     """Show all that is known about one commitment, and what each part of it rests on."""
-    row: Commitment = door.find(Commitment, slug)
+    row: Commitment = door.find(
+        Commitment, slug, rows=Commitment.objects.select_related("part_of", "agreement", "cluster")
+    )
     today = timezone.localdate()
     documents = Documents()
-    members = (
-        list(row.cluster.members.select_related("source__lineage").order_by("-is_lead", "pk"))
-        if row.cluster
-        else []
-    )
+    members = list(row.cluster.members.order_by("-is_lead", "pk")) if row.cluster else []
     claims = _claims(row, members)
-    milestones = list(row.milestones.select_related("source").order_by("due_last", "pk"))
-    disbursements = row.disbursements.select_related("recipient", "source").order_by(
-        "-paid_on", "-pk"
+    milestones = list(row.milestones.order_by("due_last", "pk"))
+    disbursements = list(
+        row.disbursements.select_related("recipient").order_by("-paid_on", "-pk")[: MOST_ROWS + 1]
     )
-    sources = {member.source for member in members} | {row.source}
+    _join_sources([row, *members, *claims, *milestones, *disbursements])
+    sources = {item.source for item in [row, *members]}
     lineages = [source.lineage.slug for source in sources if source is not None]
     return TemplateResponse(
         request,
@@ -122,7 +123,7 @@ def commitment(request: HttpRequest, slug: str) -> HttpResponse:
             "members": [member for member in members if member.pk != row.pk],
             "fields": _fields(row, claims, documents),
             "money": [claim for claim in claims if claim.is_money],
-            "parts": row.parts.select_related("source").order_by("pk")[:MOST_ROWS],
+            "parts": row.parts.order_by("pk")[:MOST_ROWS],
             "related": row.related.order_by("pk"),
             "lookalikes": _lookalikes(row),
             "participations": _participations(row, documents),
@@ -138,7 +139,9 @@ def commitment(request: HttpRequest, slug: str) -> HttpResponse:
                 for item in milestones
             ],
             "disbursements": disbursements[:MOST_ROWS],
-            "paid": row.disbursements.count(),
+            "paid": row.disbursements.count()
+            if len(disbursements) > MOST_ROWS
+            else len(disbursements),
             "outcomes": row.outcomes.order_by("-published_on", "pk"),
             "findings": row.findings.order_by("pk"),
             "history": history("commitment", row.slug),
@@ -152,15 +155,30 @@ def commitment(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _claims(row: Commitment, members: Iterable[Commitment]) -> list[Claim]:
     """Return the claims of a commitment and of the other records of it, its own first."""
-    ids = [member.pk for member in members] or [row.pk]
+    records = {row.pk: row, **{member.pk: member for member in members}}
     claims = (
-        Claim.objects.filter(commitment__in=ids)
-        .select_related("source__lineage", "commitment", "amount", "author")
+        Claim.objects.filter(commitment__in=records)
+        .select_related("amount")
+        .prefetch_related("author")
         .order_by("pk")
     )
+    for claim in claims:
+        claim.commitment = records[claim.commitment_id]
     return sorted(
         claims, key=lambda item: (item.commitment_id != row.pk, not item.is_published, item.pk)
     )
+
+
+def _join_sources(rows: Iterable[Any]) -> None:
+    """Give rows their sources, each read once and without what is long."""
+    rows = list(rows)
+    wanted = {row.source_id for row in rows if row.source_id}
+    sources = (
+        Source.objects.defer("money_mentions", "zones").select_related("lineage").in_bulk(wanted)
+    )
+    for row in rows:
+        if row.source_id:
+            row.source = sources[row.source_id]
 
 
 def _rank(name: str) -> tuple[int, str]:
@@ -262,7 +280,7 @@ def _timeline(row: Commitment, claims: list[Claim], milestones: list[Any]) -> li
 
 def history(subject: str, slug: str) -> list[dict[str, Any]]:
     """Return who changed something, when, why, and what it was before; the newest first."""
-    changes = Change.objects.filter(subject=subject, slug=slug).select_related("author")
+    changes = Change.objects.filter(subject=subject, slug=slug).prefetch_related("author")
     return [
         {"change": change, "differences": _differences(change)}
         for change in changes.order_by("-pk")[:MOST_ROWS]

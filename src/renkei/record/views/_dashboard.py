@@ -3,11 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
+from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 from django.conf import settings
 from django.db.models import Case, Count, IntegerField, Sum, Value, When
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -59,15 +62,25 @@ def _version() -> str:
 @public_page(_version)
 def dashboard(request: HttpRequest) -> HttpResponse:
     """Show the programme at a glance."""
+    with _one_at_a_time:
+        body = _body(f"{_version()} {door.state().changed_at}", language())
+    return TemplateResponse(request, "record/dashboard.html", {"body": body})
+
+
+_one_at_a_time = Lock()
+
+
+@lru_cache(maxsize=4)
+def _body(version: str, code: str) -> SafeString:
+    """Return what the page says: made once for a state of the facts, whatever the address."""
     today = timezone.localdate()
     state = door.state()
     charts = {name: _chart(name, today, state.version) for name in door.CHARTS}
     classes = dict(Tally.objects.values_list("record_class").annotate(sum=Sum("count")))
     severities = dict(Finding.objects.values_list("severity").annotate(count=Count("pk")))
     milestones = charts["milestones"]["rows"]
-    return TemplateResponse(
-        request,
-        "record/dashboard.html",
+    return render_to_string(
+        "record/_dashboard.html",
         {
             "state": state,
             "today": today,

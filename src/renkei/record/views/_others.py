@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from typing import Any
 
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
@@ -205,7 +206,8 @@ def findings(request: HttpRequest) -> HttpResponse:
         detectable=(chosen["detectable"], "detectable"),
     )
     rows = found(rows, "finding", query, newest=door.MOST_HITS).order_by(SEVERITY, "pk")
-    page = page_of(request, rows.prefetch_related("sides__source", "commitments"))
+    sources = Prefetch("sides__source", Source.objects.only("slug", "title_en", "title_ja"))
+    page = page_of(request, rows.prefetch_related(sources))
     return TemplateResponse(
         request,
         "record/findings.html",

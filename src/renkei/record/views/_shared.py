@@ -60,7 +60,7 @@ def page_of(request: HttpRequest, rows: QuerySet[Any], *, size: int = LONG_ROWS)
     Raises:
         BadSelectionError, NotFoundError: as ``door.page_number``.
     """
-    hits = rows[: door.MOST_COUNTED + 1].count()
+    hits = rows.order_by()[: door.MOST_COUNTED + 1].count()
     last = door.pages(hits, size)
     number = door.page_number(request.GET.get("page", "1"), last=last)
     first = (number - 1) * size
