@@ -29,6 +29,7 @@ import psutil
 CLIENTS = 8
 COLD = 1_600
 AGAIN = 300  # addresses of the warm rounds: fewer than the server keeps
+PEER = 10
 ALIKE = 60  # requests of each task that is compared with the peer
 WORDS = (
     ["quantum", "research", "semiconductors", "battery", "kyoto", "hawaii", "hydrogen", "exchange"],
@@ -427,11 +428,12 @@ def compared(
     database = folder / "node.sqlite3"
     port = generate.PORT + 1
     command = [sys.executable, "-m", "datasette", "serve", str(database), "--port", str(port),
-               "--setting", "sql_time_limit_ms", "60000", "--setting", "facet_time_limit_ms", "60000"]  # fmt: skip
+               "--setting", "sql_time_limit_ms", "20000", "--setting", "facet_time_limit_ms", "20000"]  # fmt: skip
     rows = []
     with serving(command, port, "/-/versions.json") as peer:
         for name, (own, theirs, plain) in tasks.items():
-            answers = peer.ask([(name, address) for address in theirs], clients=1)
+            # Its facets and counts of a large table take seconds: a few of them tell.
+            answers = peer.ask([(name, address) for address in theirs[:PEER]], clients=1)
             if answers.wrong:
                 raise RuntimeError(f"Datasette answered {answers.wrong[:3]}")
             value = 1e3 * statistics.median(answers.all)

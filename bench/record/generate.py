@@ -7,6 +7,7 @@ size and ``recount`` at the large one compare two independent ways of counting.
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -94,8 +95,15 @@ def ensure(commitments: int, *, seed: int = 1, out: Path = OUT, quiet: bool = Fa
     """Return the folder of a node with that many commitments; make it if it is not there."""
     folder = folder_of(commitments, seed=seed, out=out)
     marker = folder / "made.json"
-    if marker.is_file() and json.loads(marker.read_text())["recipe"] == _recipe():
-        return folder
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # who comes second waits, and finds it made
+        if not (marker.is_file() and json.loads(marker.read_text())["recipe"] == _recipe()):
+            _make(folder, commitments, seed=seed, quiet=quiet)
+    return folder
+
+
+def _make(folder: Path, commitments: int, *, seed: int, quiet: bool) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     found_node(folder)
     began, worked = time.perf_counter(), time.process_time()
@@ -109,8 +117,7 @@ def ensure(commitments: int, *, seed: int = 1, out: Path = OUT, quiet: bool = Fa
         "cpu_seconds": round(time.process_time() - worked, 1),
         "mib": round(size / (1 << 20)),
     }
-    marker.write_text(json.dumps(made, indent=1))
-    return folder
+    (folder / "made.json").write_text(json.dumps(made, indent=1))
 
 
 def folder_of(commitments: int, *, seed: int = 1, out: Path = OUT) -> Path:

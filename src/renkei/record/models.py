@@ -516,6 +516,24 @@ class Commitment(Bilingual):
         return [code for code in self.parties.split(",") if code]
 
 
+def belongings(commitment: int) -> set[str]:
+    """Return which relations of a commitment have rows at all, in one question for all of them."""
+    asked = {
+        "parts": ("record_commitment", "part_of_id"),
+        "related": ("record_commitment_related", "from_commitment_id"),
+        "lookalikes": ("record_lookalike_members", "commitment_id"),
+        "findings": ("record_finding_commitments", "commitment_id"),
+        "milestones": ("record_milestone", "commitment_id"),
+        "outcomes": ("record_outcome", "commitment_id"),
+    }
+    sql = ", ".join(
+        f"EXISTS (SELECT 1 FROM {table} WHERE {column} = %s)" for table, column in asked.values()
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {sql}", [commitment] * len(asked))
+        return {name for name, there in zip(asked, cursor.fetchone(), strict=True) if there}
+
+
 class Participation(models.Model):
     """An organisation's role in a commitment, and where that is said."""
 
@@ -1007,15 +1025,15 @@ def found(
     return rows.filter(pk__in=RawSQL(sql, (match,)))  # noqa: S611  the table is one of SEARCHED
 
 
-def hits(kind: str, query: str, *, codes: Iterable[str] = (), most: int) -> int:
-    """Return how many rows ``found`` would keep, at most ``most``; asks the search index alone."""
+def hits(kind: str, query: str, *, codes: Iterable[str] = (), most: int) -> list[int]:
+    """Return the keys that ``found`` would keep, at most ``most``; asks the search index alone."""
     asked = _asked(kind, query, codes, most)
     if asked is None or (query.strip() and not engine.query_terms(query)):
-        return 0
+        return []
     sql, match = asked
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM ({sql}) AS hits", (match,))
-        return int(cursor.fetchone()[0])
+        cursor.execute(sql, (match,))
+        return [key for (key,) in cursor.fetchall()]
 
 
 def _asked(

@@ -5,6 +5,7 @@ commitments: counts come from ``Tally`` wherever its columns suffice, others sto
 ``MOST_COUNTED``, and a full-text search looks at the ``MOST_HITS`` newest hits.
 """
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -199,7 +200,20 @@ def _now() -> Now:
 def _count(selection: Selection, now: Now) -> int:
     if selection.is_tallied:
         return sum(_tally(selection, now)["record_class"].values())
-    return hits("commitment", selection.q, codes=_codes(selection), most=MOST_COUNTED + 1)
+    return len(_keys(selection, now))
+
+
+@lru_cache(maxsize=64)
+def _keys(selection: Selection, now: Now) -> "array[int]":  # noqa: ARG001  part of the key
+    """Return the keys of the last added of a selection: found once, then counted and read."""
+    most = MOST_COUNTED + 1
+    return array("q", hits("commitment", selection.q, codes=_codes(selection), most=most))
+
+
+def _by_key(keys: Iterable[int]) -> QuerySet[Commitment]:
+    """Return rows by their keys: whole numbers of our own, so that they need no parameters."""
+    listed = ", ".join(map(str, keys))
+    return Commitment.objects.extra(where=[f"record_commitment.id IN ({listed or 'NULL'})"])  # noqa: S610
 
 
 TallyRow = tuple[str, str, str, str, str, str, int]
@@ -302,7 +316,7 @@ def _counted_by_hand(selection: Selection, now: Now) -> dict[str, Number] | None
     """Count a selection that ``Tally`` does not know, if it is small."""
     if _count(selection, now) > MOST_BY_HAND:
         return None
-    rows = list(_hits(selection, most=None).values_list(*_TALLIED, "parties"))
+    rows = list(_by_key(_keys(selection, now)).values_list(*_TALLIED, "parties"))
     counted: dict[str, Counter[str]] = {name: Counter() for name in (*_TALLIED, "party")}
     for *values, parties in rows:
         for name, value in zip(_TALLIED, values, strict=True):
@@ -419,11 +433,14 @@ def listed(selection: Selection, *, offset: int, limit: int) -> list[Commitment]
     along, walked = _way(selection, now)
     # Walking reads walked / known rows for each hit; fetching all hits reads each.
     if not selection.q and known * known > walked * (offset + limit):
-        rows = _walked(selection, along=along).order_by(*_order(selection))
+        rows = _walked(selection, along=along)
+    elif not selection.q and (known > MOST_COUNTED or not _codes(selection)):
+        rows = _hits(selection, most=None)
     else:
-        rows = select(selection)
+        rows = _by_key(_keys(chosen, now)[: MOST_HITS if selection.q else None])
+    rows = rows.order_by(*_order(selection))
     ids = list(rows.values_list("pk", flat=True)[offset : offset + limit])
-    found_rows = Commitment.objects.defer("note_en", "note_ja").in_bulk(ids)
+    found_rows = Commitment.objects.in_bulk(ids)
     sources = short_sources({row.source_id for row in found_rows.values()})
     for row in found_rows.values():
         row.source = sources.get(row.source_id) if row.source_id is not None else None

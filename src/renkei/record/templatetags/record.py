@@ -17,7 +17,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from renkei.record import engine
-from renkei.record.models import LABELS, Bilingual, Claim, Commitment, Source, language, side_label
+from renkei.record.models import (
+    LABELS,
+    Bilingual,
+    Claim,
+    Commitment,
+    Disbursement,
+    Source,
+    language,
+    side_label,
+)
 from renkei.record.models import label as label_of
 
 register = template.Library()
@@ -173,9 +182,8 @@ def money(minor: int, currency: str, qualifier: str = "exact") -> SafeString:
     exact = engine.money_exact(minor, currency, language())
     said = engine.money(minor, currency, language())
     value = f"{engine.from_minor(minor, currency):f}"
-    if said == exact:
-        return format_html('<data value="{}">{}</data>', value, said)
-    return format_html('<data value="{}" title="{}">{}</data>', value, exact, said)
+    title = "" if said == exact else f' title="{escape(exact)}"'
+    return mark_safe(f'<data value="{value}"{title}>{escape(said)}</data>')  # noqa: S308
 
 
 @register.filter
@@ -402,6 +410,47 @@ def commitment_rows(rows: Iterable[Commitment], disputed: Collection[int]) -> Sa
             f'<td class="date" data-label="{named["date"]}">{dated}</td>\n'
             f'<td class="num" data-label="{named["amount"]}">{amount}</td>\n'
             f'<td data-label="{named["source"]}">{source}</td></tr>'
+        )
+    return mark_safe("\n".join(lines))  # noqa: S308  every part is escaped above
+
+
+@register.simple_tag
+def disbursement_rows(rows: Iterable[Disbursement]) -> SafeString:
+    """Return the rows of a list of payments; in Python, as ``commitment_rows``."""
+    to_organisation, to_source = reverse("record:organisations"), reverse("record:sources")
+    words = (_("Amount"), _("Side"), _("Nature"), _("Recipient"), _("Evidence"))
+    heads = [escape(str(word)) for word in words]
+    corrected = f' <span class="badge">{escape(_("Corrected"))}</span>'
+    correction = f' <span class="badge badge-info">{escape(_("Correction"))}</span>'
+    lines = []
+    for row in rows:
+        amount: str = money(row.minor, row.currency)
+        if not row.is_current:
+            amount = f"<s>{amount}</s>{corrected}"
+        if row.corrects_id:
+            amount += correction
+        recipient, source = "–", ""
+        if row.recipient:
+            title = escape(row.recipient.title)
+            recipient = f'<a href="{to_organisation}{escape(row.recipient.slug)}/">{title}</a>'
+        if row.source:
+            title = escape(row.source.title)
+            source = f' <a href="{to_source}{escape(row.source.slug)}/">{title}</a>'
+        cells = [
+            amount,
+            escape(side_label(row.side)),
+            escape(label(row.nature, "nature")),
+            recipient,
+            escape(row.evidence or "–") + source,
+        ]
+        lines.append(
+            f'<tr><th scope="row">{escape(day(row.paid_on))}</th>'
+            f'<td class="num" data-label="{heads[0]}">{cells[0]}</td>'
+            + "".join(
+                f'<td data-label="{head}">{cell}</td>'
+                for head, cell in zip(heads[1:], cells[1:], strict=True)
+            )
+            + "</tr>"
         )
     return mark_safe("\n".join(lines))  # noqa: S308  every part is escaped above
 

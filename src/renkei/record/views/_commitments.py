@@ -21,6 +21,7 @@ from renkei.record.models import (
     Lookalike,
     Organisation,
     Source,
+    belongings,
     found,
 )
 from renkei.record.views._shared import ROWS, Documents, Page, version
@@ -108,7 +109,8 @@ def commitment(request: HttpRequest, slug: str) -> HttpResponse:
     documents = Documents()
     members = list(row.cluster.members.order_by("-is_lead", "pk")) if row.cluster else []
     claims = _claims(row, members)
-    milestones = list(row.milestones.order_by("due_last", "pk"))
+    has = belongings(row.pk)
+    milestones = list(row.milestones.order_by("due_last", "pk")) if "milestones" in has else []
     disbursements = list(
         row.disbursements.select_related("recipient").order_by("-paid_on", "-pk")[: MOST_ROWS + 1]
     )
@@ -123,9 +125,9 @@ def commitment(request: HttpRequest, slug: str) -> HttpResponse:
             "members": [member for member in members if member.pk != row.pk],
             "fields": _fields(row, claims, documents),
             "money": [claim for claim in claims if claim.is_money],
-            "parts": row.parts.order_by("pk")[:MOST_ROWS],
-            "related": row.related.order_by("pk"),
-            "lookalikes": _lookalikes(row),
+            "parts": row.parts.order_by("pk")[:MOST_ROWS] if "parts" in has else [],
+            "related": row.related.order_by("pk") if "related" in has else [],
+            "lookalikes": _lookalikes(row) if "lookalikes" in has else [],
             "participations": _participations(row, documents),
             "timeline": _timeline(row, claims, milestones),
             "milestones": [
@@ -142,8 +144,8 @@ def commitment(request: HttpRequest, slug: str) -> HttpResponse:
             "paid": row.disbursements.count()
             if len(disbursements) > MOST_ROWS
             else len(disbursements),
-            "outcomes": row.outcomes.order_by("-published_on", "pk"),
-            "findings": row.findings.order_by("pk"),
+            "outcomes": row.outcomes.order_by("-published_on", "pk") if "outcomes" in has else [],
+            "findings": row.findings.order_by("pk") if "findings" in has else [],
             "history": history("commitment", row.slug),
             "lines": engine.corroboration(lineages),
             "documents": len(lineages),

@@ -27,7 +27,7 @@ from renkei.record.views._commitments import history
 from renkei.record.views._dashboard import SEVERITY
 from renkei.record.views._shared import Documents, page_of, version
 
-MOST_ROWS = 200
+MOST_ROWS = 50
 MOST_CLAIMS = 1_000
 
 
