@@ -298,7 +298,9 @@ def node(folder: Path) -> tuple[list[str], dict[str, str]]:
 # The same work by the peer and by plain SQL
 
 
-def alike(commitments: int) -> dict[str, tuple[list[str], list[str], list[tuple[str, tuple[object, ...]]]]]:
+def alike(
+    commitments: int,
+) -> dict[str, tuple[list[str], list[str], list[tuple[str, tuple[object, ...]]]]]:
     """Return tasks: addresses of ours, of Datasette, and the statements that give the rows."""
     from renkei.record import engine
 
@@ -310,8 +312,7 @@ def alike(commitments: int) -> dict[str, tuple[list[str], list[str], list[tuple[
     )
     joined = "record_commitment c JOIN record_source s ON s.id = c.source_id"
     tasks: dict[str, tuple[list[str], list[str], list[tuple[str, tuple[object, ...]]]]] = {
-        name: ([], [], [])
-        for name in ("filtered list", "one record", "list with facets", "search")
+        name: ([], [], []) for name in ("filtered list", "one record", "list with facets", "search")
     }
     pairs = [(a, b) for a in engine.VOCABULARY["domain"] for b in engine.VOCABULARY["status"]]
     for at, (domain, status) in enumerate(rng.sample(pairs, ALIKE)):

@@ -42,9 +42,7 @@ COLUMNS = {
         "version updated_at lineage_id"
     ),
     "record_organisation": "id slug title_en title_ja kind country aliases ror version updated_at",
-    "record_agreement": (
-        "id slug title_en title_ja kind parties signed binding note_en note_ja"
-    ),
+    "record_agreement": ("id slug title_en title_ja kind parties signed binding note_en note_ja"),
     "record_cluster": "id slug title_en title_ja",
     "record_commitment": (
         "id slug record_class title_en title_ja note_en note_ja scope is_lead domain kind status "
@@ -479,7 +477,10 @@ class Maker:
             facts.claim("status", rest[facts.number % len(rest)], published=False, source=other)
         finding = self.next("record_finding")
         slug, kind = f"us-x{finding}", "amount_conflict" if has_amount else "status_conflict"
-        title = (f"Two documents differ on record {facts.number}", f"記録{facts.number}で文書が矛盾")
+        title = (
+            f"Two documents differ on record {facts.number}",
+            f"記録{facts.number}で文書が矛盾",
+        )
         severity = ("high", "medium", "low", "low")[finding % 4]
         decided = finding % 5 == 0
         decision = ("The primary source holds.", "一次資料を採る。") if decided else ("", "")

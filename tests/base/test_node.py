@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from renkei.base.node import NoNodeError, Nodes
+from renkei.base.node import Nodes, NoNodeError
 
 
 def found(var, name, port):

@@ -151,7 +151,7 @@ def test_the_same_page_in_the_other_language(open_page):
     page.goto("/en/record/commitments/?domain=quantum")
     page.get_by_role("link", name="日本語").click()
     page.wait_for_url("**/ja/record/commitments/?domain=quantum")
-    assert page.get_by_role("heading", level=1).inner_text() == "約束"
+    assert page.get_by_role("heading", level=1).inner_text() == "コミットメント"
 
 
 def test_a_picture_of_the_dashboard_for_the_readme(open_page):

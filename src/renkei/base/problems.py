@@ -78,7 +78,9 @@ _EXPECTED: Mapping[str, str] = {
     "string_unicode": gettext_noop("must be a text of Unicode characters"),
     "string_too_long": gettext_noop("has more than {max_length} characters"),
     "string_too_short": gettext_noop("has fewer than {min_length} characters"),
-    "string_pattern_mismatch": gettext_noop("has another form, or holds a character that no text has"),
+    "string_pattern_mismatch": gettext_noop(
+        "has another form, or holds a character that no text has"
+    ),
     "int_type": gettext_noop("must be a whole number"),
     "int_parsing": gettext_noop("must be a whole number"),
     "int_parsing_size": gettext_noop("is too large"),

@@ -173,6 +173,7 @@ def _attached(node: str, file: Path) -> Item:
 @click.option("--lang", type=LANGUAGES, help=gettext_noop("Language of the texts."))
 @on_node
 def list_(
+    *,
     kind: str,
     query: str,
     domain: str,
@@ -182,7 +183,6 @@ def list_(
     lang: str | None,
     node: Path | None,
     var: Path,
-    *,
     as_json: bool,
 ) -> None:
     """List rows of one kind."""
@@ -209,11 +209,12 @@ def _listed(kind: str, query: str, chosen: dict[str, str], limit: int) -> tuple[
         selection = door.Selection(q=query, **chosen)
         rows = door.listed(selection, offset=0, limit=limit)
         return door.count(selection), [schemas.commitment_row(row) for row in rows]
-    model, row_of, label = {
+    of_kind: dict[str, tuple[Any, Callable[[Any], Item], str]] = {
         "findings": (models.Finding, schemas.finding_row, "finding"),
         "sources": (models.Source, schemas.source_row, "source"),
         "organisations": (models.Organisation, schemas.organisation_row, "organisation"),
-    }[kind]
+    }
+    model, row_of, label = of_kind[kind]
     found = models.found(model._default_manager.order_by("pk"), label, door.check_query(query))  # noqa: SLF001
     return found.count(), [row_of(row) for row in found[:limit]]
 
@@ -244,10 +245,12 @@ def show(slug: str, lang: str | None, node: Path | None, var: Path, *, as_json: 
         if as_json:
             print_json(told)
             return
+        claims = told.get("claims")
+        said = {"history", "labels"} | ({"claims"} if isinstance(claims, list) else set())
         for name, value in told.items():
-            if name not in {"claims", "history", "labels"}:
+            if name not in said:
                 _tell_value(name, value)
-        for claim in told.get("claims", ()):
+        for claim in claims if isinstance(claims, list) else ():  # of a source, their number
             click.echo(_claim_line(claim))
 
 

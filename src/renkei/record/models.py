@@ -530,8 +530,7 @@ def belongings(commitment: int) -> set[str]:
         "outcomes": ("record_outcome", "commitment_id"),
     }
     sql = ", ".join(
-        f"EXISTS (SELECT 1 FROM {table} WHERE {column} = %s)"  # noqa: S608  from the list above
-        for table, column in asked.values()
+        f"EXISTS (SELECT 1 FROM {table} WHERE {column} = %s)" for table, column in asked.values()
     )
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {sql}", [commitment] * len(asked))

@@ -248,6 +248,23 @@ def draw_now() -> int:
     return version
 
 
+def ensure_drawn() -> bool:
+    """Draw the charts unless they show the present facts as of today; tell whether they do now.
+
+    Charts that cannot be drawn keep no node from starting: the log says why, and pages show the
+    tables instead.
+    """
+    version = State.objects.filter(pk=1).values_list("version", flat=True).first() or 0
+    fresh = Drawing.objects.filter(version=version, drawn_on=timezone.localdate())
+    if fresh.count() < len(CHARTS) * len(LANGUAGES):
+        try:
+            draw_now()
+        except subprocess.SubprocessError:
+            logger.exception("the charts could not be drawn")
+            return False
+    return True
+
+
 def _order(name: str, chart: Chart, today: date) -> dict[str, Any] | None:
     """Return what the drawing process is told; ``None`` where there is nothing to draw."""
     rows = chart.rows(today)

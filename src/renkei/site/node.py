@@ -382,6 +382,7 @@ def prepare_demonstration(
         from renkei.record import door
 
         commitments = door.ensure_shipped()
+        door.ensure_drawn()  # so that the first page has its charts
         accounts = [asdict(account) for account in demonstration_accounts(known)]
         return {"commitments": commitments, "accounts": accounts}
 

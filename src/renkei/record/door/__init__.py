@@ -56,7 +56,7 @@ from renkei.record.door._write import (
     resolve_finding,
     state,
 )
-from renkei.record.tasks import CHARTS, draw_now
+from renkei.record.tasks import CHARTS, draw_now, ensure_drawn
 
 __all__ = [
     "CHARTS",
@@ -97,6 +97,7 @@ __all__ = [
     "count",
     "draw_now",
     "edit_commitment",
+    "ensure_drawn",
     "ensure_shipped",
     "export",
     "facets",

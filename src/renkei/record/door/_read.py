@@ -19,7 +19,16 @@ from django.db.models.functions import Coalesce
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 from renkei.record import engine
 from renkei.record.door._write import state
-from renkei.record.models import Commitment, Finding, Source, Tally, code_term, found, hits, language
+from renkei.record.models import (
+    Commitment,
+    Finding,
+    Source,
+    Tally,
+    code_term,
+    found,
+    hits,
+    language,
+)
 
 MOST_COUNTED: Final = 10_000
 MOST_HITS: Final = 2_000
@@ -219,7 +228,10 @@ def _tallied(now: Now) -> dict[tuple[str, str], list[TallyRow]]:  # noqa: ARG001
     rows = list(Tally.objects.values_list(*_TALLIED, "parties", "count"))
     by: dict[tuple[str, str], list[TallyRow]] = {("", ""): rows}
     for row in rows:
-        named = [*zip(_TALLIED, row, strict=False), *(("party", code) for code in row[5].split(","))]
+        named = [
+            *zip(_TALLIED, row, strict=False),
+            *(("party", code) for code in row[5].split(",")),
+        ]
         for item in named:
             by.setdefault(item, []).append(row)
     return by
@@ -432,7 +444,7 @@ def listed(selection: Selection, *, offset: int, limit: int) -> list[Commitment]
     found_rows = Commitment.objects.in_bulk(ids)
     sources = short_sources({row.source_id for row in found_rows.values()})
     for row in found_rows.values():
-        row.source = sources.get(row.source_id)  # type: ignore[arg-type]  None as in the table
+        row.source = sources.get(row.source_id) if row.source_id is not None else None
     return [found_rows[pk] for pk in ids]
 
 

@@ -49,7 +49,8 @@ def _rows(sql: str, ids: Collection[int]) -> list[tuple[Any, ...]]:
         return []
     with connection.cursor() as cursor:
         cursor.execute(sql.format(", ".join(["%s"] * len(ids))), list(ids))
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def count(commitments: Iterable[int]) -> Counts:

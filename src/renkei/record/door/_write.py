@@ -216,14 +216,12 @@ def _line(name: str, text: str, *, longest: int = LONGEST_TITLE) -> str:
     return engine.check_text(text, what=name, longest=longest) if text.strip() else ""
 
 
-def _past(name: str, day: date | None) -> date | None:
+def _past(name: str, day: date) -> date:
     """Return a day on which something happened; what happened does not lie in the future.
 
     Raises:
         BadDateError: it does, or in a year that is a slip of the pen.
     """
-    if day is None:
-        return None
     engine.partial_date(day.isoformat())
     if day > timezone.localdate():
         raise engine.BadDateError(
@@ -305,7 +303,7 @@ def add_commitment(
     """Add a commitment; what it says of itself becomes published claims on ``source``."""
     title = _both("title", title_en, title_ja)
     note = _maybe_both("note", note_en, note_ja)
-    seen = _past("seen_on", seen_on) or timezone.localdate()
+    seen = _past("seen_on", seen_on or timezone.localdate())
     stated = {
         "domain": domain,
         "kind": kind,
@@ -437,7 +435,7 @@ def add_claim(
             ),
             field=field,
         )
-    seen = _past("seen_on", seen_on) or timezone.localdate()
+    seen = _past("seen_on", seen_on or timezone.localdate())
     text = value.strip() if money else engine.check_value(field, value)
     parts = checked_money(text, money, field) if money else {}
     with change(author=author, reason=reason) as edit:
@@ -817,7 +815,7 @@ def assess_milestone(
     shown = _line("evidence", evidence, longest=LONGEST_LINE)
     where = _line("evidence_address", evidence_address, longest=LONGEST_LINE)
     judge = _line("assessor", assessor, longest=200)
-    judged_on = _past("assessed_on", assessed_on)
+    judged_on = _past("assessed_on", assessed_on) if assessed_on else None
     with change(author=author, reason=reason) as edit:
         row: Milestone = find(Milestone, milestone)
         _fresh(row, version)

@@ -4,7 +4,7 @@ A body's ``version`` is the one that was read: if somebody changed the thing sin
 409 with the code ``record.stale`` and nothing is changed.
 """
 
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from django.http import HttpRequest
 from ninja import File, Form, Path, Query, Status
@@ -53,7 +53,7 @@ from renkei.record.schemas import (
 
 officer = allow(Role.OFFICER)
 Item = dict[str, Any]
-LARGEST_ID = 2**63 - 1
+ClaimId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 def author(request: HttpRequest) -> User:
@@ -64,7 +64,8 @@ def author(request: HttpRequest) -> User:
 def document(file: UploadedFile) -> bytes:
     """Read a document, if it is not too large."""
     engine.check_size(file.size or 0)
-    return file.read()
+    content: bytes = file.read()
+    return content
 
 
 @router.post(
@@ -137,9 +138,7 @@ def _claim(claim: Claim) -> Item:
     response=ClaimOut,
     operation_id="record_claim_publish",
 )
-def claim_publish(
-    request: HttpRequest, slug: str, body: ChangeIn, claim: int = Path(ge=1, le=LARGEST_ID)
-) -> Item:
+def claim_publish(request: HttpRequest, slug: str, body: ChangeIn, claim: ClaimId) -> Item:
     """Publish a claim; a claim of another record of the same cluster is taken over."""
     chosen = door.publish_claim(author=author(request), commitment=slug, claim=claim, **body.dict())
     return _claim(chosen)

@@ -57,7 +57,7 @@ def partial_date(text: str) -> PartialDate:
             last=LAST_YEAR,
         )
     try:
-        first = date(year, month or 1, day or 1)
+        first = date(year, 1 if month is None else month, 1 if day is None else day)
     except ValueError as error:
         raise BadDateError(
             gettext_noop("{text!r}: the calendar has no such day or month"), text=text

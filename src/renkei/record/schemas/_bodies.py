@@ -5,6 +5,7 @@ such and never read out of texts; days are ``2025-10-28``.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any
 
@@ -29,9 +30,21 @@ def _day(value: object) -> object:
     raise ValueError("must be a day such as 2025-10-28")  # in the catalogue, by renkei.base
 
 
-def text(longest: int, *, shortest: int = 0) -> Any:
-    """Bound a text."""
-    return Field(min_length=shortest, max_length=longest, pattern=PLAIN)
+def text(longest: int, *, shortest: int = 0, form: str = "", known: Iterable[str] = ()) -> Any:
+    """Bound a text.
+
+    Args:
+        form: a regular expression that describes it, for readers; the door judges and says more.
+        known: all its values, likewise.
+    """
+    described: dict[str, Any] = {}
+    if form:
+        described["pattern"] = form
+    if known:
+        described["enum"] = sorted(known)
+    return Field(
+        min_length=shortest, max_length=longest, pattern=PLAIN, json_schema_extra=described
+    )
 
 
 def code(vocabulary: str) -> Any:
@@ -48,9 +61,12 @@ Note = Annotated[str, text(LONGEST_NOTE)]
 Said = Annotated[str, text(LONGEST_NOTE, shortest=1)]
 Name = Annotated[str, text(80, shortest=1)]
 MaybeName = Annotated[str, text(80)]
-Decimal = Annotated[str, text(24, shortest=1)]
-MaybeDecimal = Annotated[str, text(24)]
-PartialDay = Annotated[str, text(10)]
+Decimal = Annotated[str, text(24, shortest=1, form=r"^[0-9]{1,18}(\.[0-9]{1,3})?$")]
+PartialDay = Annotated[str, text(10, form=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$")]
+MaybePartialDay = Annotated[str, text(10, form=r"^([0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?)?$")]
+Currency = Annotated[str, text(3, shortest=3, known=engine.CURRENCIES)]
+Side = Annotated[str, text(8, shortest=1, known={*engine.COUNTRIES, "joint", "other"})]
+Parties = Annotated[str, text(120, form=r"^([A-Z0-9]{2,8}(,[A-Z0-9]{2,8})*)?$")]
 
 
 class Given(Schema):
@@ -100,14 +116,14 @@ class CommitmentIn(ReasonIn):
     domain: Annotated[str, code("domain")]
     kind: Annotated[str, code("kind")]
     status: Annotated[str, code("status")]
-    parties: Annotated[str, text(120)] = Field(description="Codes between commas: `JP,US`.")
+    parties: Parties = Field(description="Codes between commas: `JP,US`.")
     funding_source: Annotated[str, code("funding_source")] = "unknown"
     scope: Annotated[str, code("scope")] = "bilateral"
     record_class: Annotated[str, code("class")] = "commitment"
     part_of: MaybeName = ""
     note_en: Note = ""
     note_ja: Note = ""
-    passages: Passages = []
+    passages: Passages = Field(default_factory=list)
     seen_on: Day | None = None
 
     def arguments(self) -> dict[str, Any]:
@@ -136,7 +152,7 @@ class ConversionIn(Given):
     """An amount in another currency, by the rate of a day."""
 
     value: Decimal
-    currency: Annotated[str, text(3, shortest=3)]
+    currency: Currency
     rate: Decimal
     rate_on: Day
 
@@ -144,8 +160,8 @@ class ConversionIn(Given):
 class MoneyIn(Given):
     """What an amount says besides its value."""
 
-    currency: Annotated[str, text(3, shortest=3)]
-    side: Annotated[str, text(8, shortest=1)]
+    currency: Currency
+    side: Side
     nature: Annotated[str, code("nature")]
     stage: Annotated[str, code("stage")]
     relation: Annotated[str, code("relation")] = "total"
@@ -161,7 +177,7 @@ class ClaimIn(ChangeIn):
     )
     qualifier: Annotated[str, code("qualifier")] = "exact"
     source: Name
-    passages: Passages = []
+    passages: Passages = Field(default_factory=list)
     seen_on: Day | None = None
     money: MoneyIn | None = Field(None, description="Of amounts alone.")
     publish: Annotated[bool, Field(strict=True)] = False
@@ -198,8 +214,8 @@ class DisbursementIn(ChangeIn):
     """Money that was paid."""
 
     value: Decimal
-    currency: Annotated[str, text(3, shortest=3)]
-    side: Annotated[str, text(8, shortest=1)]
+    currency: Currency
+    side: Side
     nature: Annotated[str, code("nature")]
     paid_on: Day
     recipient: MaybeName = ""
@@ -218,7 +234,7 @@ class OutcomeIn(ChangeIn):
     title_ja: Title
     identifier: Annotated[str, text(200, shortest=1)]
     address: Line = ""
-    published_on: PartialDay = ""
+    published_on: MaybePartialDay = ""
 
 
 class ParticipationIn(ChangeIn):
@@ -236,7 +252,9 @@ class OrganisationIn(ReasonIn):
     title_ja: Title
     kind: Annotated[str, code("organisation")]
     country: Annotated[str, text(8)] = ""
-    aliases: Annotated[list[Annotated[str, text(300, shortest=1)]], Field(max_length=50)] = []
+    aliases: Annotated[list[Annotated[str, text(300, shortest=1)]], Field(max_length=50)] = Field(
+        default_factory=list
+    )
 
 
 class AttachIn(ReasonIn):
@@ -257,7 +275,7 @@ class SourceIn(ReasonIn):
     language: Annotated[str, text(8)] = "en"
     publisher_en: Annotated[str, text(300)] = ""
     publisher_ja: Annotated[str, text(300)] = ""
-    published: PartialDay = ""
+    published: MaybePartialDay = ""
     address: Line = ""
     doi: Annotated[str, text(120)] = ""
     same_evidence_as: MaybeName = ""
@@ -284,8 +302,8 @@ class FindingIn(ReasonIn):
     title_ja: Said
     suggestion_en: Note = ""
     suggestion_ja: Note = ""
-    commitments: Annotated[list[Name], Field(max_length=100)] = []
-    sides: Annotated[list[SideIn], Field(max_length=20)] = []
+    commitments: Annotated[list[Name], Field(max_length=100)] = Field(default_factory=list)
+    sides: Annotated[list[SideIn], Field(max_length=20)] = Field(default_factory=list)
 
 
 class DecisionIn(ChangeIn):

@@ -43,6 +43,7 @@ class Passage(Protocol):
     def digest(self) -> str:
         """Return enough of the document's hash to know it by."""
 
+
 FIELDS = {
     "name": gettext_lazy("Name"),
     "domain": gettext_lazy("Domain"),

@@ -71,7 +71,7 @@ _one_at_a_time = Lock()
 
 
 @lru_cache(maxsize=4)
-def _body(version: str, code: str) -> SafeString:  # noqa: ARG001  what it depends on
+def _body(version: str, code: str) -> SafeString:
     """Return what the page says: made once for a state of the facts, whatever the address."""
     today = timezone.localdate()
     state = door.state()

@@ -99,9 +99,10 @@ class _Page:
             return self._show(request, form, status=REFUSED)
         with refusals_on(form) as refused:
             result = self.act(**form.arguments(), author=cast(User, request.user))
-            messages.success(request, _("Saved. The history shows what you changed."))
-            return redirect(self.done(result))
-        return self._refused(request, form, refused[0])
+        if refused:
+            return self._refused(request, form, refused[0])
+        messages.success(request, _("Saved. The history shows what you changed."))
+        return redirect(self.done(result))
 
     def _refused(
         self, request: HttpRequest, form: ChangeForm, refusal: RenkeiError
@@ -110,8 +111,7 @@ class _Page:
             return self._show(request, form, status=refusal.status)
         version, facts = self.fresh()
         # The officer now sees what the other one wrote: sending again is meant on top of that.
-        form.data = form.data.copy()
-        form.data["version"] = str(version)
+        form.data = {**form.data.dict(), "version": str(version)}  # type: ignore[attr-defined]  # a QueryDict
         return self._show(request, form, status=refusal.status, now=facts)
 
     def _show(
@@ -419,7 +419,7 @@ def organisation_add(request: HttpRequest) -> HttpResponseBase:
         title=_("Add an organisation"),
         form=OrganisationForm,
         act=door.add_organisation,
-        done=lambda _row: reverse("record:organisations"),
+        done=lambda row: reverse("record:organisation", args=[row.slug]),
     ).answer(request)
 
 
@@ -431,7 +431,7 @@ def source_add(request: HttpRequest) -> HttpResponseBase:
         title=_("Add a source"),
         form=SourceForm,
         act=door.add_source,
-        done=lambda _row: reverse("record:sources"),
+        done=lambda row: reverse("record:source", args=[row.slug]),
     ).answer(request)
 
 
@@ -440,12 +440,13 @@ def source_add(request: HttpRequest) -> HttpResponseBase:
 def source_attach(request: HttpRequest, slug: str) -> HttpResponseBase:
     """Keep a source's document on this node."""
     row: Source = door.find(Source, slug)
+    address = reverse("record:source", args=[row.slug])
     return _Page(
         title=_("Attach a document"),
         form=AttachForm,
         act=partial(door.attach, source=slug),
-        done=lambda _row: reverse("record:sources"),
-        about=_about(row, reverse("record:sources")),
+        done=lambda _row: address,
+        about=_about(row, address),
         facts=[("SHA-256", row.sha256), (_("Size in bytes"), row.size)],
         button=_("Attach"),
     ).answer(request)
@@ -462,13 +463,14 @@ def finding_add(request: HttpRequest) -> HttpResponseBase:
         title=_("Add a finding"),
         form=FindingForm,
         act=door.add_finding,
-        done=lambda _row: reverse("record:findings"),
+        done=lambda row: reverse("record:finding", args=[row.slug]),
         initial={"commitments": request.GET.get("commitment", "")},
     ).answer(request)
 
 
 def _on_finding(slug: str, **parts: Any) -> _Page:
     row: Finding = door.find(Finding, slug)
+    address = reverse("record:finding", args=[row.slug])
 
     def fresh() -> tuple[int, Facts]:
         now: Finding = door.find(Finding, slug)
@@ -479,8 +481,8 @@ def _on_finding(slug: str, **parts: Any) -> _Page:
         ]
 
     return _Page(
-        about=_about(row, reverse("record:findings")),
-        done=lambda _result: reverse("record:findings"),
+        about=_about(row, address),
+        done=lambda _result: address,
         fresh=fresh,
         initial={
             "version": row.version,

@@ -1,0 +1,311 @@
+"""Every address of the node and who may call it: one written table, walked.
+
+A route without a row fails, and so does a row without a route.
+"""
+
+import uuid
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, get_resolver, reverse
+from django.utils.translation import override
+
+from renkei.base.access import BY_OPERATION, rule_of
+from renkei.base.models import ApiToken, Grant, Role, User
+from renkei.record.models import Claim, Disbursement, Milestone
+from renkei.site.api import api
+
+EVERYBODY = frozenset({"public"})
+SIGNED_IN = frozenset({"signed-in"})
+OFFICER = frozenset({"officer"})
+OPERATOR = frozenset({"operator"})
+NOBODY = None
+
+PAGES = {
+    "root": EVERYBODY,
+    "health": EVERYBODY,
+    "language": EVERYBODY,
+    "front": EVERYBODY,
+    "api:openapi-json": EVERYBODY,
+    "api:api-root": EVERYBODY,
+    # Accounts
+    "account": SIGNED_IN,
+    "token_issue": SIGNED_IN,
+    "token_revoke": SIGNED_IN,
+    "account_login": EVERYBODY,
+    "account_logout": EVERYBODY,
+    "account_inactive": EVERYBODY,
+    "account_reauthenticate": SIGNED_IN,
+    "account_change_password": SIGNED_IN,
+    "account_signup": NOBODY,
+    "account_email": NOBODY,
+    "account_email_verification_sent": NOBODY,
+    "account_set_password": NOBODY,
+    "account_reset_password": NOBODY,
+    "account_confirm_login_code": NOBODY,
+    "account_confirm_email": NOBODY,
+    "account_reset_password_from_key_done": NOBODY,
+    "account_reset_password_from_key": NOBODY,
+    "account_reset_password_done": NOBODY,
+    "mfa_index": SIGNED_IN,
+    "mfa_authenticate": EVERYBODY,
+    "mfa_reauthenticate": SIGNED_IN,
+    "mfa_activate_totp": SIGNED_IN,
+    "mfa_deactivate_totp": SIGNED_IN,
+    "mfa_view_recovery_codes": SIGNED_IN,
+    "mfa_generate_recovery_codes": SIGNED_IN,
+    "mfa_download_recovery_codes": SIGNED_IN,
+    "mfa_list_webauthn": SIGNED_IN,
+    "mfa_add_webauthn": SIGNED_IN,
+    "mfa_reauthenticate_webauthn": SIGNED_IN,
+    "mfa_remove_webauthn": SIGNED_IN,
+    "mfa_edit_webauthn": SIGNED_IN,
+    "mfa_login_webauthn": EVERYBODY,
+    "socialaccount_login_cancelled": EVERYBODY,
+    "socialaccount_login_error": EVERYBODY,
+    "socialaccount_signup": NOBODY,
+    "socialaccount_connections": NOBODY,
+    "openid_connect_login": EVERYBODY,
+    "openid_connect_callback": EVERYBODY,
+    # Jobs
+    "jobs": OFFICER | OPERATOR,
+    "job_cancel": OPERATOR,
+    # The record
+    "record:commitments": EVERYBODY,
+    "record:commitments_csv": EVERYBODY,
+    "record:commitments_json": EVERYBODY,
+    "record:commitment": EVERYBODY,
+    "record:chart_csv": EVERYBODY,
+    "record:chart_json": EVERYBODY,
+    "record:organisations": EVERYBODY,
+    "record:organisation": EVERYBODY,
+    "record:sources": EVERYBODY,
+    "record:source": EVERYBODY,
+    "record:agreements": EVERYBODY,
+    "record:agreement": EVERYBODY,
+    "record:findings": EVERYBODY,
+    "record:finding": EVERYBODY,
+    "record:commitment_add": OFFICER,
+    "record:commitment_edit": OFFICER,
+    "record:claim_add": OFFICER,
+    "record:claim_publish": OFFICER,
+    "record:participation_add": OFFICER,
+    "record:milestone_add": OFFICER,
+    "record:milestone_assess": OFFICER,
+    "record:disbursement_add": OFFICER,
+    "record:disbursement_correct": OFFICER,
+    "record:outcome_add": OFFICER,
+    "record:organisation_add": OFFICER,
+    "record:source_add": OFFICER,
+    "record:source_attach": OFFICER,
+    "record:finding_add": OFFICER,
+    "record:finding_resolve": OFFICER,
+    "record:finding_reopen": OFFICER,
+}
+
+OPERATIONS = {
+    ("GET", "/record/commitments"): EVERYBODY,
+    ("GET", "/record/commitments/{slug}"): EVERYBODY,
+    ("GET", "/record/findings"): EVERYBODY,
+    ("GET", "/record/findings/{slug}"): EVERYBODY,
+    ("GET", "/record/sources"): EVERYBODY,
+    ("GET", "/record/sources/{slug}"): EVERYBODY,
+    ("GET", "/record/organisations"): EVERYBODY,
+    ("GET", "/record/organisations/{slug}"): EVERYBODY,
+    ("GET", "/record/agreements"): EVERYBODY,
+    ("GET", "/record/agreements/{slug}"): EVERYBODY,
+    ("GET", "/record/changes"): EVERYBODY,
+    ("GET", "/record/summary"): EVERYBODY,
+    ("GET", "/record/export/{kind}"): EVERYBODY,
+    ("POST", "/record/commitments"): OFFICER,
+    ("PATCH", "/record/commitments/{slug}"): OFFICER,
+    ("POST", "/record/commitments/{slug}/claims"): OFFICER,
+    ("POST", "/record/commitments/{slug}/claims/{claim}/publish"): OFFICER,
+    ("POST", "/record/commitments/{slug}/milestones"): OFFICER,
+    ("POST", "/record/milestones/{slug}/assessment"): OFFICER,
+    ("POST", "/record/commitments/{slug}/disbursements"): OFFICER,
+    ("POST", "/record/commitments/{slug}/outcomes"): OFFICER,
+    ("POST", "/record/commitments/{slug}/participations"): OFFICER,
+    ("POST", "/record/organisations"): OFFICER,
+    ("POST", "/record/sources"): OFFICER,
+    ("POST", "/record/sources/attachments"): OFFICER,
+    ("POST", "/record/findings"): OFFICER,
+    ("POST", "/record/findings/{slug}/decision"): OFFICER,
+    ("DELETE", "/record/findings/{slug}/decision"): OFFICER,
+}
+
+SLUGS = {
+    "commitment": "s1-c01",
+    "commitment_edit": "s1-c01",
+    "organisation": "uw",
+    "source": "s1",
+    "source_attach": "s1",
+    "agreement": "st-1988",
+    "finding": "x01",
+    "finding_resolve": "x01",
+    "finding_reopen": "x01",
+}
+
+
+def patterns():
+    """Yield every page: its full name and its pattern; the API's operations are walked apart."""
+
+    def walk(level, space):
+        for pattern in level:
+            if isinstance(pattern, URLPattern):
+                yield space + (pattern.name or ""), pattern
+            else:
+                inner = f"{pattern.namespace}:" if pattern.namespace else ""
+                yield from walk(pattern.url_patterns, space + inner)
+
+    yield from walk(get_resolver().url_patterns, "")
+
+
+def pages():
+    """Return the pages by name; allauth's aliases without a name are checked to be closed."""
+    return {
+        name: pattern
+        for name, pattern in patterns()
+        if name and rule_of(pattern.callback) != BY_OPERATION
+    }
+
+
+def operations():
+    """Return what the API offers: method and path, and the operation."""
+    return {
+        (method, f"{router.prefix.rstrip('/')}/{path.lstrip('/')}".replace("//", "/")): operation
+        for router in api._get_bound_routers()
+        for path, view in router.path_operations.items()
+        for operation in view.operations
+        for method in operation.methods
+    }
+
+
+def test_every_page_has_its_row():
+    assert pages().keys() == PAGES.keys()
+
+
+def test_every_operation_has_its_row():
+    assert operations().keys() == OPERATIONS.keys()
+
+
+def test_what_each_page_states_is_what_the_table_says():
+    stated = {name: rule_of(pattern.callback) for name, pattern in pages().items()}
+    assert {name: rule and {str(role) for role in rule} for name, rule in stated.items()} == PAGES
+
+
+def test_what_each_operation_states_is_what_the_table_says():
+    stated = {
+        key: {str(role) for role in operation.auth_callbacks[0].roles}
+        for key, operation in operations().items()
+    }
+    assert stated == OPERATIONS
+
+
+def test_addresses_without_a_name_are_closed():
+    nameless = [pattern for name, pattern in patterns() if not name]
+    assert nameless
+    assert [rule_of(pattern.callback) for pattern in nameless] == [None] * len(nameless)
+
+
+def address(name):
+    """Return an address of the page, on things that exist."""
+    short = name.removeprefix("record:")
+    pattern = pages()[name]
+    kinds = {
+        "slug": SLUGS.get(short, "s1-c01"),
+        "pk": 1,
+        "task": uuid.uuid4(),
+        "code": "en",
+        "name": "money",
+        "key": "abc",
+        "uidb36": "1",
+        "provider_id": "institution",
+    }
+    if short == "milestone_assess":
+        kinds["slug"] = Milestone.objects.first().slug
+    if "claim" in pattern.pattern.converters:
+        kinds["claim"] = Claim.objects.filter(commitment__slug="s1-c01").first().pk
+    if "number" in pattern.pattern.converters:
+        kinds["number"] = getattr(Disbursement.objects.first(), "pk", 1)
+    with override("en"):
+        names = {*pattern.pattern.regex.groupindex, *pattern.pattern.converters}
+        if name.startswith("openid_connect"):
+            names = {"provider_id"}
+        if name in {"mfa_edit_webauthn", "mfa_remove_webauthn"}:
+            names = {"pk"}
+        return reverse(name, kwargs={one: kinds[one] for one in names if one in kinds})
+
+
+@pytest.fixture
+def callers(shipped):
+    """Return everybody: a stranger, an account without a role, one of each role, a foreign officer."""
+
+    def account(*roles, party="US"):
+        user = User.objects.create(username=f"{party}{''.join(roles)}")  # no password: none is used
+        Grant.objects.bulk_create(Grant(user=user, party=party, role=role) for role in roles)
+        return user
+
+    return {
+        "stranger": (None, set()),
+        "account": (account(), {"signed-in"}),
+        "foreign officer": (account("officer", party="JP"), {"signed-in"}),
+        **{role: (account(role), {"signed-in", role}) for role in Role.values},
+    }
+
+
+def may(rule, held):
+    return rule is not None and bool(rule & {"public", *held})
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_pages_take_whom_the_table_names_and_nobody_else(callers, name, method):
+    rule = PAGES[name]
+    where = address(name)
+    for who, (user, held) in callers.items():
+        browser = Client(raise_request_exception=False)
+        if user is not None:
+            browser.force_login(user)
+        answer = getattr(browser, method)(where)
+        location = answer.get("Location", "")
+        sent_to_sign_in = answer.status_code == 302 and "/accounts/login/?next=" in location
+        if may(rule, held):
+            assert answer.status_code < 500, (who, where)
+            # allauth's own page about a failed sign-in has the status 401, and is no refusal of ours.
+            is_refused = answer.status_code in {401, 403} and b"data-problem" in answer.content
+            assert not is_refused, (who, where)
+            assert not sent_to_sign_in, (who, where)
+        elif rule is not None and user is None:
+            assert sent_to_sign_in, (who, where, answer.status_code)
+        else:
+            assert answer.status_code == 403, (who, where, answer.status_code)
+
+
+@pytest.mark.parametrize("key", sorted(OPERATIONS), ids=" ".join)
+def test_operations_take_whom_the_table_names_and_nobody_else(callers, key):
+    method, path = key
+    rule = OPERATIONS[key]
+    kind = path.split("/")[2]
+    slug = {"findings": "x01", "sources": "s1", "organisations": "uw", "agreements": "st-1988"}
+    where = (
+        f"/node/v1{path}".replace("{slug}", slug.get(kind, "s1-c01"))
+        .replace("{kind}", "findings")
+        .replace("{claim}", "1")
+    )
+    for who, (user, held) in callers.items():
+        for by_token in (False, True):
+            browser = Client(raise_request_exception=False)
+            headers = {}
+            if user is not None and by_token:
+                headers["Authorization"] = f"Bearer {ApiToken.issue(user=user, name='t')}"
+            elif user is not None:
+                browser.force_login(user)
+            answer = browser.generic(method, where, b"{}", "application/json", headers=headers)
+            if may(rule, held):
+                assert answer.status_code < 500, (who, where)
+                assert answer.status_code not in {401, 403, 404, 405}, (who, answer.status_code)
+            else:
+                expected = 401 if user is None else 403
+                assert answer.status_code == expected, (who, where, answer.status_code)
+                assert answer["Content-Type"] == "application/problem+json"
