@@ -93,6 +93,7 @@ def addresses() -> str:
 
 def _routes() -> Iterator[tuple[str, frozenset[str]]]:
     from django.urls import URLPattern, get_resolver
+    from django.utils.translation import override
 
     from renkei.base.access import BY_OPERATION, rule_of
     from renkei.site.api import api
@@ -105,7 +106,9 @@ def _routes() -> Iterator[tuple[str, frozenset[str]]]:
             elif (rule := rule_of(pattern.callback)) and rule != BY_OPERATION:
                 yield "/" + path.replace("en/", "<language>/", 1), rule
 
-    yield from sorted(set(walk(get_resolver().url_patterns, "")))
+    with override("en"):  # the prefix of pages is the active language
+        found = set(walk(get_resolver().url_patterns, ""))
+    yield from sorted(found, key=lambda row: (row[0], sorted(row[1])))
     for prefix, router in api._routers:  # noqa: SLF001  ninja has no public way to list them
         for path, view in sorted(router.path_operations.items()):
             for operation in view.operations:

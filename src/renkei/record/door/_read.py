@@ -356,7 +356,6 @@ def _walked(selection: Selection, *, along: str) -> QuerySet[Commitment]:
     Args:
         along: a field that is not hidden, because it has an index of its own in this order.
     """
-
     wanted: dict[str, Any] = {
         name: getattr(selection, name) for name in _TALLIED if getattr(selection, name)
     }

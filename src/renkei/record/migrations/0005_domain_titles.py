@@ -4,18 +4,21 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('record', '0004_indexes'),
+        ("record", "0004_indexes"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='commitment',
-            index=models.Index(fields=['domain', 'title_en', 'id'], name='record_commitment_domain_en'),
+            model_name="commitment",
+            index=models.Index(
+                fields=["domain", "title_en", "id"], name="record_commitment_domain_en"
+            ),
         ),
         migrations.AddIndex(
-            model_name='commitment',
-            index=models.Index(fields=['domain', 'title_ja', 'id'], name='record_commitment_domain_ja'),
+            model_name="commitment",
+            index=models.Index(
+                fields=["domain", "title_ja", "id"], name="record_commitment_domain_ja"
+            ),
         ),
     ]
