@@ -23,6 +23,7 @@ from renkei.record.models import (
     Source,
 )
 from renkei.record.views import _files
+from renkei.record.views._shared import ROWS
 
 pytestmark = pytest.mark.usefixtures("shipped")
 LISTS = [
@@ -504,3 +505,22 @@ def test_pages_are_served_without_the_drawing_engine():
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_search_has_pages_for_the_rows_that_it_looked_at_alone(monkeypatch):
+    """Of a very common word only the newest hits are looked at: later pages would be empty."""
+    from renkei.record.door import _read
+
+    for module in (door, _read):
+        monkeypatch.setattr(module, "MOST_HITS", ROWS + 3)
+
+    def rows(number):
+        return (
+            get(f"/en/record/commitments/?q=us&page={number}")
+            .content.decode()
+            .count('<th scope="row">')
+        )
+
+    assert door.count(door.Selection.parse({"q": "us"})) > 2 * ROWS
+    assert (rows(1), rows(2)) == (ROWS, 3)
+    assert get("/en/record/commitments/?q=us&page=3").status_code == 404

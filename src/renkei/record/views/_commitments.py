@@ -38,7 +38,8 @@ def commitments(request: HttpRequest) -> HttpResponse:
     """Show the commitments that were asked for, and what could be asked for next."""
     selection = door.Selection.parse(request.GET.dict())
     hits = door.count(selection)
-    last = door.pages(hits, ROWS)
+    # Of a search only the newest hits are looked at: pages beyond them would be empty.
+    last = door.pages(min(hits, door.MOST_HITS) if selection.q else hits, ROWS)
     number = door.page_number(request.GET.get("page", "1"), last=last)
     page = Page(
         rows=door.listed(selection, offset=(number - 1) * ROWS, limit=ROWS),
