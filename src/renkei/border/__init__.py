@@ -1,0 +1,1 @@
+"""What partners tell each other: identity, statements, log, witness, mirror, agreements."""

@@ -1,0 +1,1 @@
+"""The quantum secure link: from detections to keys that applications draw."""

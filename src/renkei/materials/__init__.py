@@ -1,0 +1,1 @@
+"""Critical materials: what is where, who depends on whom, what to do when it stops."""

@@ -1,0 +1,13 @@
+"""Manifest of the room."""
+
+from django.utils.translation import gettext_lazy as _
+
+from renkei.base.rooms import RoomConfig
+
+
+class MaterialsConfig(RoomConfig):
+    """The registry of critical materials, risks, disruptions and responses."""
+
+    name = "renkei.materials"
+    label = "materials"
+    verbose_name = _("Critical materials")
