@@ -43,6 +43,8 @@ class RoomConfig(AppConfig):
         figures: dotted path of a function that returns figures for the dashboard.
         front: dotted path of the view at ``/<language>/``; one room alone sets it.
         menu: its entries in the menu.
+        services: dotted paths of functions that the worker runs while it lives, each in a thread;
+            see ``renkei.base.services``.
     """
 
     default = False
@@ -53,6 +55,7 @@ class RoomConfig(AppConfig):
     figures: ClassVar[str | None] = None
     front: ClassVar[str | None] = None
     menu: ClassVar[tuple[MenuItem, ...]] = ()
+    services: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Make the room's own config the default: an imported base would be a rival candidate."""
