@@ -271,8 +271,8 @@ def exchange(partner: Partner, *, now: Callable[[], datetime]) -> Round:
     """
     identity = meet(partner)
     guard(partner, identity, now=now())
-    applied = pull(partner, identity, now=now)
     push(partner, identity, now=now())
+    applied = pull(partner, identity, now=now)
     collect(partner, identity, now=now())
     fetch_private(partner, now=now())
     if applied:
@@ -444,7 +444,7 @@ def hint(partner: Partner, *, now: datetime) -> None:
     _client.ask_signed(
         f"{partner.address}/border/v1/hint",
         {"origin": log.origin, "size": log.published},
-        now=int(now.timestamp()),
+        now=now,
         most=_client.MOST_NOTE_BYTES,
     )
 
@@ -672,7 +672,7 @@ def fetch_private(partner: Partner, *, now: datetime) -> int:
         return 0
     url = f"{partner.address}/border/v1/private"
     answer = _client.ask_signed(
-        url, {"commitments": commitments}, now=int(now.timestamp()), most=8 * _client.MOST_JSON_BYTES
+        url, {"commitments": commitments}, now=now, most=8 * _client.MOST_JSON_BYTES
     )
     came = 0
     sealed = _client.ok_json(answer, url).get("sealed")
