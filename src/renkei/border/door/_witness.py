@@ -1,0 +1,160 @@
+"""This node as a witness of its partners' logs: it cosigns what extends what it cosigned before."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from renkei.border import engine
+from renkei.border.door import _keys, _nudge
+from renkei.border.door._incidents import note as note_incident
+from renkei.border.models import Incident, Log, Witnessed
+from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
+
+
+class ClockBackError(RenkeiError):
+    """The clock shows less than a time that was signed already."""
+
+    code = "border.clock_back"
+    status = 503
+
+
+class RewrittenError(ConflictError):
+    """A log contradicts what it signed before."""
+
+    code = "border.rewritten"
+
+
+def cosigners(role: str) -> list[engine.Cosigner]:
+    """Return this node's cosigners of a role, witness or mirror."""
+    keys = _keys.keys()
+    name = _keys.own_history().newest(role).name
+    pair = getattr(keys, role)
+    return [
+        engine.Ed25519Cosigner(name, pair.ed25519.private),
+        engine.MlDsa44Cosigner(name, pair.mldsa44.private),
+    ]
+
+
+def cosign(note: bytes, role: str, *, at: int) -> list[str]:
+    """Return this node's cosignature lines, with both algorithms."""
+    return engine.cosign(note, cosigners(role), at)
+
+
+def watched() -> dict[str, Log]:
+    """Return the partners' logs that this node has pinned, by origin."""
+    return {log.origin: log for log in Log.objects.filter(is_own=False)}
+
+
+def log_keys(log: Log, size: int) -> list[engine.VerifierKey]:
+    """Return the keys that may sign a checkpoint of that size of a partner's log."""
+    identity = _keys.pinned(log.name)
+    if identity is None:
+        return []
+    return _keys.verifier_keys(_keys.history(log, identity), "log", size)
+
+
+def add_checkpoint(body: bytes, *, now: datetime) -> tuple[int, str, bytes]:
+    """Answer C2SP tlog-witness ``add-checkpoint``; what is cosigned is saved before the answer.
+
+    Returns:
+        Status, content type and body.
+    """
+    logs = watched()
+    with transaction.atomic():
+        # Every witness state is locked: which log it is stands inside what is still to be checked.
+        states = {
+            state.log.origin: state
+            for state in Witnessed.objects.select_for_update().select_related("log")
+        }
+        decided = engine.decide_add_checkpoint(
+            body,
+            lambda origin, size: log_keys(logs[origin], size) if origin in logs else None,
+            {
+                origin: engine.WitnessState(
+                    states[origin].size, bytes(states[origin].root), bytes(states[origin].note)
+                )
+                if origin in states
+                else None
+                for origin in logs
+            },
+        )
+        if isinstance(decided, engine.Refuse):
+            if decided.evidence is not None:
+                _note_fork(logs[decided.evidence.origin], decided.evidence, now=now)
+            return decided.status, decided.content_type, decided.body
+        log = logs[decided.checkpoint.origin]
+        lines = _save(log, decided.checkpoint, decided.note, now=now)
+    _nudge.wake(log.name)
+    return 200, "text/plain; charset=utf-8", "".join(lines).encode()
+
+
+def witness(
+    log: Log, checkpoint: engine.Checkpoint, note: bytes, nodes: engine.NodeReader, *, now: datetime
+) -> list[str]:
+    """Cosign a checkpoint that this node fetched by itself.
+
+    Args:
+        log: the partner's.
+        checkpoint: verified: the log has signed it with both algorithms.
+        note: its bytes.
+        nodes: reads the tree it commits to, checked against its root.
+        now: for the cosignature.
+
+    Raises:
+        RewrittenError: it contradicts what this witness cosigned; the evidence is kept.
+        ClockBackError: this node's clock went back.
+    """
+    with transaction.atomic():
+        state = Witnessed.objects.select_for_update().filter(log=log).first()
+        if state is not None:
+            if state.size > checkpoint.size:
+                return []
+            root = (
+                engine.frontier_of(state.size, nodes).root if state.size else engine.EMPTY_ROOT
+            )
+            if root != bytes(state.root):
+                evidence = engine.ForkEvidence.of(bytes(state.note), note)
+                _note_fork(log, evidence, now=now)
+                rewritten = RewrittenError(
+                    gettext_noop("{origin} contradicts what it signed before"), origin=log.origin
+                )
+            else:
+                rewritten = None
+        else:
+            rewritten = None
+        lines = [] if rewritten else _save(log, checkpoint, note, now=now)
+    if rewritten:
+        raise rewritten  # after the evidence was committed
+    return lines
+
+
+def _save(log: Log, checkpoint: engine.Checkpoint, note: bytes, *, now: datetime) -> list[str]:
+    at = int(now.timestamp())
+    state = Witnessed.objects.filter(log=log).first()
+    if state is not None and state.signed > at:
+        raise ClockBackError(
+            gettext_noop(
+                "this node's clock shows less than the time of its last cosignature: it waits until "
+                "the clock has caught up"
+            )
+        )
+    Witnessed.objects.update_or_create(
+        log=log,
+        defaults={
+            "size": checkpoint.size,
+            "root": checkpoint.root,
+            "note": note,
+            "signed": at,
+        },
+    )
+    return cosign(note, "witness", at=at)
+
+
+def _note_fork(log: Log, evidence: engine.ForkEvidence, *, now: datetime) -> None:
+    error = RewrittenError(
+        gettext_noop("{origin} contradicts what it signed before"), origin=log.origin
+    )
+    data = evidence.dump()
+    note_incident(
+        Incident.Kind.FORK, error, key=log.origin, now=now, log=log, evidence=data
+    )
