@@ -4,6 +4,7 @@ import json
 import secrets
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -131,7 +132,7 @@ def ask(
         ) from error
 
 
-def ask_signed(url: str, document: dict[str, Any], *, now: int, most: int) -> Answer:
+def ask_signed(url: str, document: dict[str, Any], *, now: datetime, most: int) -> Answer:
     """Post a JSON document under this node's signatures (RFC 9421, both algorithms)."""
     body = json.dumps(document, separators=(",", ":")).encode()
     headers = engine.sign_request(
@@ -139,7 +140,7 @@ def ask_signed(url: str, document: dict[str, Any], *, now: int, most: int) -> An
         url,
         {"Content-Type": "application/json"},
         body,
-        _keys.keys().log,
+        keys=_keys.keys().log,
         now=now,
         nonce=secrets.token_urlsafe(18),
     )

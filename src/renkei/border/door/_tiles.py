@@ -1,8 +1,8 @@
 """The logs as C2SP tlog-tiles: made from the database, kept as files where they are full."""
 
+import hashlib
 import os
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +20,11 @@ def folder_of(log: Log) -> Path:
     """Return where a log's files are: the own log's, or the mirror of a partner's."""
     root: Path = settings.NODE.folder / "log"
     return root if log.is_own else root / "mirror" / log.name
+
+
+def name_of(origin: str) -> str:
+    """Return how a log is named in the addresses of its witnesses and mirrors (C2SP tlog-witness)."""
+    return hashlib.sha256(origin.encode()).hexdigest()
 
 
 def tile(log: Log, wanted: engine.Tile) -> bytes:
@@ -125,5 +130,3 @@ def sync(folder: Path) -> None:
     finally:
         os.close(handle)
 
-
-Fetch = Callable[[engine.Tile], bytes]

@@ -27,8 +27,8 @@ from renkei.border.engine._keys import (
     PublicPair,
     SigningKey,
     read_base64,
-    to_base64,
 )
+from renkei.border.engine._note import encode_base64
 from renkei.kit.errors import RenkeiError, TooLargeError, gettext_noop
 
 VERSION = "1.0"
@@ -207,7 +207,7 @@ def compose(
         raise BadEnvelopeError(gettext_noop("a statement is signed with Ed25519 at least"))
     payload = SIGNED_PREFIX + canonical(said)
     said["signatures"] = [
-        {"kid": signer.kid, "alg": signer.alg, "sig": to_base64(signer.sign(payload))}
+        {"kid": signer.kid, "alg": signer.alg, "sig": encode_base64(signer.sign(payload))}
         for signer in signers
     ]
     data = spell(said)

@@ -35,7 +35,16 @@ from renkei.border.engine._keys import (
     PublicPair,
     SealingPublicKey,
     read_base64,
-    to_base64,
+)
+from renkei.border.engine._note import (
+    ED25519 as ED25519_NOTE,
+)
+from renkei.border.engine._note import (
+    ED25519_COSIGNATURE,
+    MLDSA44_COSIGNATURE,
+    BadVerifierKeyError,
+    VerifierKey,
+    encode_base64,
 )
 from renkei.kit.errors import RenkeiError, gettext_noop
 
@@ -53,7 +62,6 @@ LONGEST_OVERLAP = 1_000_000  # entries
 LONGEST_NODE_NAME = 200
 LONGEST_REASON = 1_000
 
-_ED25519_NOTE, _ED25519_COSIGNATURE, _ML_DSA_44 = 0x01, 0x04, 0x06
 _PARTY = re.compile(r"[A-Z]{2}")
 _PROTOCOL = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}", re.ASCII)
 _SEPARATORS = re.compile(r"[\s\-‐-―:·.,、]+")
@@ -266,7 +274,7 @@ class Identity:
             "witness": list(vkeys("witness", f"{self.origin}/witness", self.witness)),
             "mirror": list(vkeys("mirror", f"{self.origin}/mirror", self.mirror)),
             "recovery": self.recovery.document,
-            "sealing": {KEM: to_base64(self.sealing.raw)},
+            "sealing": {KEM: encode_base64(self.sealing.raw)},
             "protocols": list(self.protocols),
         }
 
@@ -303,28 +311,23 @@ def vkeys(role: str, name: str, pair: PublicPair) -> tuple[str, str]:
 
     Source: C2SP signed-note, tlog-cosignature.
     """
-    kind = _ED25519_COSIGNATURE if role in COSIGNER_ROLES else _ED25519_NOTE
+    kind = ED25519_COSIGNATURE if role in COSIGNER_ROLES else ED25519_NOTE
     return (
-        _vkey(name, kind, pair.ed25519.raw),
-        _vkey(name, _ML_DSA_44, pair.mldsa44.raw),
+        VerifierKey(name, kind, pair.ed25519.raw).text,
+        VerifierKey(name, MLDSA44_COSIGNATURE, pair.mldsa44.raw).text,
     )
 
 
-def _vkey(name: str, kind: int, raw: bytes) -> str:
-    number = hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + raw).hexdigest()[:8]
-    return f"{name}+{number}+{to_base64(bytes([kind]) + raw)}"
-
-
 def _read_vkeys(texts: object, name: str, role: str) -> PublicPair:
-    if isinstance(texts, list) and len(texts) == 2:
-        raws = []
-        for text, alg in zip(texts, BOTH, strict=True):
-            encoded = text.split("+", 2)[-1] if isinstance(text, str) else None
-            raws.append(read_base64(encoded, what=role, length=KEY_BYTES[alg] + 1)[1:])
-        pair = PublicPair(PublicKey(ED25519, raws[0]), PublicKey(ML_DSA_44, raws[1]))
+    if isinstance(texts, list) and len(texts) == 2 and all(isinstance(text, str) for text in texts):
+        try:
+            keys = [VerifierKey.parse(text) for text in texts]
+        except BadVerifierKeyError as error:
+            raise BadKeyError(error.sentence, **error.values) from None
+        pair = PublicPair(PublicKey(ED25519, keys[0].public), PublicKey(ML_DSA_44, keys[1].public))
         if tuple(texts) == vkeys(role, name, pair):
             return pair
-    raise BadIdentityError(
+    raise BadKeyError(
         gettext_noop("{role} is not two verifier keys of {name}: expected Ed25519 and ML-DSA-44"),
         role=role,
         name=name,
@@ -739,4 +742,4 @@ def _kids(keys: PublicPair | SealingPublicKey) -> list[str]:
 
 
 def _document(keys: PublicPair | SealingPublicKey) -> dict[str, str]:
-    return keys.document if isinstance(keys, PublicPair) else {KEM: to_base64(keys.raw)}
+    return keys.document if isinstance(keys, PublicPair) else {KEM: encode_base64(keys.raw)}

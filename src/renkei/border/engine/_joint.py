@@ -18,7 +18,9 @@ from renkei.kit.errors import RenkeiError, gettext_noop
 PROPOSED = "joint.proposed"
 ANSWERED = "joint.answered"
 SEALED = "joint.sealed"
-RECORD = re.compile(r"([a-z][a-z0-9_.]{0,60})/([a-z][a-z0-9-]{0,30})/([A-Za-z0-9][A-Za-z0-9._-]{0,80})")
+RECORD = re.compile(
+    r"([a-z][a-z0-9_.]{0,60})/([a-z][a-z0-9-]{0,30})/([A-Za-z0-9][A-Za-z0-9._-]{0,80})"
+)
 MOMENT = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ")
 HASH = re.compile(r"[0-9a-f]{64}")
 PARTY = re.compile(r"[A-Z]{2}")
@@ -126,7 +128,9 @@ def parse_record(name: str) -> RecordName:
     match = RECORD.fullmatch(name)
     if not match:
         raise BadActError(
-            gettext_noop("record {name!r}: expected kind/home/key, such as record.milestone/us/m-1"),
+            gettext_noop(
+                "record {name!r}: expected kind/home/key, such as record.milestone/us/m-1"
+            ),
             name=name[:100],
         )
     return RecordName(kind=match[1], home=match[2], key=match[3])
@@ -249,7 +253,9 @@ def read_answer(
     ):
         if given != expected:
             raise OtherContentError(
-                gettext_noop("{what} of the answer is {given!r}, but the proposal's is {expected!r}"),
+                gettext_noop(
+                    "{what} of the answer is {given!r}, but the proposal's is {expected!r}"
+                ),
                 what=what,
                 given=str(given)[:100],
                 expected=expected,
@@ -263,7 +269,9 @@ def read_answer(
     _not_expired(proposal, _moment("issued", issued))
     answer = body.get("answer")
     if answer not in {"approve", "reject"}:
-        raise BadActError(gettext_noop("answer: expected approve or reject, not {answer!r}"), answer=answer)
+        raise BadActError(
+            gettext_noop("answer: expected approve or reject, not {answer!r}"), answer=answer
+        )
     officer = _hash("officer", body.get("officer"))
     if any(other.party == party for other in before):
         raise AnsweredTwiceError(
@@ -348,7 +356,9 @@ def _not_expired(proposal: Proposal, issued: str) -> None:
 def _moment(what: str, value: object) -> str:
     if not isinstance(value, str) or not MOMENT.fullmatch(value):
         raise BadActError(
-            gettext_noop("{what}: expected a time in UTC such as 2026-11-22T09:00:00Z, not {value!r}"),
+            gettext_noop(
+                "{what}: expected a time in UTC such as 2026-11-22T09:00:00Z, not {value!r}"
+            ),
             what=what,
             value=str(value)[:40],
         )
@@ -357,7 +367,5 @@ def _moment(what: str, value: object) -> str:
 
 def _hash(what: str, value: object) -> str:
     if not isinstance(value, str) or not HASH.fullmatch(value):
-        raise BadActError(
-            gettext_noop("{what}: expected 64 hexadecimal digits"), what=what
-        )
+        raise BadActError(gettext_noop("{what}: expected 64 hexadecimal digits"), what=what)
     return value

@@ -4,8 +4,6 @@ Every role signs with Ed25519 and with ML-DSA-44, so a record outlives either. W
 sees of these keys is in ``_identity``; how they change is there too.
 """
 
-import base64
-import binascii
 import hashlib
 import os
 from collections.abc import Callable, Mapping
@@ -20,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, M
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
+from renkei.border.engine._note import decode_base64, encode_base64
 from renkei.kit.errors import RenkeiError, gettext_noop
 
 ED25519 = "ed25519"
@@ -52,16 +51,13 @@ class DamagedKeyFileError(RenkeiError):
 
 
 def read_base64(text: object, *, what: str, length: int | None = None) -> bytes:
-    """Return the bytes of canonical base64 (RFC 4648, 4, with padding, no spare bits).
+    """Return the bytes of base64 in the one way to write them, for a person to be told about.
 
     Raises:
         BadKeyError: anything else, or another length than ``length`` bytes.
     """
-    try:
-        data = base64.b64decode(text, validate=True) if isinstance(text, str) else None
-    except (binascii.Error, ValueError):
-        data = None
-    if data is None or base64.b64encode(data).decode() != text:
+    data = decode_base64(text) if isinstance(text, str) else None
+    if data is None:
         raise BadKeyError(gettext_noop("{what} is not base64 with padding"), what=what)
     if length is not None and len(data) != length:
         raise BadKeyError(
@@ -71,11 +67,6 @@ def read_base64(text: object, *, what: str, length: int | None = None) -> bytes:
             length=length,
         )
     return data
-
-
-def to_base64(data: bytes) -> str:
-    """Write bytes as base64 with padding."""
-    return base64.b64encode(data).decode()
 
 
 @dataclass(frozen=True)
@@ -158,7 +149,10 @@ class PublicPair:
     @property
     def document(self) -> dict[str, str]:
         """The pair as JSON: algorithm to base64."""
-        return {ED25519: to_base64(self.ed25519.raw), ML_DSA_44: to_base64(self.mldsa44.raw)}
+        return {
+            ED25519: encode_base64(self.ed25519.raw),
+            ML_DSA_44: encode_base64(self.mldsa44.raw),
+        }
 
     @classmethod
     def read(cls, document: object, *, what: str) -> "PublicPair":

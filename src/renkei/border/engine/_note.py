@@ -80,6 +80,11 @@ def decode_base64(text: str) -> bytes | None:
     return data if b64encode(data).decode() == text else None
 
 
+def encode_base64(data: bytes) -> str:
+    """Return the one way to write bytes in base64."""
+    return b64encode(data).decode()
+
+
 def parse_decimal(text: str) -> int | None:
     """Return a whole number from 0 to 2⁶³-1 written without leading zeroes, or nothing."""
     number = int(text) if _DECIMAL.fullmatch(text) else LARGEST_SIZE + 1
