@@ -53,6 +53,7 @@ MOST_VALUES = 500
 DEEPEST = 8  # ands and ors inside each other
 LONGEST_NAME = 200
 LONGEST_TEXT = 8_000
+LONGEST_TITLE = 300
 LARGEST_COUNT = 2**53 - 1  # JSON numbers are exact up to here (RFC 8785, 3.2.2.3)
 
 _NAME = re.compile(r"[\x21-\x7e]{1,200}")
@@ -423,7 +424,7 @@ def _names(value: object, where: str) -> tuple[str, ...]:
     return (_name(value, where),)
 
 
-def _both(value: object, where: str) -> dict[str, str]:
+def _both(value: object, where: str, *, longest: int = LONGEST_TEXT) -> dict[str, str]:
     """Return a text in both languages."""
     if not isinstance(value, Mapping):
         raise MissingTextError(
@@ -441,11 +442,11 @@ def _both(value: object, where: str) -> dict[str, str]:
                 where=where,
                 language=language,
             )
-        if len(text) > LONGEST_TEXT:
+        if len(text) > longest:
             _bad(
                 f"{where}.{language}",
                 gettext_noop("has more than {most} characters"),
-                most=LONGEST_TEXT,
+                most=longest,
             )
         if any(unicodedata.category(char) in {"Cc", "Cs"} and char != "\n" for char in text):
             _bad(f"{where}.{language}", gettext_noop("holds a character that no text has"))
@@ -741,11 +742,15 @@ def parse_agreement(document: object, *, strict: bool = True) -> Agreement:
     if len(set(names)) != len(names):
         twice = next(name for at, name in enumerate(names) if name in names[:at])
         _bad("agreement", gettext_noop("two clauses have the @id {name}"), name=twice)
+    if "@context" in head:
+        _names(head["@context"], "@context")
     try:
-        digest = document_hash(head)
-        size = len(rfc8785.dumps(head))
+        spelled = rfc8785.dumps(head)
     except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
         _bad("agreement", gettext_noop("has no canonical form: {error}"), error=str(error)[:200])
+    if b"\\u0000" in spelled:  # no database keeps it
+        _bad("agreement", gettext_noop("holds a character that no text has"))
+    size = len(spelled)
     if size > LARGEST_BYTES:
         _bad(
             "agreement",
@@ -756,13 +761,13 @@ def parse_agreement(document: object, *, strict: bool = True) -> Agreement:
     return Agreement(
         uid=_name(head["@id"], "@id"),
         version=version,
-        title=_both(head["title"], "title"),
+        title=_both(head["title"], "title", longest=LONGEST_TITLE),
         assigner=_name(head["assigner"], "assigner"),
         assignees=_names(head["assignee"], "assignee"),
         targets=_names(head["target"], "target"),
         concluded_at=concluded_at,
         clauses=tuple(clauses),
-        hash=digest,
+        hash=hashlib.sha256(spelled).hexdigest(),
         document=head,
     )
 
