@@ -149,6 +149,4 @@ def _note_fork(log: Log, evidence: engine.ForkEvidence, *, now: datetime) -> Non
         gettext_noop("{origin} contradicts what it signed before"), origin=log.origin
     )
     data = evidence.dump()
-    note_incident(
-        Incident.Kind.FORK, error, key=log.origin, now=now, log=log, evidence=data
-    )
+    note_incident(Incident.Kind.FORK, error, key=log.origin, now=now, log=log, evidence=data)
