@@ -109,9 +109,7 @@ def witness(
         if state is not None:
             if state.size > checkpoint.size:
                 return []
-            root = (
-                engine.frontier_of(state.size, nodes).root if state.size else engine.EMPTY_ROOT
-            )
+            root = engine.frontier_of(state.size, nodes).root if state.size else engine.EMPTY_ROOT
             if root != bytes(state.root):
                 evidence = engine.ForkEvidence.of(bytes(state.note), note)
                 _note_fork(log, evidence, now=now)
@@ -155,6 +153,4 @@ def _note_fork(log: Log, evidence: engine.ForkEvidence, *, now: datetime) -> Non
         gettext_noop("{origin} contradicts what it signed before"), origin=log.origin
     )
     data = evidence.dump()
-    note_incident(
-        Incident.Kind.FORK, error, key=log.origin, now=now, log=log, evidence=data
-    )
+    note_incident(Incident.Kind.FORK, error, key=log.origin, now=now, log=log, evidence=data)
