@@ -20,8 +20,10 @@ from django.utils.translation import gettext_lazy as _
 
 from renkei.base.models import User
 from renkei.border import engine
+from renkei.border.door._joint import propose
 from renkei.border.door._registry import JointKind
 from renkei.border.models import (
+    Act,
     Agreement,
     AgreementVersion,
     Clause,
@@ -163,20 +165,28 @@ def discard_draft(version: AgreementVersion) -> None:
             agreement.delete()
 
 
-def agreement_record(uid: str) -> str:
-    """Return the name of the joint record that an agreement is: its home is this node."""
-    return f"{KIND}/{settings.NODE.name}/{_slug(uid)}"
-
-
-def mark_proposed(version: AgreementVersion) -> None:
-    """Note that a draft was proposed to the partners: from now on it does not change.
+def propose_agreement(
+    version: AgreementVersion, *, by: User, reason: str, now: datetime | None = None
+) -> Act:
+    """Propose a draft to the parties; from then on it does not change.
 
     Raises:
         NotADraftError: it is no draft.
+        BadStatementError, FrozenError, BadActError: as ``propose``.
     """
     _check_draft(version)
-    version.state = AgreementVersion.State.PROPOSED
-    version.save(update_fields=["state"])
+    with transaction.atomic():
+        version.state = AgreementVersion.State.PROPOSED
+        version.save(update_fields=["state"])
+        return propose(
+            KIND,
+            version.agreement.slug,
+            version.document,
+            by=by,
+            reason=reason,
+            home=version.agreement.home,
+            now=now,
+        )
 
 
 def adopt_agreement(
@@ -209,6 +219,7 @@ def adopt_agreement(
             former.state, former.replaced_at = states.REPLACED, at
             former.save(update_fields=["state", "replaced_at"])
         version = same.first() or _write(agreement, read, now=at, author=None)
+        _note_home(agreement, act)
         version.state, version.act, version.adopted_at = states.IN_FORCE, act, at
         version.save(update_fields=["state", "act", "adopted_at"])
         agreement.versions.filter(state=states.PROPOSED, number__lte=read.version).delete()
@@ -221,6 +232,14 @@ def _agreement(read: engine.Agreement) -> Agreement:
         uid=read.uid, defaults={"slug": _slug(read.uid)}
     )
     return found
+
+
+def _note_home(agreement: Agreement, act: str) -> None:
+    """Keep which node seals an agreement: its next version is proposed to the same one."""
+    record = Act.objects.filter(uid=act).values_list("record", flat=True).first()
+    if record is not None:
+        agreement.home = engine.parse_record(record).home
+        agreement.save(update_fields=["home"])
 
 
 def _slug(uid: str) -> str:

@@ -246,10 +246,10 @@ class Test:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Conditions:
     """Several constraints of which all, or any, must hold; unknown is neither (Kleene)."""
 
-    parts: tuple["Test | Group", ...]
+    parts: tuple["Test | Conditions", ...]
     is_all: bool
 
     def holds(self, facts: Mapping[str, Any]) -> bool | None:
@@ -297,7 +297,7 @@ class Clause:
     id: str
     kind: str
     action: str
-    condition: Group
+    condition: Conditions
     duties: tuple[Duty, ...]
     text: Mapping[str, str]
     text_hash: Mapping[str, str]
@@ -568,7 +568,7 @@ def _test(raw: Mapping[str, Any], where: str) -> Test:
     )
 
 
-def _constraint(raw: object, where: str, depth: int = 1) -> Test | Group:
+def _constraint(raw: object, where: str, depth: int = 1) -> Test | Conditions:
     if not isinstance(raw, Mapping):
         _bad(where, gettext_noop("must be an object"))
     for name in ("and", "or"):
@@ -581,7 +581,7 @@ def _constraint(raw: object, where: str, depth: int = 1) -> Test | Group:
             if isinstance(inner, Mapping) and set(inner) == {"@list"}:  # as ODRL's JSON-LD has it
                 inner = inner["@list"]
             parts = _list(inner, f"{where}.{name}", most=MOST_PARTS)
-            return Group(
+            return Conditions(
                 tuple(
                     _constraint(part, f"{where}.{name}[{at}]", depth + 1)
                     for at, part in enumerate(parts)
@@ -591,9 +591,9 @@ def _constraint(raw: object, where: str, depth: int = 1) -> Test | Group:
     return _test(raw, where)
 
 
-def _conditions(rule: Mapping[str, Any], where: str) -> Group:
+def _conditions(rule: Mapping[str, Any], where: str) -> Conditions:
     parts = _list(rule.get("constraint", []), f"{where}.constraint", most=MOST_PARTS, least=0)
-    return Group(
+    return Conditions(
         tuple(_constraint(part, f"{where}.constraint[{at}]") for at, part in enumerate(parts)),
         is_all=True,
     )
@@ -649,7 +649,7 @@ def _rule(raw: object, kind: str, where: str, *, strict: bool) -> Clause:
         _bad(where, gettext_noop("@id must be 1 to 40 letters, digits, dots and hyphens"))
     texts, hashes = _texts(raw, where)
     action = raw.get("action")
-    condition, duties, unknown = Group((), is_all=True), tuple[Duty, ...](), None
+    condition, duties, unknown = Conditions((), is_all=True), tuple[Duty, ...](), None
     try:
         more = ("constraint", "duty") if kind == "permission" else ("constraint",)
         needed = ("@id", "action", "text", "textHash")
@@ -671,7 +671,7 @@ def _rule(raw: object, kind: str, where: str, *, strict: bool) -> Clause:
         if strict:
             raise
         # What was read before the fault would be half a rule.
-        condition, duties = Group((), is_all=True), ()
+        condition, duties = Conditions((), is_all=True), ()
         unknown = Reason(error.sentence, error.values)
     return Clause(
         id=id_,

@@ -21,7 +21,7 @@ from renkei.border.engine._agreement import (
     Agreement,
     BadAgreementError,
     Clause,
-    Group,
+    Conditions,
     Reason,
     Test,
 )
@@ -300,9 +300,9 @@ def _unstated(operand: str) -> Reason:
     return Reason(gettext_noop("{operand} is not stated"), {"operand": operand})
 
 
-def _failing(part: Test | Group, facts: Mapping[str, Any]) -> Reason:
+def _failing(part: Test | Conditions, facts: Mapping[str, Any]) -> Reason:
     """Say which comparison keeps a condition from holding: the first one."""
-    while isinstance(part, Group):
+    while isinstance(part, Conditions):
         at_fault = part.holds(facts)  # False or None: the first part of that kind is why
         part = next(inner for inner in part.parts if inner.holds(facts) is at_fault)
     if part.operand not in facts:

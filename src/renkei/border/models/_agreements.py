@@ -29,6 +29,7 @@ class Agreement(models.Model):
 
     uid = models.CharField(max_length=LONGEST_NAME, unique=True)
     slug = models.CharField(max_length=80, unique=True)
+    home = models.CharField(max_length=31, blank=True)  # the node that seals it; empty: this one
 
     def __str__(self) -> str:
         """Name it."""
