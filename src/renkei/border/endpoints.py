@@ -211,4 +211,6 @@ def private(request: HttpRequest) -> HttpResponse:
         raise BadRequestBodyError(
             gettext_noop("commitments: expected at most 64 texts of 64 hexadecimal digits")
         )
-    return JsonResponse({"origin": settings.NODE.origin, "sealed": door.sealed_for(partner, wanted)})
+    return JsonResponse(
+        {"origin": settings.NODE.origin, "sealed": door.sealed_for(partner, wanted)}
+    )

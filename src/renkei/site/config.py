@@ -292,7 +292,9 @@ def check(config: NodeConfig, file: Path) -> None:
                 name=partner.name,
                 address=partner.address,
             )
-        if partner.fingerprint and not FINGERPRINT.fullmatch(re.sub(r"[\s-]", "", partner.fingerprint)):
+        if partner.fingerprint and not FINGERPRINT.fullmatch(
+            re.sub(r"[\s-]", "", partner.fingerprint)
+        ):
             raise NodeConfigError(
                 gettext_noop(
                     "{file}: partner {name}: the fingerprint is neither 16 groups of 5 digits nor 64 hexadecimal digits; "

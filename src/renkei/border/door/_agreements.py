@@ -363,9 +363,7 @@ def explain(request: engine.Request, *, now: datetime | None = None) -> engine.D
     found = policies()
     uses = {
         (uid, clause): times
-        for uid, clause, times in ClauseUse.objects.values_list(
-            "agreement__uid", "clause", "times"
-        )
+        for uid, clause, times in ClauseUse.objects.values_list("agreement__uid", "clause", "times")
     }
     return engine.decide(found, _checked(request), now=now or timezone.now(), uses=uses)
 
@@ -431,9 +429,7 @@ def decide_request(
 def _locked_uses(found: engine.Policies, request: engine.Request) -> list[ClauseUse]:
     """Lock the counters that this request may move: two askers never take the last use both."""
     rules = found.rules(request.target, request.action) or ((), ())
-    uids = {
-        one.uid for side in rules for one, clause in side if "count" in clause.operands
-    }
+    uids = {one.uid for side in rules for one, clause in side if "count" in clause.operands}
     if not uids:
         return []
     rows = ClauseUse.objects.select_for_update(of=("self",)).select_related("agreement")

@@ -94,7 +94,9 @@ def ask(
         ) as answer:
             if answer.headers.get("Content-Encoding", "identity") != "identity":
                 raise BadAnswerError(
-                    gettext_noop("{url}: the answer is compressed, though plain bytes were asked for"),
+                    gettext_noop(
+                        "{url}: the answer is compressed, though plain bytes were asked for"
+                    ),
                     url=url,
                 )
             parts, length = [], 0

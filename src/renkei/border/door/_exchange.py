@@ -131,9 +131,7 @@ def publish(*, now: datetime) -> Checkpoint:
         _refuse_unguarded(log)
         newest = Checkpoint.objects.filter(log=log).order_by("-size").first()
         shown = _shown(log)
-        if shown is not None and (
-            shown.size > log.size or shown.root != _root(log, shown.size)
-        ):
+        if shown is not None and (shown.size > log.size or shown.root != _root(log, shown.size)):
             _note_behind(log, shown.size, by=settings.NODE.name, now=now)
             _log.refuse_halted(log)
         if newest is not None and newest.size == log.size:
@@ -212,9 +210,9 @@ def _show(log: Log, note: bytes) -> None:
 def _forget(log: Log) -> None:
     """Drop checkpoints that newer ones prove as well; the newest witnessed one always stays."""
     keep = set(
-        Checkpoint.objects.filter(log=log).order_by("-size").values_list("pk", flat=True)[
-            :KEPT_CHECKPOINTS
-        ]
+        Checkpoint.objects.filter(log=log)
+        .order_by("-size")
+        .values_list("pk", flat=True)[:KEPT_CHECKPOINTS]
     )
     proven = Checkpoint.objects.filter(log=log, is_witnessed=True).order_by("-size").first()
     if proven:
@@ -622,7 +620,9 @@ def _take(
     for index, leaf in enumerate(leaves, start=log.size):
         if nodes(0, index) != leaf:
             raise _client.BadAnswerError(
-                gettext_noop("entry {index} of {origin} is not the one that its checkpoint commits to"),
+                gettext_noop(
+                    "entry {index} of {origin} is not the one that its checkpoint commits to"
+                ),
                 index=index,
                 origin=log.origin,
             )

@@ -127,9 +127,7 @@ def propose(
             officer=officer,
         )
         entry = _log.say(
-            _log.Said(
-                type=engine.PROPOSED, body=body, record=record, parent=version_of(record)
-            ),
+            _log.Said(type=engine.PROPOSED, body=body, record=record, parent=version_of(record)),
             now=at,
         )
         act = Act.objects.get(uid=entry.uid)
@@ -155,7 +153,9 @@ def answer(
         act = find(uid)
         if act.content_hash != content_hash:
             raise engine.OtherContentError(
-                gettext_noop("{what} of the answer is {given!r}, but the proposal's is {expected!r}"),
+                gettext_noop(
+                    "{what} of the answer is {given!r}, but the proposal's is {expected!r}"
+                ),
                 what="content_hash",
                 given=content_hash[:100],
                 expected=act.content_hash,
@@ -391,9 +391,9 @@ def _sealed(statement: Statement) -> None:
     except RenkeiError as error:
         act.applied = str(error)  # sealed all the same: both pages say that it was not applied
     act.save(update_fields=["stage", "seal", "version", "applied"])
-    Act.objects.filter(
-        record=act.record, parent=act.parent, stage__in=UNDER_WAY
-    ).exclude(pk=act.pk).update(stage=Act.Stage.SUPERSEDED)
+    Act.objects.filter(record=act.record, parent=act.parent, stage__in=UNDER_WAY).exclude(
+        pk=act.pk
+    ).update(stage=Act.Stage.SUPERSEDED)
 
 
 def _note_two_seals(statement: Statement, rival: Act) -> None:
@@ -445,9 +445,7 @@ def officers(act: Act) -> list[Officer]:
 
 def witnessed_sizes() -> dict[int, int]:
     """Return, by log, how many entries are under a checkpoint that the quorum cosigned."""
-    rows = (
-        Checkpoint.objects.filter(is_witnessed=True).values("log_id").annotate(size=Max("size"))
-    )
+    rows = Checkpoint.objects.filter(is_witnessed=True).values("log_id").annotate(size=Max("size"))
     return {row["log_id"]: row["size"] for row in rows}
 
 

@@ -188,9 +188,7 @@ def pin(found: Partner, document: Mapping[str, Any]) -> engine.Identity:
             expected=found.origin,
             expected_party=found.party,
         )
-    Peer.objects.update_or_create(
-        name=found.name, defaults={"identity": dict(identity.document)}
-    )
+    Peer.objects.update_or_create(name=found.name, defaults={"identity": dict(identity.document)})
     return identity
 
 

@@ -99,9 +99,7 @@ def say_all(batch: Sequence[Said], *, now: datetime | None = None) -> list[Entry
     at = now or timezone.now()
     for said in batch:
         if said.type not in types():
-            raise NotFoundError(
-                gettext_noop("there is no statement type {type}"), type=said.type
-            )
+            raise NotFoundError(gettext_noop("there is no statement type {type}"), type=said.type)
         check_body(said.type, said.body)
     with locked(own_log()) as log:
         refuse_halted(log)
@@ -182,7 +180,9 @@ def referred(ref: engine.Ref) -> Entry:
         NotYetError: it has not arrived.
         BadStatementError: another entry stands at that place.
     """
-    entry = Entry.objects.select_related("log").filter(log__origin=ref.origin, index=ref.index).first()
+    entry = (
+        Entry.objects.select_related("log").filter(log__origin=ref.origin, index=ref.index).first()
+    )
     if entry is None:
         raise NotYetError(
             gettext_noop("entry {index} of {origin} has not arrived yet"),
@@ -222,7 +222,14 @@ def receive(
     envelopes: list[engine.Envelope | None] = []
     for index, (data, leaf) in enumerate(zip(bodies, leaves, strict=True), start=log.size):
         entry = Entry(
-            log=log, index=index, leaf=leaf, data=data, type="", uid="", record="", fate=Fate.APPLIED
+            log=log,
+            index=index,
+            leaf=leaf,
+            data=data,
+            type="",
+            uid="",
+            record="",
+            fate=Fate.APPLIED,
         )
         envelope = None
         try:
@@ -319,9 +326,7 @@ def refuse_halted(log: Log) -> None:
     Raises:
         HaltedError: it is.
     """
-    if Incident.objects.filter(
-        kind=Incident.Kind.ROLLBACK, log=log, closed_at=None
-    ).exists():
+    if Incident.objects.filter(kind=Incident.Kind.ROLLBACK, log=log, closed_at=None).exists():
         raise HaltedError(
             gettext_noop(
                 "this node's log is behind what a partner has cosigned: it signs nothing until "

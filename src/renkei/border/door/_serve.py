@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 PARTNER_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 30.0
+FAILED_SECONDS = 1.0
 MINUTE = 60.0
 
 
@@ -34,6 +35,8 @@ class _Talk(threading.Thread):
         pause, said = 0.0, ""
         try:
             while not self.stop.is_set():
+                if pause and said:
+                    self.stop.wait(FAILED_SECONDS)  # a partner in trouble is not hurried
                 self.wake.wait(pause)
                 self.wake.clear()
                 if self.stop.is_set():
@@ -68,9 +71,7 @@ def serve(stop: threading.Event) -> None:
     if not Log.objects.filter(is_own=True).exists():
         return
     talks = {
-        partner.name: _Talk(partner, stop)
-        for partner in _keys.partners()
-        if partner.fingerprint
+        partner.name: _Talk(partner, stop) for partner in _keys.partners() if partner.fingerprint
     }
     with _nudge.listening() as heard:
         # Before the first signature of this process, each partner is asked what it has cosigned.

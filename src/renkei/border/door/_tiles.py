@@ -61,7 +61,9 @@ def made(log: Log, wanted: engine.Tile) -> bytes:
     return _joined(entries.values_list("leaf", flat=True), wanted, log)
 
 
-def _joined(rows: "QuerySet[Entry, bytes] | QuerySet[Node, bytes]", wanted: engine.Tile, log: Log) -> bytes:
+def _joined(
+    rows: "QuerySet[Entry, bytes] | QuerySet[Node, bytes]", wanted: engine.Tile, log: Log
+) -> bytes:
     hashes = [bytes(row) for row in rows]
     _refuse_short(len(hashes), wanted, log)
     return b"".join(hashes)
@@ -129,4 +131,3 @@ def sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-

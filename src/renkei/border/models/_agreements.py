@@ -101,10 +101,7 @@ class AgreementVersion(models.Model):
             models.CheckConstraint(
                 name="border_version_in_force_has_act",
                 condition=Q(state__in=["draft", "proposed"], adopted_at=None, act="")
-                | (
-                    Q(state__in=["in_force", "replaced"], adopted_at__isnull=False)
-                    & ~Q(act="")
-                ),
+                | (Q(state__in=["in_force", "replaced"], adopted_at__isnull=False) & ~Q(act="")),
                 violation_error_message=_("What is in force came from a joint act."),
             ),
             models.CheckConstraint(
@@ -312,9 +309,7 @@ class OutgoingBytes(models.Model):
 
     at = models.DateTimeField(db_index=True)
     decision = models.OneToOneField(Decision, on_delete=models.PROTECT, related_name="release")
-    version = models.ForeignKey(
-        AgreementVersion, on_delete=models.PROTECT, related_name="releases"
-    )
+    version = models.ForeignKey(AgreementVersion, on_delete=models.PROTECT, related_name="releases")
     clause = models.CharField(max_length=40)
     digest = models.CharField(max_length=64, db_index=True)
     size = models.PositiveBigIntegerField()

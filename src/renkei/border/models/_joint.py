@@ -44,13 +44,21 @@ class Act(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(stage__in=[
-                    "proposed", "approved", "sealed", "rejected", "expired", "superseded",
-                ]),
+                condition=Q(
+                    stage__in=[
+                        "proposed",
+                        "approved",
+                        "sealed",
+                        "rejected",
+                        "expired",
+                        "superseded",
+                    ]
+                ),
                 name="border_act_stage",
             ),
             models.CheckConstraint(
-                condition=Q(stage="sealed", seal__isnull=False) | (~Q(stage="sealed") & Q(seal=None)),
+                condition=Q(stage="sealed", seal__isnull=False)
+                | (~Q(stage="sealed") & Q(seal=None)),
                 name="border_act_sealed_has_seal",
             ),
             models.UniqueConstraint(

@@ -254,10 +254,20 @@ class Incident(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(kind__in=[
-                    "fork", "two_seals", "rollback", "damage", "repaired", "bad_statement",
-                    "refused", "bad_answer", "clock", "key",
-                ]),
+                condition=Q(
+                    kind__in=[
+                        "fork",
+                        "two_seals",
+                        "rollback",
+                        "damage",
+                        "repaired",
+                        "bad_statement",
+                        "refused",
+                        "bad_answer",
+                        "clock",
+                        "key",
+                    ]
+                ),
                 name="border_incident_kind",
             )
         ]
