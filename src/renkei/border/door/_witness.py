@@ -109,7 +109,6 @@ def witness(
         ClockBackError: this node's clock went back.
     """
     with transaction.atomic():
-<<<<<<< HEAD
         log = Log.objects.select_for_update().get(pk=log.pk)
         head = _head(log)
         if head is not None and head.size > checkpoint.size:
@@ -121,27 +120,6 @@ def witness(
     raise RewrittenError(  # after the evidence was committed
         gettext_noop("{origin} contradicts what it signed before"), origin=log.origin
     )
-=======
-        state = Witnessed.objects.select_for_update().filter(log=log).first()
-        if state is not None:
-            if state.size > checkpoint.size:
-                return []
-            root = engine.frontier_of(state.size, nodes).root if state.size else engine.EMPTY_ROOT
-            if root != bytes(state.root):
-                evidence = engine.ForkEvidence.of(bytes(state.note), note)
-                _note_fork(log, evidence, now=now)
-                rewritten = RewrittenError(
-                    gettext_noop("{origin} contradicts what it signed before"), origin=log.origin
-                )
-            else:
-                rewritten = None
-        else:
-            rewritten = None
-        lines = [] if rewritten else _save(log, checkpoint, note, now=now)
-    if rewritten:
-        raise rewritten  # after the evidence was committed
-    return lines
->>>>>>> bident
 
 
 def _save(log: Log, checkpoint: engine.Checkpoint, note: bytes, *, now: datetime) -> list[str]:
