@@ -51,6 +51,13 @@ class AccusedError(ConflictError):
     code = "border.accused"
 
 
+class NotMetError(RenkeiError):
+    """A partner that does not watch this node's log: it has not pinned or not met it yet."""
+
+    code = "border.not_met"
+    status = 503
+
+
 @dataclass(frozen=True, kw_only=True)
 class Round:
     """What one round with a partner did."""
@@ -249,7 +256,7 @@ def meet(partner: Partner) -> engine.Identity:
         return identity
     url = f"{partner.address}/.well-known/renkei-node"
     document = _client.ok_json(_client.ask("GET", url, most=_client.MOST_JSON_BYTES), url)
-    identity = _keys.pin(partner, document.get("identity"))
+    identity = _keys.pin(partner, document.get("identity") or {})
     Log.objects.get_or_create(
         origin=partner.origin,
         defaults={
@@ -268,7 +275,7 @@ def exchange(partner: Partner, *, now: Callable[[], datetime]) -> Round:
         RenkeiError: what stopped the round; everything before it is kept.
     """
     identity = meet(partner)
-    guard(partner, identity, now=now())
+    guard(partner, now=now())
     push(partner, identity, now=now())
     applied = pull(partner, identity, now=now)
     collect(partner, identity, now=now())
@@ -284,7 +291,7 @@ def exchange(partner: Partner, *, now: Callable[[], datetime]) -> Round:
 _guarded: set[str] = set()
 
 
-def guard(partner: Partner, identity: engine.Identity, *, now: datetime) -> None:
+def guard(partner: Partner, *, now: datetime) -> None:
     """Once a process, ask what the partner cosigned of this node's log, before anything is signed.
 
     Raises:
@@ -381,6 +388,8 @@ def push(partner: Partner, identity: engine.Identity, *, now: datetime) -> None:
                 return  # a newer checkpoint of this node overtook this one
             continue
         break
+    if answer.status == 404:
+        raise NotMetError(gettext_noop("{partner} has not met this node yet"), partner=partner.name)
     if answer.status in {409, 422}:
         raise AccusedError(
             gettext_noop("{partner} refuses this node's checkpoint with {status}: {said}"),
@@ -635,7 +644,7 @@ def _take(
         engine.verify_envelope(
             envelope,
             keyring.keys_for("log", index),
-            engine.BOTH if solemn else (engine.ED25519,),
+            engine.BOTH if solemn else engine.BOTH[:1],
         )
         keyring = keyring.after(index, envelope)
 
@@ -703,7 +712,7 @@ def sealed_for(partner: Partner, commitments: list[str]) -> dict[str, str]:
     key = _keys.history(log, identity).sealing_for(max(log.size - 1, 0))
     rows = Private.objects.filter(commitment__in=commitments, state=Private.State.HELD)
     return {
-        row.commitment: engine.to_base64(
+        row.commitment: engine.encode_base64(
             engine.seal(
                 bytes(row.content or b""),
                 bytes(row.salt or b""),

@@ -103,7 +103,7 @@ def say_all(batch: Sequence[Said], *, now: datetime | None = None) -> list[Entry
         check_body(said.type, said.body)
     with locked(own_log()) as log:
         refuse_halted(log)
-        entries, statements, leaves = [], [], []
+        entries, leaves = [], []
         for place, said in enumerate(batch, start=log.size):
             uid = f"{log.name}-{secrets.token_hex(16)}"
             data = engine.compose(
@@ -133,9 +133,7 @@ def say_all(batch: Sequence[Said], *, now: datetime | None = None) -> list[Entry
             )
         append(log, entries, leaves)
         for entry in entries:
-            statements.append(statement_of(entry, log))
-        for statement in statements:
-            types()[statement.envelope.type].handle(statement)
+            types()[entry.type].handle(statement_of(entry, log))
         transaction.on_commit(_nudge.wake)
     return entries
 

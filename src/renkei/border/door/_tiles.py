@@ -5,6 +5,7 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -62,7 +63,7 @@ def made(log: Log, wanted: engine.Tile) -> bytes:
 
 
 def _joined(
-    rows: "QuerySet[Entry, bytes] | QuerySet[Node, bytes]", wanted: engine.Tile, log: Log
+    rows: "QuerySet[Entry, Any] | QuerySet[Node, Any]", wanted: engine.Tile, log: Log
 ) -> bytes:
     hashes = [bytes(row) for row in rows]
     _refuse_short(len(hashes), wanted, log)

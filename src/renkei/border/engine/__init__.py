@@ -178,7 +178,9 @@ from renkei.border.engine._merkle import (
     verify_inclusion,
 )
 from renkei.border.engine._note import (
-    ED25519,
+    ED25519 as ED25519_NOTE,
+)
+from renkei.border.engine._note import (
     ED25519_COSIGNATURE,
     MAX_NOTE_BYTES,
     MAX_SIGNATURES,
@@ -196,6 +198,7 @@ from renkei.border.engine._note import (
     SignedNote,
     UnsignedNoteError,
     VerifierKey,
+    encode_base64,
     open_note,
     parse_note,
     parse_signatures,
@@ -203,7 +206,6 @@ from renkei.border.engine._note import (
 )
 from renkei.border.engine._policy import (
     BadPolicyError,
-    Group,
     Policy,
     UnmetQuorumError,
     parse_policy,
@@ -277,8 +279,8 @@ __all__ = [
     "CLASSIFICATIONS",
     "DEEPEST",
     "DUTIES",
-    "ED25519",
     "ED25519_COSIGNATURE",
+    "ED25519_NOTE",
     "EMPTY_ROOT",
     "ENTRIES",
     "FORK",
@@ -362,7 +364,6 @@ __all__ = [
     "ForgedStatementError",
     "ForkEvidence",
     "Frontier",
-    "Group",
     "Identity",
     "KeyChange",
     "KeyHistory",
@@ -441,6 +442,7 @@ __all__ = [
     "did_of",
     "document_hash",
     "dump_add_checkpoint",
+    "encode_base64",
     "fork_evidence",
     "format_fingerprint",
     "founding_body",
