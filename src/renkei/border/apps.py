@@ -13,5 +13,6 @@ class BorderConfig(RoomConfig):
     verbose_name = _("Border")
     root_urls = "renkei.border.urls.root"
     statements = "renkei.border.door.TYPES"
+    joint = "renkei.border.door.JOINT"
     founding = "renkei.border.door.found"
     services = ("renkei.border.door.serve",)
