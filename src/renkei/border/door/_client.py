@@ -92,26 +92,10 @@ def ask(
             allow_redirects=False,
             stream=True,
         ) as answer:
-            if answer.headers.get("Content-Encoding", "identity") != "identity":
-                raise BadAnswerError(
-                    gettext_noop(
-                        "{url}: the answer is compressed, though plain bytes were asked for"
-                    ),
-                    url=url,
-                )
-            parts, length = [], 0
-            while block := answer.raw.read(BLOCK, decode_content=False):
-                length += len(block)
-                if length > most:
-                    raise BadAnswerError(
-                        gettext_noop("{url}: the answer has more than {most} bytes"),
-                        url=url,
-                        most=most,
-                    )
-                parts.append(block)
+            content = _bounded(answer, url, most)
             return Answer(
                 status=answer.status_code,
-                content=b"".join(parts),
+                content=content,
                 kind=answer.headers.get("Content-Type", ""),
                 date=answer.headers.get("Date", ""),
             )
@@ -132,6 +116,24 @@ def ask(
             host=urlsplit(url).netloc,
             why=type(error).__name__,
         ) from error
+
+
+def _bounded(answer: requests.Response, url: str, most: int) -> bytes:
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        raise BadAnswerError(
+            gettext_noop("{url}: the answer is compressed, though plain bytes were asked for"),
+            url=url,
+        )
+    parts: list[bytes] = []
+    length = 0
+    while block := answer.raw.read(BLOCK, decode_content=False):
+        length += len(block)
+        if length > most:
+            raise BadAnswerError(
+                gettext_noop("{url}: the answer has more than {most} bytes"), url=url, most=most
+            )
+        parts.append(block)
+    return b"".join(parts)
 
 
 def ask_signed(url: str, document: dict[str, Any], *, now: datetime, most: int) -> Answer:

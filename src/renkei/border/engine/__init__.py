@@ -25,6 +25,10 @@ from renkei.border.engine._agreement import (
     read_document,
     text_hash,
 )
+from renkei.border.engine._audit import (
+    Audit,
+    audit,
+)
 from renkei.border.engine._authzen import (
     MOST_EVALUATIONS,
     BadQuestionError,
@@ -319,6 +323,7 @@ __all__ = [
     "Agreement",
     "Answer",
     "AnsweredTwiceError",
+    "Audit",
     "BackwardTimeError",
     "BadActError",
     "BadAddCheckpointError",
@@ -423,6 +428,7 @@ __all__ = [
     "WrongFingerprintError",
     "agreement_schema",
     "answer_body",
+    "audit",
     "authzen_answer",
     "bundle",
     "canonical",
