@@ -1,5 +1,6 @@
 """The pure part of the room: mathematics, formats, protocol steps; no Django, no sockets."""
 
+from renkei.border.engine._audit import Audit, audit
 from renkei.border.engine._checkpoint import (
     HYBRID,
     Checkpoint,
@@ -115,6 +116,7 @@ __all__ = [
     "TLOG_SIZE",
     "Accept",
     "AddCheckpoint",
+    "Audit",
     "BackwardTimeError",
     "BadAddCheckpointError",
     "BadBundleError",
@@ -154,6 +156,7 @@ __all__ = [
     "UnsignedNoteError",
     "VerifierKey",
     "WitnessedHead",
+    "audit",
     "bundle",
     "consistency_proof",
     "cosign",
