@@ -385,15 +385,21 @@ def _sealed(statement: Statement) -> None:
         _note_two_seals(statement, rival)
         return
     act.stage, act.seal_id, act.version = Act.Stage.SEALED, statement.entry, statement.leaf
+    act.save(update_fields=["stage", "seal", "version"])
+    if not kind_of(act.kind).is_applied_witnessed:
+        _apply(act)
+    Act.objects.filter(record=act.record, parent=act.parent, stage__in=UNDER_WAY).exclude(
+        pk=act.pk
+    ).update(stage=Act.Stage.SUPERSEDED)
+
+
+def _apply(act: Act) -> None:
+    """Make the sealed content true here; what cannot be applied is sealed all the same, and says so."""
     try:
         with transaction.atomic():
             kind_of(act.kind).apply(act.content, act.uid, act.reason)
     except RenkeiError as error:
-        act.applied = str(error)  # sealed all the same: both pages say that it was not applied
-    act.save(update_fields=["stage", "seal", "version", "applied"])
-    Act.objects.filter(record=act.record, parent=act.parent, stage__in=UNDER_WAY).exclude(
-        pk=act.pk
-    ).update(stage=Act.Stage.SUPERSEDED)
+        Act.objects.filter(pk=act.pk).update(failure=str(error))
 
 
 def _note_two_seals(statement: Statement, rival: Act) -> None:
@@ -463,8 +469,16 @@ def note_witnessed(*, now: datetime) -> int:
         entries = [act.proposal, *(row.entry for row in act.approvals.select_related("entry"))]
         if act.seal is not None:
             entries.append(act.seal)
-        if all(is_proven(entry, sizes) for entry in entries):
-            done += Act.objects.filter(pk=act.pk, witnessed_at=None).update(witnessed_at=now)
+        if not all(is_proven(entry, sizes) for entry in entries):
+            continue
+        with transaction.atomic():
+            if not Act.objects.filter(pk=act.pk, witnessed_at=None).update(witnessed_at=now):
+                continue  # another thread was faster
+            done += 1
+            kind = kind_of(act.kind)
+            if kind.is_applied_witnessed:
+                _apply(act)
+            kind.witnessed(act.content, act.uid)
     return done
 
 

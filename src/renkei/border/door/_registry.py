@@ -73,6 +73,10 @@ class JointKind:
         apply: makes the sealed content true on this node; called once a version, in a transaction,
             with the content, the act's identifier and the reason that its proposer gave.
         check: refuses content that could not be applied; called before a proposal is made.
+        witnessed: is told, with the content and the act's identifier, that every party's witness has
+            cosigned the act; in a transaction.
+        is_applied_witnessed: ``apply`` is called only then, and not at the seal: for what must not
+            count before, such as money.
         lines: the content as ``(label, value)`` for people, in the active language.
         url: address of what it became, or empty.
     """
@@ -84,6 +88,8 @@ class JointKind:
     check: Callable[[Mapping[str, Any]], None]
     lines: Callable[[Mapping[str, Any]], list[tuple[object, str]]]
     url: Callable[[Mapping[str, Any]], str]
+    witnessed: Callable[[Mapping[str, Any], str], None] = lambda _content, _act: None
+    is_applied_witnessed: bool = False
 
 
 class NotYetError(RenkeiError):

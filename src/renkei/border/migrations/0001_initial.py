@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                 ('stage', models.CharField(choices=[('proposed', 'proposed'), ('approved', 'approved by every party'), ('sealed', 'sealed'), ('rejected', 'rejected'), ('expired', 'expired'), ('superseded', 'another version was sealed first')], max_length=10)),
                 ('reason', models.TextField()),
                 ('version', models.CharField(blank=True, max_length=64)),
-                ('applied', models.TextField(blank=True)),
+                ('failure', models.TextField(blank=True)),
                 ('witnessed_at', models.DateTimeField(blank=True, null=True)),
                 ('proposal', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='act_proposed', to='border.entry')),
                 ('seal', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='act_sealed', to='border.entry')),
