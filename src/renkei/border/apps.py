@@ -11,6 +11,8 @@ class BorderConfig(RoomConfig):
     name = "renkei.border"
     label = "border"
     verbose_name = _("Border")
+    urls = "renkei.border.urls"
+    router = "renkei.border.endpoints.router"
     root_urls = "renkei.border.urls.root"
     statements = "renkei.border.door.TYPES"
     joint = "renkei.border.door.JOINT"

@@ -23,6 +23,7 @@ from renkei.border.door._agreements import (
     read_agreement,
     release,
     simulate_amendment,
+    visible_versions,
 )
 from renkei.border.door._exchange import (
     add_cosignatures,
@@ -179,6 +180,7 @@ __all__ = [
     "statement_of",
     "tile",
     "version_of",
+    "visible_versions",
     "wake",
     "want_private",
     "witnessed_sizes",

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, QuerySet, When
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
@@ -93,17 +93,31 @@ def find_agreement(slug: str) -> Agreement:
     return found
 
 
-def find_version(slug: str, number: int, *, state: str = "") -> AgreementVersion:
-    """Return one version of an agreement; of several with the number, the newest.
+def visible_versions(*, with_drafts: bool) -> QuerySet[AgreementVersion]:
+    """Return the versions that somebody may see: what was ever sealed, or drafts as well."""
+    rows = AgreementVersion.objects.select_related("agreement")
+    states = AgreementVersion.State
+    return rows if with_drafts else rows.filter(state__in=[states.IN_FORCE, states.REPLACED])
+
+
+def find_version(
+    slug: str, number: int | None = None, *, with_drafts: bool = True
+) -> AgreementVersion:
+    """Return one version of an agreement: the one in force, else the newest, if none is asked for.
 
     Raises:
-        UnknownAgreementError: there is none.
+        UnknownAgreementError: there is none, or none that may be seen.
     """
-    rows = find_agreement(slug).versions.filter(number=number)
-    found = (rows.filter(state=state) if state else rows).order_by("-pk").first()
+    rows = visible_versions(with_drafts=with_drafts).filter(agreement=find_agreement(slug))
+    if number is not None:
+        rows = rows.filter(number=number)
+    in_force = Case(When(state=AgreementVersion.State.IN_FORCE, then=0), default=1)
+    found = rows.order_by(in_force, "-number", "-pk").first()
     if found is None:
         raise UnknownAgreementError(
-            gettext_noop("agreement {slug!r} has no version {number}"), slug=slug, number=number
+            gettext_noop("agreement {slug!r} has no version {number}"),
+            slug=slug,
+            number=number or "",
         )
     return found
 

@@ -1,1 +1,4 @@
 """Addresses of the border: its pages here, what other people's protocols fix in ``root``."""
+
+app_name = "border"
+urlpatterns: list[object] = []
