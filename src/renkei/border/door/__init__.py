@@ -39,6 +39,7 @@ from renkei.border.door._incidents import FrozenError, close_incident, note
 from renkei.border.door._joint import (
     ActOverError,
     Officer,
+    Step,
     UnknownActError,
     answer,
     expire,
@@ -49,6 +50,8 @@ from renkei.border.door._joint import (
     officers,
     propose,
     seal_due,
+    shown_stage,
+    steps,
     version_of,
     witnessed_sizes,
 )
@@ -80,12 +83,16 @@ from renkei.border.door._log import (
     want_private,
 )
 from renkei.border.door._nudge import wake
+from renkei.border.door._receipt import NotProvenError, fork_file, receipt, verify
 from renkei.border.door._registry import (
     BadStatementError,
+    JointField,
     JointKind,
     NotYetError,
     Statement,
     StatementType,
+    content_lines,
+    kinds,
 )
 from renkei.border.door._requests import ReplayedError, asking
 from renkei.border.door._serve import newest, serve
@@ -97,6 +104,13 @@ JOINT = (AGREEMENT,)
 """Kinds of joint records of the border itself."""
 
 __all__ = [
+    "verify",
+    "steps",
+    "shown_stage",
+    "receipt",
+    "fork_file",
+    "Step",
+    "NotProvenError",
     "AGREEMENT",
     "JOINT",
     "TYPES",
@@ -105,6 +119,7 @@ __all__ = [
     "FrozenError",
     "FulfilledError",
     "HaltedError",
+    "JointField",
     "JointKind",
     "NoEvidenceError",
     "NoLogError",
@@ -128,6 +143,7 @@ __all__ = [
     "answer",
     "asking",
     "close_incident",
+    "content_lines",
     "decide",
     "decide_request",
     "default_policy",
@@ -147,6 +163,7 @@ __all__ = [
     "is_proven",
     "is_witnessed",
     "keep_private",
+    "kinds",
     "kind_of",
     "meet",
     "name_of",
