@@ -167,9 +167,7 @@ def act(home, *others, content=None, parties=None, changes=None):
     everybody = (home, *others)
     parties = parties or [node.party for node in everybody]
     record = f"record.commitment/{home.name}/c-17"
-    officer = {
-        party: engine.commitment_of(name.encode(), SALT) for party, name in OFFICERS.items()
-    }
+    officer = {party: engine.commitment_of(name.encode(), SALT) for party, name in OFFICERS.items()}
     body = engine.proposal_body(
         content=content or CONTENT,
         parties=parties,
