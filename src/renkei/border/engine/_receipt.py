@@ -634,8 +634,8 @@ def _check_refs(envelope: Envelope, expected: Iterable[Ref]) -> None:
 def _verify_disclosed(
     checks: _Checks, document: Mapping[str, Any], statements: Sequence[_Said]
 ) -> dict[str, str]:
-    committed = {each.envelope.commitment for each in statements}
-    committed |= {(each.envelope.body or {}).get("officer") for each in statements}
+    committed = [each.envelope.commitment for each in statements]
+    committed += [(each.envelope.body or {}).get("officer") for each in statements]
     shown: dict[str, str] = {}
     for item in document["disclosed"]:
 
@@ -734,7 +734,7 @@ def _read_file(data: bytes) -> dict[str, Any]:
     except NotCanonicalError as error:
         raise BadReceiptError(error.sentence, **error.values) from None
     kind = document.get("kind") if isinstance(document, dict) else None
-    if kind not in _SHAPES:
+    if not isinstance(kind, str) or kind not in _SHAPES:
         raise BadReceiptError(
             gettext_noop("the file is of no kind that is known: expected {kinds}"),
             kinds=", ".join(_SHAPES),
