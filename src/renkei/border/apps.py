@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from renkei.base.rooms import RoomConfig
+from renkei.base.rooms import MenuItem, RoomConfig
 
 
 class BorderConfig(RoomConfig):
@@ -18,3 +18,5 @@ class BorderConfig(RoomConfig):
     joint = "renkei.border.door.JOINT"
     founding = "renkei.border.door.found"
     services = ("renkei.border.door.serve",)
+    figures = "renkei.border.views.figures"
+    menu = (MenuItem(url="border:overview", label=_("Border")),)

@@ -474,8 +474,10 @@ def steps(act: Act) -> list[Step]:
     """Return the statements of an act, in the order in which they refer to each other."""
     sizes = witnessed_sizes()
     entries = [("proposed", act.proposal)]
-    for row in act.approvals.select_related("entry__log").order_by("pk"):
-        entries.append(("approved" if row.is_approval else "rejected", row.entry))
+    entries += [
+        ("approved" if row.is_approval else "rejected", row.entry)
+        for row in act.approvals.select_related("entry__log").order_by("pk")
+    ]
     if act.seal is not None:
         entries.append(("sealed", act.seal))
     return [

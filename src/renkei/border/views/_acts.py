@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -37,8 +38,12 @@ def _shown(act: Act) -> dict[str, Any]:
 
 def _title(act: Act) -> str:
     lines = door.content_lines(door.kind_of(act.kind), act.content)
-    language = "ja" if _("language code") == "ja" else "en"
-    for name in (f"title_{language}", "title_en", "finding", "commitment"):
+    for name in (
+        "title_ja" if get_language() == "ja" else "title_en",
+        "title_en",
+        "finding",
+        "commitment",
+    ):
         if act.content.get(name):
             return str(act.content[name])
     return lines[0][1] if lines else act.record
@@ -153,7 +158,7 @@ def act_propose(request: HttpRequest, kind: str) -> HttpResponseBase:
 def _initial(request: HttpRequest) -> dict[str, str]:
     """Take what a link fills in: the commitment or finding that the proposal is about."""
     return {
-        name: text[:100]
+        name: str(text)[:100]
         for name, text in request.GET.items()
         if name in {"commitment", "finding", "currency", "side"}
     }
@@ -161,13 +166,11 @@ def _initial(request: HttpRequest) -> dict[str, str]:
 
 @access(PUBLIC)
 @require_safe
-def act_receipt(request: HttpRequest, uid: str) -> HttpResponse:  # noqa: ARG001
+def act_receipt(request: HttpRequest, uid: str) -> HttpResponse:
     """Give the receipt of a sealed act; officers' names are not in it."""
     found = door.find(uid)
     return HttpResponse(
         door.receipt(found),
         content_type="application/json",
-        headers={
-            "Content-Disposition": f'attachment; filename="renkei-receipt-{found.uid}.json"'
-        },
+        headers={"Content-Disposition": f'attachment; filename="renkei-receipt-{found.uid}.json"'},
     )

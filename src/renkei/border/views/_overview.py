@@ -114,7 +114,7 @@ def incident(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @access(Role.OFFICER, Role.BOARD, Role.OPERATOR)
 @require_safe
-def evidence(request: HttpRequest, pk: int) -> HttpResponseBase:  # noqa: ARG001
+def evidence(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Give the bytes that prove an incident."""
     row = Incident.objects.filter(pk=pk).exclude(evidence=None).first()
     if row is None:
@@ -150,5 +150,3 @@ def figures() -> list[Figure]:
 
 def _moment(at: datetime | None) -> str:
     return timezone.localtime(at).strftime("%Y-%m-%d %H:%M") if at else ""
-
-
