@@ -270,7 +270,7 @@ def read_answer(
         )
     _not_expired(proposal, _moment("issued", issued))
     answer = body.get("answer")
-    if answer not in ("approve", "reject"):  # noqa: PLR6201 - it may be unhashable
+    if answer not in ("approve", "reject"):
         raise BadActError(
             gettext_noop("answer: expected approve or reject, not {answer!r}"), answer=answer
         )
