@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.border.engine.pair import NOON, stream
 
 from renkei.border import engine
 from renkei.kit.errors import RenkeiError
-from tests.border.engine.pair import NOON, stream
 
 KEYS = engine.NodeKeys.generate(stream("envelope"))
 OTHER = engine.NodeKeys.generate(stream("other"))
@@ -137,7 +137,7 @@ def test_a_moment_is_written_in_utc_to_the_second():
         ({"id": ""}, "id is ''"),
         ({"id": "x" * 101}, "id"),
         ({"issuer": "https://us.example/log"}, "no origin of a log"),
-        ({"issued": datetime(2026, 11, 22)}, "no time zone"),
+        ({"issued": NOON.replace(tzinfo=None)}, "no time zone"),
         ({"record": "line\nbreak"}, "record"),
         ({"parent": "abc"}, "parent is 'abc': expected 64 hex digits"),
         ({"body": None}, "either a body or a commitment"),

@@ -10,10 +10,10 @@ from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, Mapp
 from http_message_signatures import algorithms as library
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.border.engine.pair import NOON, stream
 
 from renkei.border import engine
 from renkei.border.engine import _http_signature as ours
-from tests.border.engine.pair import NOON, stream
 
 US = engine.NodeKeys.generate(stream("us-http"))
 JP = engine.NodeKeys.generate(stream("jp-http"))

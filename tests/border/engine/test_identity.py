@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.border.engine.pair import NOON, Node, stream
 
 from renkei.border import engine
-from tests.border.engine.pair import NOON, Node, stream
 
 US = Node("us", "US")
 fingerprints = st.binary(min_size=32, max_size=32).map(bytes.hex)

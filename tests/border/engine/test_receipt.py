@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.border.engine.pair import CONTENT, NOON, OFFICERS, SALT, Node, act, receipt
 
 from renkei.border import engine
-from tests.border.engine.pair import CONTENT, NOON, OFFICERS, SALT, Node, act, receipt
 
 
 def pair():

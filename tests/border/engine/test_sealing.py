@@ -6,11 +6,11 @@ import pytest
 from cryptography.hazmat.primitives import hpke
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.border.engine.pair import SALT, stream
 
 from renkei.border import engine
 from renkei.border.engine import _sealing
 from renkei.kit.errors import TooLargeError
-from tests.border.engine.pair import SALT, stream
 
 JP = engine.NodeKeys.generate(stream("jp-sealing"))
 US = engine.NodeKeys.generate(stream("us-sealing"))
