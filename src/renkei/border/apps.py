@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from renkei.base.rooms import RoomConfig
+from renkei.base.rooms import MenuItem, RoomConfig
 
 
 class BorderConfig(RoomConfig):
@@ -18,3 +18,10 @@ class BorderConfig(RoomConfig):
     joint = "renkei.border.door.JOINT"
     founding = "renkei.border.door.found"
     services = ("renkei.border.door.serve",)
+    menu = (
+        MenuItem(
+            url="border:agreements",
+            label=_("Data agreements"),
+            roles=("officer", "board", "researcher", "analyst", "operator"),
+        ),
+    )
