@@ -40,6 +40,7 @@ HOLDS_FOR = timedelta(hours=1)  # how long a decision may be acted on
 MOST_REPLAYED = 50_000
 LONGEST_EVIDENCE = 2_000
 LONGEST_NAME = 200
+ADDRESSES = frozenset({"ask", "draft"})  # names that pages beside the agreements' have
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHANNEL = re.compile(r"[\x20-\x7e]{1,80}")
 
@@ -260,7 +261,8 @@ def _slug(uid: str) -> str:
     """Return a name for addresses: the end of the identifier, and its hash where that is not all."""
     tail = slugify(uid.rsplit(":", 1)[-1])[:40]
     plain = f"urn:renkei:agreement:{tail}"
-    return tail if tail and uid == plain else f"{tail or 'agreement'}-{engine.text_hash(uid)[:12]}"
+    is_plain = bool(tail) and uid == plain and tail not in ADDRESSES
+    return tail if is_plain else f"{tail or 'agreement'}-{engine.text_hash(uid)[:12]}"
 
 
 def _check_newer(agreement: Agreement, read: engine.Agreement) -> None:

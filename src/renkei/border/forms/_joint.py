@@ -49,9 +49,7 @@ def _field(item: door.JointField, *, is_required: bool) -> forms.Field:
     label: Any = item.label
     if item.choices:
         blank = [] if is_required else [("", _("Not stated"))]
-        return forms.ChoiceField(
-            label=label, choices=[*blank, *item.choices], required=is_required
-        )
+        return forms.ChoiceField(label=label, choices=[*blank, *item.choices], required=is_required)
     widget = forms.Textarea(attrs={"rows": 3}) if item.is_long else forms.TextInput()
     return forms.CharField(label=label, required=is_required, widget=widget, max_length=4000)
 
