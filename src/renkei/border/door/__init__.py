@@ -25,6 +25,7 @@ from renkei.border.door._agreements import (
     simulate_amendment,
     visible_versions,
 )
+from renkei.border.door._audit import Audit, audit, rebuild, scrub
 from renkei.border.door._exchange import (
     add_cosignatures,
     default_policy,
@@ -108,6 +109,7 @@ __all__ = [
     "JOINT",
     "TYPES",
     "ActOverError",
+    "Audit",
     "BadStatementError",
     "FrozenError",
     "FulfilledError",
@@ -137,6 +139,7 @@ __all__ = [
     "adopt_agreement",
     "answer",
     "asking",
+    "audit",
     "close_incident",
     "content_lines",
     "decide",
@@ -181,12 +184,14 @@ __all__ = [
     "propose_agreement",
     "publish",
     "read_agreement",
+    "rebuild",
     "receipt",
     "ref_to",
     "release",
     "retry",
     "say",
     "say_all",
+    "scrub",
     "seal_due",
     "sealed_for",
     "serve",
