@@ -42,6 +42,7 @@ from renkei.border.door._joint import (
     Officer,
     Step,
     UnknownActError,
+    act_of,
     answer,
     expire,
     find,
@@ -96,7 +97,7 @@ from renkei.border.door._registry import (
     kinds,
 )
 from renkei.border.door._requests import ReplayedError, asking
-from renkei.border.door._serve import newest, serve
+from renkei.border.door._serve import logs, newest, serve, status
 from renkei.border.door._tiles import name_of, nodes, tile
 from renkei.border.door._types import TYPES
 from renkei.border.door._witness import add_checkpoint
@@ -134,6 +135,7 @@ __all__ = [
     "Step",
     "UnknownActError",
     "UnknownAgreementError",
+    "act_of",
     "add_checkpoint",
     "add_cosignatures",
     "adopt_agreement",
@@ -164,6 +166,7 @@ __all__ = [
     "keep_private",
     "kind_of",
     "kinds",
+    "logs",
     "meet",
     "name_of",
     "newest",
@@ -198,6 +201,7 @@ __all__ = [
     "shown_stage",
     "simulate_amendment",
     "statement_of",
+    "status",
     "steps",
     "tile",
     "verify",

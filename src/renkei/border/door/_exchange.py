@@ -597,11 +597,11 @@ def learn(
 def bundle(fetch: Callable[[engine.Tile], bytes], tile: engine.Tile) -> list[bytes]:
     data = fetch(tile)
     try:
-        return engine.parsebundle(data, tile.width)
+        return engine.parse_bundle(data, tile.width)
     except engine.BadBundleError:
         if tile.is_full:
             raise
-        return engine.parsebundle(data, engine.TILE_WIDTH)[: tile.width]
+        return engine.parse_bundle(data, engine.TILE_WIDTH)[: tile.width]
 
 
 def _take(
