@@ -1,7 +1,16 @@
 """``renkei border``: the border on the command line."""
 
 from renkei.border.commands._group import border
-from renkei.border.commands._log import audit, fingerprint, rebuild, receipt, scrub, status, verify
+from renkei.border.commands._log import (
+    audit,
+    fingerprint,
+    rebuild,
+    receipt,
+    rotate,
+    scrub,
+    status,
+    verify,
+)
 
 __all__ = [
     "audit",
@@ -9,6 +18,7 @@ __all__ = [
     "fingerprint",
     "rebuild",
     "receipt",
+    "rotate",
     "scrub",
     "status",
     "verify",
