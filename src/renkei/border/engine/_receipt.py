@@ -752,7 +752,8 @@ def _read_file(data: bytes) -> dict[str, Any]:
         for entry in log["entries"]:
             _path(entry["path"])
     origins = [log["identity"].get("origin") for log in document["logs"]]
-    if not origins or len({str(origin) for origin in origins}) != len(origins):
+    named = {origin for origin in origins if isinstance(origin, str)}
+    if not origins or len(named) != len(origins):
         raise BadReceiptError(gettext_noop("expected one or more logs, each once"))
     shown = {"commitment": str, "salt": str, "content": str}
     _each(document["disclosed"], shown, "disclosed", MOST_DISCLOSED)
