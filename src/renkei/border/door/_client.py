@@ -4,6 +4,7 @@ import json
 import secrets
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -91,26 +92,10 @@ def ask(
             allow_redirects=False,
             stream=True,
         ) as answer:
-            if answer.headers.get("Content-Encoding", "identity") != "identity":
-                raise BadAnswerError(
-                    gettext_noop(
-                        "{url}: the answer is compressed, though plain bytes were asked for"
-                    ),
-                    url=url,
-                )
-            parts, length = [], 0
-            while block := answer.raw.read(BLOCK, decode_content=False):
-                length += len(block)
-                if length > most:
-                    raise BadAnswerError(
-                        gettext_noop("{url}: the answer has more than {most} bytes"),
-                        url=url,
-                        most=most,
-                    )
-                parts.append(block)
+            content = _bounded(answer, url, most)
             return Answer(
                 status=answer.status_code,
-                content=b"".join(parts),
+                content=content,
                 kind=answer.headers.get("Content-Type", ""),
                 date=answer.headers.get("Date", ""),
             )
@@ -133,7 +118,25 @@ def ask(
         ) from error
 
 
-def ask_signed(url: str, document: dict[str, Any], *, now: int, most: int) -> Answer:
+def _bounded(answer: requests.Response, url: str, most: int) -> bytes:
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        raise BadAnswerError(
+            gettext_noop("{url}: the answer is compressed, though plain bytes were asked for"),
+            url=url,
+        )
+    parts: list[bytes] = []
+    length = 0
+    while block := answer.raw.read(BLOCK, decode_content=False):
+        length += len(block)
+        if length > most:
+            raise BadAnswerError(
+                gettext_noop("{url}: the answer has more than {most} bytes"), url=url, most=most
+            )
+        parts.append(block)
+    return b"".join(parts)
+
+
+def ask_signed(url: str, document: dict[str, Any], *, now: datetime, most: int) -> Answer:
     """Post a JSON document under this node's signatures (RFC 9421, both algorithms)."""
     body = json.dumps(document, separators=(",", ":")).encode()
     headers = engine.sign_request(
@@ -141,7 +144,7 @@ def ask_signed(url: str, document: dict[str, Any], *, now: int, most: int) -> An
         url,
         {"Content-Type": "application/json"},
         body,
-        _keys.keys().log,
+        keys=_keys.keys().log,
         now=now,
         nonce=secrets.token_urlsafe(18),
     )

@@ -14,6 +14,12 @@ from renkei.border.models import Entry, Fate, Log, Peer
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 
 
+class NoLogError(NotFoundError):
+    """The node has no keys and no log: it was founded before there was a border."""
+
+    code = "border.no_log"
+
+
 class NotPinnedError(RenkeiError):
     """A partner whose keys no two officers have compared."""
 
@@ -219,7 +225,12 @@ def history(log: Log, identity: engine.Identity) -> engine.KeyHistory:
 
 def own_history() -> engine.KeyHistory:
     """Return the history of this node's keys."""
-    return history(Log.objects.get(is_own=True), identity())
+    log = Log.objects.filter(is_own=True).first()
+    if log is None:
+        raise NoLogError(
+            gettext_noop("this node has no log yet: `renkei node migrate` gives it keys and a log")
+        )
+    return history(log, identity())
 
 
 def verifier_keys(found: engine.KeyHistory, role: str, size: int) -> list[engine.VerifierKey]:

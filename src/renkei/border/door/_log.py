@@ -12,8 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from renkei.border import engine
-from renkei.border.door import _nudge
+from renkei.border.door import _keys, _nudge
 from renkei.border.door._incidents import note
+from renkei.border.door._keys import NoLogError
 from renkei.border.door._registry import (
     NotYetError,
     Statement,
@@ -25,12 +26,6 @@ from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 
 MOST_SKEW_SECONDS = 300
 SALT_BYTES = 32
-
-
-class NoLogError(NotFoundError):
-    """The node has no keys and no log: it was founded before there was a border."""
-
-    code = "border.no_log"
 
 
 class HaltedError(RenkeiError):
@@ -94,8 +89,6 @@ def say(said: Said, *, now: datetime | None = None) -> Entry:
 
 def say_all(batch: Sequence[Said], *, now: datetime | None = None) -> list[Entry]:
     """Put statements into the node's log, all or none; see ``say``."""
-    from renkei.border.door._keys import signers  # keys are read from files once a process
-
     at = now or timezone.now()
     for said in batch:
         if said.type not in types():
@@ -103,7 +96,7 @@ def say_all(batch: Sequence[Said], *, now: datetime | None = None) -> list[Entry
         check_body(said.type, said.body)
     with locked(own_log()) as log:
         refuse_halted(log)
-        entries, statements, leaves = [], [], []
+        entries, leaves = [], []
         for place, said in enumerate(batch, start=log.size):
             uid = f"{log.name}-{secrets.token_hex(16)}"
             data = engine.compose(
@@ -115,7 +108,7 @@ def say_all(batch: Sequence[Said], *, now: datetime | None = None) -> list[Entry
                 parent=said.parent or None,
                 body=said.body,
                 refs=said.refs,
-                signers=signers(solemn=types()[said.type].is_solemn),
+                signers=_keys.signers(solemn=types()[said.type].is_solemn),
             )
             leaf = engine.leaf_hash(data)
             leaves.append(leaf)
@@ -133,9 +126,7 @@ def say_all(batch: Sequence[Said], *, now: datetime | None = None) -> list[Entry
             )
         append(log, entries, leaves)
         for entry in entries:
-            statements.append(statement_of(entry, log))
-        for statement in statements:
-            types()[statement.envelope.type].handle(statement)
+            types()[entry.type].handle(statement_of(entry, log))
         transaction.on_commit(_nudge.wake)
     return entries
 
@@ -379,8 +370,6 @@ def erase_private(commitment: str, *, now: datetime | None = None) -> None:
 
 def found() -> None:
     """Give the node its keys, and its log the first entry: the node's identity."""
-    from renkei.border.door import _keys
-
     _keys.ensure()
     if Log.objects.filter(is_own=True).exists():
         return

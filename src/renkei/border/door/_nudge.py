@@ -1,8 +1,8 @@
 """A losable word from one process of the node to the loop in its worker: look now, not in a second."""
 
 import hashlib
+import platform
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +16,7 @@ MOST_BYTES = 64
 def _address() -> str:
     # Addresses of sockets are short; the folder's name may not be.
     name = hashlib.sha256(str(settings.NODE.folder).encode()).hexdigest()[:24]
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         return f"\0renkei-border-{name}"
     return str(Path(tempfile.gettempdir()) / f"renkei-border-{name}")
 

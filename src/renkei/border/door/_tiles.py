@@ -1,10 +1,11 @@
 """The logs as C2SP tlog-tiles: made from the database, kept as files where they are full."""
 
+import hashlib
 import os
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -20,6 +21,11 @@ def folder_of(log: Log) -> Path:
     """Return where a log's files are: the own log's, or the mirror of a partner's."""
     root: Path = settings.NODE.folder / "log"
     return root if log.is_own else root / "mirror" / log.name
+
+
+def name_of(origin: str) -> str:
+    """Return how a log is named in the addresses of its witnesses and mirrors (C2SP tlog-witness)."""
+    return hashlib.sha256(origin.encode()).hexdigest()
 
 
 def tile(log: Log, wanted: engine.Tile) -> bytes:
@@ -57,7 +63,7 @@ def made(log: Log, wanted: engine.Tile) -> bytes:
 
 
 def _joined(
-    rows: "QuerySet[Entry, bytes] | QuerySet[Node, bytes]", wanted: engine.Tile, log: Log
+    rows: "QuerySet[Entry, Any] | QuerySet[Node, Any]", wanted: engine.Tile, log: Log
 ) -> bytes:
     hashes = [bytes(row) for row in rows]
     _refuse_short(len(hashes), wanted, log)
@@ -126,6 +132,3 @@ def sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-Fetch = Callable[[engine.Tile], bytes]

@@ -128,11 +128,8 @@ def tree_head(text: str) -> tuple[str, int, bytes, tuple[str, ...]]:
 
 def is_key_name(name: str) -> bool:
     """Tell whether a name can stand in a signature line."""
-    return (
-        0 < len(name.encode(errors="replace")) <= MAX_NAME_BYTES
-        and "+" not in name
-        and name.isprintable()
-        and not any(map(str.isspace, name))
+    return bool(name) and not any(
+        each == "+" or each.isspace() or "\ud800" <= each <= "\udfff" for each in name
     )
 
 
@@ -188,7 +185,7 @@ class VerifierKey:
     public: bytes
 
     def __post_init__(self) -> None:
-        if not is_key_name(self.name):
+        if not is_key_name(self.name) or len(self.name.encode()) > MAX_NAME_BYTES:
             raise BadVerifierKeyError(
                 gettext_noop("a key's name has 1 to {most} bytes and no space or plus, not {name}"),
                 name=repr(self.name[:_SHOWN]),

@@ -135,15 +135,16 @@ class _Reader:
         self.groups: dict[bytes, Group] = {}
         self.quorum: bytes | None = None
         self.members: set[bytes] = set()
+        self.publics: set[tuple[str, bytes]] = set()
 
     def read(self, words: list[bytes]) -> None:
         match words:
             case [b"log", vkey, *address] if len(address) <= 1:
-                key = self._key(vkey, LOG_KINDS, self.logs)
+                key = self._key("log", vkey, LOG_KINDS)
                 self.logs[key] = self._address(address)
             case [b"witness", name, vkey, *address] if len(address) <= 1:
                 self._define(name)
-                self.witnesses[name] = self._key(vkey, WITNESS_KINDS, self.witnesses.values())
+                self.witnesses[name] = self._key("witness", vkey, WITNESS_KINDS)
                 if address:
                     self.addresses[name] = self._address(address)
             case [b"group", name, threshold, *members] if members:
@@ -181,9 +182,7 @@ class _Reader:
                 gettext_noop("the name {name} is taken; a name is defined once"), name=_shown(name)
             )
 
-    def _key(
-        self, vkey: bytes, kinds: Collection[int], others: Collection[VerifierKey]
-    ) -> VerifierKey:
+    def _key(self, role: str, vkey: bytes, kinds: Collection[int]) -> VerifierKey:
         key = VerifierKey.parse(vkey.decode(errors="replace"))
         if key.kind not in kinds:
             raise BadPolicyError(
@@ -191,10 +190,11 @@ class _Reader:
                 kind=f"0x{key.kind:02x}",
                 kinds=", ".join(f"0x{kind:02x}" for kind in sorted(kinds)),
             )
-        if any(other.public == key.public for other in others):
+        if (role, key.public) in self.publics:
             raise BadPolicyError(
                 gettext_noop("the public key of {name} is listed a second time"), name=key.name
             )
+        self.publics.add((role, key.public))
         return key
 
     def _group(self, threshold: bytes, members: tuple[bytes, ...]) -> Group:
@@ -238,7 +238,7 @@ def parse_policy(data: bytes) -> Policy:
         raise BadPolicyError(gettext_noop("every line of a policy ends in a newline"))
     reader = _Reader()
     for number, line in enumerate(lines, 1):
-        words = [word for word in re.split(rb"[ \t]+", line) if word]
+        words = line.split()  # of all white space, only space and tab are left by now
         if not words or words[0].startswith(b"#"):
             continue
         try:

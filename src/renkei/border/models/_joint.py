@@ -38,7 +38,7 @@ class Act(models.Model):
         Entry, on_delete=models.PROTECT, null=True, blank=True, related_name="act_sealed"
     )
     version = models.CharField(max_length=64, blank=True)  # hash of the seal: the next parent
-    applied = models.TextField(blank=True)  # why the sealed content could not be applied
+    failure = models.TextField(blank=True)  # why the sealed content could not be applied here
     witnessed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
