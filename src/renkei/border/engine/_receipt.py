@@ -330,13 +330,13 @@ class _Checks:
         if identity.fingerprint in self.pins:
             self.made.append(Check("fingerprint", identity.origin, passed=True, found=shown))
             return identity
-        error = WrongFingerprintError(
+        other = WrongFingerprintError(
             gettext_noop("{origin} shows the fingerprint {shown}: that is none you know"),
             origin=identity.origin,
             shown=shown,
         )
         self.made.append(
-            Check("fingerprint", identity.origin, passed=False, found=str(error), error=error)
+            Check("fingerprint", identity.origin, passed=False, found=str(other), error=other)
         )
         return None
 
