@@ -14,6 +14,7 @@ class BorderConfig(RoomConfig):
     urls = "renkei.border.urls"
     router = "renkei.border.endpoints.router"
     root_urls = "renkei.border.urls.root"
+    commands = "renkei.border.commands:border"
     statements = "renkei.border.door.TYPES"
     joint = "renkei.border.door.JOINT"
     founding = "renkei.border.door.found"
