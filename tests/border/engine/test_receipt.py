@@ -92,6 +92,16 @@ class TestGenuine:
 
         assert engine.verify_receipt(receipt(us, jp, refs=refs), pins).pinned
 
+    def test_the_founding_is_not_said_twice(self):
+        """The identity is in the file; the entry that repeats it is left out, or it grows by half."""
+        us, jp = pair()
+        refs = [engine.Ref(us.origin, 0, ""), *act(us, jp)]
+
+        data = receipt(us, jp, refs=refs)
+
+        assert engine.FOUNDED not in data.decode()
+        assert engine.verify_receipt(data).passed
+
     def test_officers_need_not_be_disclosed(self):
         us, jp = pair()
         data = receipt(us, jp, refs=act(us, jp), disclosed=[])
