@@ -13,8 +13,8 @@ class BorderConfig(RoomConfig):
     verbose_name = _("Border")
     urls = "renkei.border.urls"
     router = "renkei.border.endpoints.router"
-    commands = "renkei.border.commands:border"
     root_urls = "renkei.border.urls.root"
+    commands = "renkei.border.commands:border"
     statements = "renkei.border.door.TYPES"
     joint = "renkei.border.door.JOINT"
     founding = "renkei.border.door.found"

@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
+from renkei.base.commands import enter, folders, on_node, print_json, reading, tell
 from renkei.base.node import run_on
-from renkei.base.terminal import enter, folders, on_node, print_json, reading, tell
 from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
 
 KINDS = ("commitments", "findings", "sources", "organisations")

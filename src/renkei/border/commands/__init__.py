@@ -1,17 +1,20 @@
-"""``renkei border``: the border on the command line.
-
-Django is loaded when a command has chosen its node, not when this module is imported.
-"""
-
-import click
+"""``renkei border``: the border on the command line."""
 
 from renkei.border.commands._agreements import agreements, decide, draft, simulate
+from renkei.border.commands._group import border
+from renkei.border.commands._log import audit, fingerprint, rebuild, receipt, scrub, status, verify
 
-
-@click.group()
-def border() -> None:
-    """What the parties agreed and decided: agreements, decisions, simulations."""
-
-
-for command in (agreements, decide, draft, simulate):
-    border.add_command(command)
+__all__ = [
+    "agreements",
+    "audit",
+    "border",
+    "decide",
+    "draft",
+    "fingerprint",
+    "rebuild",
+    "receipt",
+    "scrub",
+    "simulate",
+    "status",
+    "verify",
+]

@@ -6,14 +6,15 @@ from typing import Any
 
 import click
 
-from renkei.base.terminal import on_node, print_json, reading, tell
+from renkei.base.commands import on_node, print_json, reading, tell
+from renkei.border.commands._group import border
 from renkei.kit.errors import gettext_noop
 
 LANGUAGES = click.Choice(["en", "ja"])
 ACTIONS = ("use", "read", "compute", "export")
 
 
-@click.command(help=gettext_noop("List the agreements, or show one by its NAME."))
+@border.command(help=gettext_noop("List the agreements, or show one by its NAME."))
 @click.argument("name", required=False)
 @click.option("--version", "number", type=click.IntRange(1, 10**6), help=gettext_noop("Version."))
 @click.option("--lang", type=LANGUAGES, help=gettext_noop("Language of the texts."))
@@ -64,7 +65,7 @@ def _tell_agreement(told: dict[str, Any]) -> None:
             click.echo(f"\t\tsha256 {clause[f'hash_{language}']}")
 
 
-@click.command(
+@border.command(
     help=gettext_noop(
         "Decide whether RECIPIENT may do ACTION with TARGET, and write it down. Ends with 1 when it "
         "is denied."
@@ -130,7 +131,7 @@ def decide(
         sys.exit(1)
 
 
-@click.command(
+@border.command(
     help=gettext_noop("Keep the agreement in FILE as a draft ('-' is stdin); it decides nothing.")
 )
 @click.argument("file", type=click.File("rb"))
@@ -147,7 +148,7 @@ def draft(*, file: Any, node: Path | None, var: Path, as_json: bool) -> None:
             click.echo(f"{made.agreement.slug}\t{made.number}\t{made.digest}")
 
 
-@click.command(
+@border.command(
     help=gettext_noop(
         "Replay past decisions against the draft in FILE ('-' is stdin): who gains, who loses."
     )

@@ -25,6 +25,7 @@ from renkei.border.door._agreements import (
     simulate_amendment,
     visible_versions,
 )
+from renkei.border.door._audit import Audit, audit, rebuild, scrub
 from renkei.border.door._exchange import (
     add_cosignatures,
     default_policy,
@@ -41,6 +42,7 @@ from renkei.border.door._joint import (
     Officer,
     Step,
     UnknownActError,
+    act_of,
     answer,
     expire,
     find,
@@ -95,7 +97,7 @@ from renkei.border.door._registry import (
     kinds,
 )
 from renkei.border.door._requests import ReplayedError, asking
-from renkei.border.door._serve import newest, serve
+from renkei.border.door._serve import logs, newest, serve, status
 from renkei.border.door._tiles import name_of, nodes, tile
 from renkei.border.door._types import TYPES
 from renkei.border.door._witness import add_checkpoint
@@ -108,6 +110,7 @@ __all__ = [
     "JOINT",
     "TYPES",
     "ActOverError",
+    "Audit",
     "BadStatementError",
     "FrozenError",
     "FulfilledError",
@@ -132,11 +135,13 @@ __all__ = [
     "Step",
     "UnknownActError",
     "UnknownAgreementError",
+    "act_of",
     "add_checkpoint",
     "add_cosignatures",
     "adopt_agreement",
     "answer",
     "asking",
+    "audit",
     "close_incident",
     "content_lines",
     "decide",
@@ -161,6 +166,7 @@ __all__ = [
     "keep_private",
     "kind_of",
     "kinds",
+    "logs",
     "meet",
     "name_of",
     "newest",
@@ -181,18 +187,21 @@ __all__ = [
     "propose_agreement",
     "publish",
     "read_agreement",
+    "rebuild",
     "receipt",
     "ref_to",
     "release",
     "retry",
     "say",
     "say_all",
+    "scrub",
     "seal_due",
     "sealed_for",
     "serve",
     "shown_stage",
     "simulate_amendment",
     "statement_of",
+    "status",
     "steps",
     "tile",
     "verify",

@@ -471,7 +471,7 @@ def pull(partner: Partner, identity: engine.Identity, *, now: Callable[[], datet
         return 0  # it has signed nothing yet
     _note_clock(partner, answer.date, now=now())
     note = _client.ok(answer, url)
-    fetch = _fetcher(f"{partner.address}/log")
+    fetch = fetcher(f"{partner.address}/log")
     checkpoint, history = _verified(log, identity, note, fetch)
     if checkpoint.size < log.size:
         raise ShrunkError(
@@ -533,7 +533,7 @@ def _good(lines: list[str], note: bytes) -> list[str]:
         return []
 
 
-def _fetcher(base: str) -> Callable[[engine.Tile], bytes]:
+def fetcher(base: str) -> Callable[[engine.Tile], bytes]:
     def fetch(tile: engine.Tile) -> bytes:
         url = f"{base}/{tile.path}"
         most = engine.MAX_BUNDLE_BYTES if tile.level == engine.ENTRIES else 32 * engine.TILE_WIDTH
@@ -563,27 +563,30 @@ def _verified(
     except engine.UnsignedNoteError:
         # The keys may have changed while this node was away: their history is in the log itself,
         # and each change is signed by the old, the new and the recovery key.
-        history = _learn(log, history, claimed, fetch)
+        history = learn(log, history, claimed, fetch)
         found, _by = engine.open_checkpoint(
             note, log.origin, _keys.verifier_keys(history, "log", claimed.size)
         )
     return found, history
 
 
-def _learn(
+def learn(
     log: Log,
     history: engine.KeyHistory,
     claimed: engine.Checkpoint,
     fetch: Callable[[engine.Tile], bytes],
+    *,
+    start: int | None = None,
 ) -> engine.KeyHistory:
     """Read changes of keys beyond what is mirrored; each vouches for itself by its signatures."""
-    index = log.size
+    begin = log.size if start is None else start
+    index = begin
     while index < claimed.size:
         first = index // engine.TILE_WIDTH * engine.TILE_WIDTH
         width = min(engine.TILE_WIDTH, claimed.size - first)
         tile = engine.Tile(engine.ENTRIES, first // engine.TILE_WIDTH, width)
-        for place, data in enumerate(_bundle(fetch, tile), start=first):
-            if place < log.size:
+        for place, data in enumerate(bundle(fetch, tile), start=first):
+            if place < begin:
                 continue
             with suppress(RenkeiError):
                 history = history.after(place, engine.read_envelope(data))
@@ -591,7 +594,7 @@ def _learn(
     return history
 
 
-def _bundle(fetch: Callable[[engine.Tile], bytes], tile: engine.Tile) -> list[bytes]:
+def bundle(fetch: Callable[[engine.Tile], bytes], tile: engine.Tile) -> list[bytes]:
     data = fetch(tile)
     try:
         return engine.parse_bundle(data, tile.width)
@@ -623,7 +626,7 @@ def _take(
         first = at // engine.TILE_WIDTH * engine.TILE_WIDTH
         width = min(engine.TILE_WIDTH, checkpoint.size - first)
         tile = engine.Tile(engine.ENTRIES, first // engine.TILE_WIDTH, width)
-        bodies += _bundle(fetch, tile)[at - first :]
+        bodies += bundle(fetch, tile)[at - first :]
         at = first + width
     leaves = [engine.leaf_hash(body) for body in bodies]
     for index, leaf in enumerate(leaves, start=log.size):

@@ -179,6 +179,19 @@ def find(uid: str) -> Act:
     return act
 
 
+def act_of(name: str) -> Act:
+    """Return a joint act by its identifier, or the last sealed one of a record.
+
+    Raises:
+        UnknownActError: neither.
+    """
+    act = Act.objects.filter(uid=name).first()
+    if act is None:
+        sealed = Act.objects.filter(record=name, stage=Act.Stage.SEALED)
+        act = sealed.order_by("-seal__pk").first()
+    return act if act is not None else find(name)
+
+
 def _officer(user: User) -> str:
     said = {"name": user.get_full_name() or user.get_username(), "account": user.get_username()}
     content = json.dumps(said, ensure_ascii=False, sort_keys=True).encode()

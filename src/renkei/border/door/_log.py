@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from renkei.border import engine
@@ -21,7 +22,7 @@ from renkei.border.door._registry import (
     check_body,
     types,
 )
-from renkei.border.models import Entry, Fate, Incident, Log, Node, Private
+from renkei.border.models import Act, Approval, Entry, Fate, Incident, Log, Node, Private
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 
 MOST_SKEW_SECONDS = 300
@@ -135,14 +136,31 @@ def append(log: Log, entries: list[Entry], leaves: list[bytes]) -> None:
     """Save entries that follow what the locked log holds."""
     Entry.objects.bulk_create(entries, batch_size=256)
     frontier, completed = engine.Frontier.load(bytes(log.frontier)).grown(leaves)
+    save_nodes(log, completed)
+    log.size, log.frontier = frontier.size, frontier.dump()
+    log.save(update_fields=["size", "frontier"])
+
+
+def save_nodes(log: Log, completed: Mapping[int, tuple[int, Sequence[bytes]]]) -> None:
+    """Save the roots of full tiles among the subtrees that an append completed."""
     Node.objects.bulk_create(
         Node(log=log, level=height // engine.TILE_HEIGHT, index=index, hash=found)
         for height, (first, hashes) in completed.items()
         if height and height % engine.TILE_HEIGHT == 0
         for index, found in enumerate(hashes, start=first)
     )
-    log.size, log.frontier = frontier.size, frontier.dump()
-    log.save(update_fields=["size", "frontier"])
+
+
+def forget_from(log: Log, index: int) -> None:
+    """Take out entries that no partner has cosigned, with the acts that rest on them alone."""
+    gone = Entry.objects.filter(log=log, index__gte=index)
+    acts = Act.objects.filter(proposal__in=gone)
+    Approval.objects.filter(Q(entry__in=gone) | Q(act__in=acts)).delete()
+    Act.objects.filter(seal__in=gone).exclude(proposal__in=gone).update(
+        seal=None, stage=Act.Stage.APPROVED, version="", witnessed_at=None
+    )
+    acts.delete()
+    gone.delete()
 
 
 def statement_of(entry: Entry, log: Log) -> Statement:

@@ -1,6 +1,6 @@
 """The border for programs: what partners ask, decisions by AuthZEN, and the node's own API."""
 
-from renkei.border.endpoints import _agreements  # adds its operations to the router
+from renkei.border.endpoints import _acts, _agreements  # they add their operations to the router
 from renkei.border.endpoints._access import authzen_configuration, evaluation, evaluations
 from renkei.border.endpoints._base import router
 from renkei.border.endpoints._protocol import (
@@ -17,6 +17,7 @@ from renkei.border.endpoints._protocol import (
 )
 
 __all__ = [
+    "_acts",
     "_agreements",
     "add_checkpoint",
     "authzen_configuration",

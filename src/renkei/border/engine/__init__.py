@@ -222,6 +222,7 @@ from renkei.border.engine._proof import (
 from renkei.border.engine._receipt import (
     CHECKS,
     FORK,
+    MAX_RECEIPT_BYTES,
     RECEIPT,
     TWO_SEALS,
     BadReceiptError,
@@ -299,6 +300,7 @@ __all__ = [
     "MAX_BUNDLE_BYTES",
     "MAX_ENTRY_BYTES",
     "MAX_NOTE_BYTES",
+    "MAX_RECEIPT_BYTES",
     "MAX_SIGNATURES",
     "MLDSA44_COSIGNATURE",
     "MOST_EVALUATIONS",

@@ -1,16 +1,17 @@
-"""What every room's commands share: the options that name a node, entering it, printing.
+"""What the commands of every room share: which nodes are meant, and how to speak.
 
-Django is loaded when a command has chosen its node, not when this module is imported.
+Data goes to stdout, words to stderr. Django is loaded when a command has chosen its node.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
-from renkei.base.node import Nodes
+from renkei.base.node import Nodes, run_on
 from renkei.kit.errors import gettext_noop
 
 
@@ -84,3 +85,30 @@ def reading(node: Path | None, var: Path, language: str | None = None) -> Iterat
         )
     with translation.override(language or translation.get_language()):
         yield
+
+
+def on_each(
+    node: Path | None,
+    var: Path,
+    arguments: Iterable[str],
+    work: Callable[[str], list[dict[str, Any]]],
+) -> list[dict[str, Any]]:
+    """Do the same on every node that is meant: here for one, in a process each for several.
+
+    Args:
+        node: the node that was named, if one was.
+        var: folder of the nodes otherwise.
+        arguments: of the command as the processes run it; it prints a JSON list.
+        work: does it here, and returns the rows to print; it is given the node's name.
+    """
+    found = folders(node, var)
+    if len(found) == 1:
+        return work(enter(found[0]))
+    rows: list[dict[str, Any]] = []
+    for folder in found:
+        done = run_on(folder, arguments)
+        try:
+            rows += json.loads(done.stdout)
+        except json.JSONDecodeError:  # it said on stderr why it could not even begin
+            rows.append({"node": folder.name, "ok": False})
+    return rows
