@@ -1,5 +1,6 @@
 """``renkei border``: the border on the command line."""
 
+from renkei.border.commands._agreements import agreements, decide, draft, simulate
 from renkei.border.commands._group import border
 from renkei.border.commands._log import (
     audit,
@@ -13,13 +14,17 @@ from renkei.border.commands._log import (
 )
 
 __all__ = [
+    "agreements",
     "audit",
     "border",
+    "decide",
+    "draft",
     "fingerprint",
     "rebuild",
     "receipt",
     "rotate",
     "scrub",
+    "simulate",
     "status",
     "verify",
 ]

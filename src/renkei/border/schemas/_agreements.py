@@ -282,7 +282,28 @@ def decision_out(row: Decision) -> Item:
         "policy_version": row.policy_version,
         "agreement": row.version.agreement.slug if row.version else "",
         "reason": say(row.reason),
-        "trace": [{**step, "reason": say(step["why"])} for step in row.steps],
+        "trace": [_step(step, step["why"]) for step in row.steps],
+    }
+
+
+def _step(step: Item, why: engine.Reason) -> Item:
+    told = {name: step[name] for name in ("agreement", "clause", "kind", "outcome")}
+    return {**told, "reason": say(why)}
+
+
+def explained_out(request: engine.Request, decision: engine.Decision) -> Item:
+    """Tell how a request would be decided, in the form of a decision that was not written down."""
+    return {
+        "id": None,
+        "at": None,
+        **{name: getattr(request, name) for name in engine.Request.__slots__},
+        "allow": decision.allow,
+        "agreement": decision.agreement,
+        "clause": decision.clause,
+        "agreement_hash": decision.agreement_hash,
+        "policy_version": decision.policy_version,
+        "reason": say(decision.why),
+        "trace": [_step(step.to_json(), step.why) for step in decision.trace],
     }
 
 
