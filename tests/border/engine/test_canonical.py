@@ -89,7 +89,7 @@ def test_any_other_spelling_is_refused(value, seed):
         (b"\xef\xbb\xbf{}", "not JSON"),
         (b"\xff\xfe", "not UTF-8"),
         (b"", "not JSON"),
-        (b'"' + b"x" * 65_535 + b'"', "65537 bytes: at most 65535"),
+        (b'"' + b"x" * 65_535 + b'"', "65537 bytes are too many: at most 65535"),
         (b"[" * 33 + b"]" * 33, "nested too deeply"),
         (b"[" * 60_000, "nested too deeply"),
         (b'{"a":' * 10_000, "nested too deeply"),

@@ -92,7 +92,7 @@ def test_a_damaged_file_is_named(keys, name, damage):
         "not text": b"\xff\x00" * 40,
     }[damage]
 
-    with pytest.raises(engine.DamagedKeyFileError, match=f"{name} is damaged: expected a"):
+    with pytest.raises(engine.DamagedKeyFileError, match=f"{name} is damaged: expected an"):
         engine.NodeKeys.from_files(files)
 
 

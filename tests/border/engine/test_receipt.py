@@ -92,6 +92,16 @@ class TestGenuine:
 
         assert engine.verify_receipt(receipt(us, jp, refs=refs), pins).pinned
 
+    def test_the_founding_is_not_said_twice(self):
+        """The identity is in the file; the entry that repeats it is left out, or it grows by half."""
+        us, jp = pair()
+        refs = [engine.Ref(us.origin, 0, ""), *act(us, jp)]
+
+        data = receipt(us, jp, refs=refs)
+
+        assert engine.FOUNDED not in data.decode()
+        assert engine.verify_receipt(data).passed
+
     def test_officers_need_not_be_disclosed(self):
         us, jp = pair()
         data = receipt(us, jp, refs=act(us, jp), disclosed=[])
@@ -327,6 +337,60 @@ class TestFiles:
         )
 
         assert not report.passed
+
+
+ODD = [None, True, -1, 0, 7, "", "a", "0" * 64, [], ["a"], [[]], {}, {"a": 1}, [None], "１" * 4]
+
+
+def places(value, so_far=()):
+    """Every place in a JSON value, as keys from the top."""
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield (*so_far, key)
+            yield from places(item, (*so_far, key))
+
+
+PLACES = list(places(json.loads(GOOD)))
+
+
+@given(st.sampled_from(PLACES), st.sampled_from(ODD))
+@settings(max_examples=150, deadline=None)
+def test_any_value_at_any_place_is_reported_and_nothing_else_happens(place, value):
+    """A program reads the report of a stranger's file; it never sees an exception."""
+
+    def put(document):
+        for key in place[:-1]:
+            document = document[key]
+        document[place[-1]] = value
+
+    data = respell(put)
+
+    report = engine.verify_receipt(data, [])
+
+    assert not report.passed
+    if report.kind:
+        engine.tlog_proofs(data)
+
+
+@given(st.sampled_from(["proposed", "answered", "sealed"]), st.data())
+@settings(max_examples=40, deadline=None)
+def test_whatever_is_signed_is_reported_and_nothing_else_happens(step, data):
+    """The parties themselves may sign statements of any form."""
+
+    def spoil(_node, body, fields):
+        body = json.loads(json.dumps(body))
+        inner = body
+        place = data.draw(st.sampled_from(list(places(body))))
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = data.draw(st.sampled_from(ODD))
+        return body, fields
+
+    try:
+        written = made(changes={step: spoil})
+    except (engine.BadReceiptError, engine.BadActError):
+        return
+    assert engine.verify_receipt(written).passed
 
 
 class TestTwoSeals:

@@ -2,7 +2,16 @@
 
 from renkei.border.commands._agreements import agreements, decide, draft, simulate
 from renkei.border.commands._group import border
-from renkei.border.commands._log import audit, fingerprint, rebuild, receipt, scrub, status, verify
+from renkei.border.commands._log import (
+    audit,
+    fingerprint,
+    rebuild,
+    receipt,
+    rotate,
+    scrub,
+    status,
+    verify,
+)
 
 __all__ = [
     "agreements",
@@ -13,6 +22,7 @@ __all__ = [
     "fingerprint",
     "rebuild",
     "receipt",
+    "rotate",
     "scrub",
     "simulate",
     "status",

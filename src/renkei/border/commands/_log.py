@@ -231,3 +231,43 @@ def rebuild(partner: str, node: Path | None, var: Path, *, as_json: bool) -> Non
             print_json(done)
         else:
             tell(f"{done['entries']} entries, {done['fetched']} fetched, {done['aside']} aside")
+
+
+@border.command(
+    help=gettext_noop(
+        "Give a role of this node new keys: log, witness, mirror or sealing. The recovery key must be "
+        "in keys/border for the time of it."
+    )
+)
+@click.argument("role", type=click.Choice(["log", "witness", "mirror", "sealing"]))
+@click.option("--reason", required=True, help=gettext_noop("Why, for people; it is in the log."))
+@click.option(
+    "--overlap",
+    type=click.IntRange(0, 1_000_000),
+    default=1000,
+    show_default=True,
+    help=gettext_noop("Entries for which the old keys hold too."),
+)
+@click.option(
+    "--revoke-old", is_flag=True, help=gettext_noop("The old keys hold for no later entry.")
+)
+@on_node
+def rotate(
+    *,
+    role: str,
+    reason: str,
+    overlap: int,
+    revoke_old: bool,
+    node: Path | None,
+    var: Path,
+    as_json: bool,
+) -> None:
+    """Rotate keys."""
+    with reading(node, var):
+        from renkei.border import door
+
+        entry = door.rotate(role, reason=reason, overlap=overlap, revoke_old=revoke_old)
+        if as_json:
+            print_json({"role": role, "entry": entry.index, "origin": entry.log.origin})
+        else:
+            tell(f"{entry.log.origin} {entry.index}: {role}")

@@ -97,6 +97,7 @@ from renkei.border.door._registry import (
     kinds,
 )
 from renkei.border.door._requests import ReplayedError, asking
+from renkei.border.door._rotate import NoRecoveryKeyError, rotate
 from renkei.border.door._serve import logs, newest, serve, status
 from renkei.border.door._tiles import name_of, nodes, tile
 from renkei.border.door._types import TYPES
@@ -119,6 +120,7 @@ __all__ = [
     "JointKind",
     "NoEvidenceError",
     "NoLogError",
+    "NoRecoveryKeyError",
     "NotADraftError",
     "NotAllowedError",
     "NotPinnedError",
@@ -192,6 +194,7 @@ __all__ = [
     "ref_to",
     "release",
     "retry",
+    "rotate",
     "say",
     "say_all",
     "scrub",

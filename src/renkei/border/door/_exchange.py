@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from renkei.border import engine
-from renkei.border.door import _client, _keys, _log, _tiles, _witness
+from renkei.border.door import _client, _keys, _log, _rotate, _tiles, _witness
 from renkei.border.door._incidents import note as note_incident
 from renkei.border.door._keys import Partner
 from renkei.border.door._registry import types
@@ -153,6 +153,7 @@ def publish(*, now: datetime) -> Checkpoint:
             mldsa44=engine.MlDsa44Cosigner(log.origin, keys.log_mldsa44),
             timestamp=at,
         )
+        note = _overlapped(note, frontier.size, at=at)
         # A node's own witness signs too, so that one policy holds for every log.
         note = engine.with_cosignatures(note, _witness.cosign(note, "witness", at=at))
         witnessed = is_witnessed(note)
@@ -170,6 +171,23 @@ def publish(*, now: datetime) -> Checkpoint:
         _show(log, note)
         _forget(log)
         return saved
+
+
+def _overlapped(note: bytes, size: int, *, at: int) -> bytes:
+    """Sign with the keys before the last rotation too, while they hold: readers may know those."""
+    old = _rotate.previous_keys()
+    history = _keys.own_history()
+    if old is None or old.log.public not in history.keys_for("log", max(size - 1, 0)):
+        return note
+    origin = history.identity.origin
+    signer = engine.Ed25519NoteSigner(origin, old.log_ed25519)
+    line = engine.NoteSignature(
+        signer.key.name,
+        signer.key.key_id,
+        signer.sign_note(engine.parse_note(note).text.encode()),
+    ).line
+    second = engine.cosign(note, [engine.MlDsa44Cosigner(origin, old.log_mldsa44)], at)
+    return engine.with_cosignatures(note, [line, *second])
 
 
 def _refuse_unguarded(log: Log) -> None:

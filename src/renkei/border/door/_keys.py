@@ -94,7 +94,12 @@ def load() -> engine.NodeKeys:
             folder=folder(),
         )
     return engine.NodeKeys.from_files(
-        {file.name: file.read_bytes() for file in sorted(folder().glob("*.pem"))}
+        {
+            file.name: file.read_bytes()
+            for file in sorted(folder().glob("*.pem"))
+            # Keys that wait for a rotation, or are left of one, come and go.
+            if not file.name.endswith((".next.pem", ".old.pem"))
+        }
     )
 
 

@@ -76,7 +76,9 @@ def locked(log: Log) -> Iterator[Log]:
         yield Log.objects.select_for_update().get(pk=log.pk)
 
 
-def say(said: Said, *, now: datetime | None = None) -> Entry:
+def say(
+    said: Said, *, now: datetime | None = None, also: Sequence[engine.SigningKey] = ()
+) -> Entry:
     """Put one statement into the node's log, with its effect here, in the caller's transaction.
 
     When this returns inside a transaction, the statement is said if and only if that commits.
@@ -85,11 +87,22 @@ def say(said: Said, *, now: datetime | None = None) -> Entry:
         BadStatementError: the body is not what the type asks for.
         HaltedError: the node must not sign.
     """
-    return say_all([said], now=now)[0]
+    return say_all([said], now=now, also=also)[0]
 
 
-def say_all(batch: Sequence[Said], *, now: datetime | None = None) -> list[Entry]:
-    """Put statements into the node's log, all or none; see ``say``."""
+def say_all(
+    batch: Sequence[Said],
+    *,
+    now: datetime | None = None,
+    also: Sequence[engine.SigningKey] = (),
+) -> list[Entry]:
+    """Put statements into the node's log, all or none; see ``say``.
+
+    Args:
+        batch: what is said, in this order.
+        now: when.
+        also: keys that sign beside the log's own: a change of keys needs several.
+    """
     at = now or timezone.now()
     for said in batch:
         if said.type not in types():
@@ -109,7 +122,7 @@ def say_all(batch: Sequence[Said], *, now: datetime | None = None) -> list[Entry
                 parent=said.parent or None,
                 body=said.body,
                 refs=said.refs,
-                signers=_keys.signers(solemn=types()[said.type].is_solemn),
+                signers=_unique([*_keys.signers(solemn=types()[said.type].is_solemn), *also]),
             )
             leaf = engine.leaf_hash(data)
             leaves.append(leaf)
@@ -130,6 +143,10 @@ def say_all(batch: Sequence[Said], *, now: datetime | None = None) -> list[Entry
             types()[entry.type].handle(statement_of(entry, log))
         transaction.on_commit(_nudge.wake)
     return entries
+
+
+def _unique(signers: Sequence[engine.SigningKey]) -> list[engine.SigningKey]:
+    return list({signer.kid: signer for signer in signers}.values())
 
 
 def append(log: Log, entries: list[Entry], leaves: list[bytes]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from renkei.border.door import _exchange, _joint, _keys, _log, _nudge, _tiles
+from renkei.border.door import _exchange, _joint, _keys, _log, _nudge, _rotate, _tiles
 from renkei.border.models import Act, Checkpoint, Entry, Fate, Incident, Log, Peer
 from renkei.kit.errors import RenkeiError
 
@@ -71,6 +71,7 @@ def serve(stop: threading.Event) -> None:
     """
     if not Log.objects.filter(is_own=True).exists():
         return
+    _rotate.finish()
     talks = {
         partner.name: _Talk(partner, stop) for partner in _keys.partners() if partner.fingerprint
     }

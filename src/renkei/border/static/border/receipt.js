@@ -503,10 +503,10 @@ const readFile = (bytes) => {
   require(['renkei-receipt/1', 'renkei-two-seals/1'].includes(file.kind), 'the kind')
   require(hasExactly(file, ['kind', 'logs', 'disclosed']) && file.logs.length > 0, 'the fields')
   require(isList(file.logs, 32, (log) => hasExactly(log, ['identity', 'checkpoint', 'entries']) &&
-    isObject(log.identity) && isText(log.checkpoint) &&
+    isObject(log.identity) && isText(log.identity.origin) && isText(log.checkpoint) &&
     isList(log.entries, 64, (entry) => hasExactly(entry, ['index', 'path', 'statement']) &&
       isIndex(entry.index) && isPath(entry.path) && isText(entry.statement))), 'the logs')
-  require(new Set(file.logs.map((log) => String(log.identity.origin))).size === file.logs.length, 'a log stands twice')
+  require(new Set(file.logs.map((log) => log.identity.origin)).size === file.logs.length, 'a log stands twice')
   require(isList(file.disclosed, 64, (each) => hasExactly(each, ['commitment', 'salt', 'content']) &&
     Object.values(each).every(isText)), 'the disclosed texts')
   return file
