@@ -104,22 +104,22 @@ def test_without_a_list_it_is_one_question(gateway):
 
 @pytest.mark.parametrize("address", [EVALUATION, EVALUATIONS])
 @pytest.mark.parametrize(
-    ("content", "kind", "status", "code"),
+    ("content", "kind", "problem"),
     [
-        (b"{", "application/json", 400, "border.bad_question"),
-        (b"\xff", "application/json", 400, "border.bad_question"),
-        (b"[" * 60_000, "application/json", 400, "border.bad_question"),
-        (b"[]", "application/json", 400, "border.bad_question"),
-        (b"{}", "application/json", 400, "border.bad_question"),
-        (b"{}", "text/plain", 415, "renkei.unsupported"),
-        (b" " * 1_100_000, "application/json", 413, "renkei.too_large"),
+        (b"{", "application/json", (400, "border.bad_question")),
+        (b"\xff", "application/json", (400, "border.bad_question")),
+        (b"[" * 60_000, "application/json", (400, "border.bad_question")),
+        (b"[]", "application/json", (400, "border.bad_question")),
+        (b"{}", "application/json", (400, "border.bad_question")),
+        (b"{}", "text/plain", (415, "renkei.unsupported")),
+        (b" " * 1_100_000, "application/json", (413, "renkei.too_large")),
     ],
 )
-def test_what_cannot_be_read_is_a_problem(gateway, address, content, kind, status, code):
+def test_what_cannot_be_read_is_a_problem(gateway, address, content, kind, problem):
     answer = gateway.post(address, content, kind)
 
-    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
-    assert answer.json()["code"] == code
+    assert answer["Content-Type"] == "application/problem+json"
+    assert (answer.status_code, answer.json()["code"]) == problem
     assert not Decision.objects.exists()
 
 

@@ -562,7 +562,7 @@ def release(
                 gettext_noop("there is no decision {number} here"), number=number
             )
         refusal = _unreleasable(row, at)
-        if refusal:
+        if refusal or row.version is None:
             raise NotAllowedError(refusal, number=number)
         return OutgoingBytes.objects.create(
             at=at,
@@ -608,7 +608,7 @@ def _past(since: datetime | None, until: datetime | None, limit: int) -> Iterato
 
 
 def simulate_amendment(
-    draft: AgreementVersion | Mapping[str, Any],
+    draft: object,
     *,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -617,7 +617,7 @@ def simulate_amendment(
     """Replay past requests against a draft: who would have gained access, who lost it.
 
     Args:
-        draft: a version, or a document.
+        draft: an ``AgreementVersion``, or a document as parsed JSON.
         limit: at most so many, the newest.
 
     Raises:

@@ -149,8 +149,8 @@ def words(raw: Mapping[str, Any]) -> dict[str, Any]:
             parts = raw[name]["@list"] if isinstance(raw[name], Mapping) else raw[name]
             return {"said": str(head), "parts": [words(part) for part in parts]}
     operand, operator = str(raw.get("leftOperand")), str(raw.get("operator"))
-    form = TIMES.get(operator) if operand == "dateTime" else None
-    pattern = str(form or OPERATORS.get(operator, "{operand}: {value}"))
+    forms = {**OPERATORS, **TIMES} if operand == "dateTime" else OPERATORS
+    pattern = str(forms.get(operator, "{operand}: {value}"))
     return {
         "said": pattern.format(
             operand=OPERANDS.get(operand, operand), value=_value(operand, raw.get("rightOperand"))

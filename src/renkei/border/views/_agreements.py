@@ -47,7 +47,7 @@ officers = access(Role.OFFICER)
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 
 
-class Bounded(Paginator):
+class Bounded(Paginator):  # type: ignore[type-arg]  # generic for the checker alone
     """Pages of a list that may be long: nobody waits until millions are counted."""
 
     @cached_property
@@ -196,6 +196,7 @@ def agreement_draft(request: HttpRequest, slug: str = "") -> HttpResponseBase:
             made = door.draft_agreement(
                 form.cleaned_data["document"], author=cast(User, request.user)
             )
+        if not refused:
             messages.success(request, _("The draft is kept on this node. Nothing is in force yet."))
             return redirect(_address(made))
         status = refused[0].status
@@ -234,10 +235,11 @@ def agreement_propose(request: HttpRequest, slug: str) -> HttpResponseBase:
     """Propose the draft to the parties."""
     version, form = _draft(slug), ReasonForm(request.POST)
     if form.is_valid():
-        with refusals_on(form):
+        with refusals_on(form) as refused:
             door.propose_agreement(
                 version, by=cast(User, request.user), reason=form.cleaned_data["reason"]
             )
+        if not refused:
             messages.success(
                 request,
                 _("The draft was proposed. It is in force once every party's officer approved it."),
@@ -335,6 +337,7 @@ def obligation_fulfil(request: HttpRequest, number: int) -> HttpResponseBase:
                 door.fulfil_obligation(
                     number, author=cast(User, request.user), evidence=form.cleaned_data["evidence"]
                 )
+            if not refused:
                 messages.success(request, _("Noted: the obligation is fulfilled."))
                 return redirect("border:obligations")
             status = refused[0].status
