@@ -68,6 +68,7 @@ from renkei.materials.engine._alarms import (
     sweep,
 )
 from renkei.materials.engine._answers import (
+    COUNTRY_CODES,
     BadFigureError,
     Bounds,
     Input,
@@ -233,6 +234,7 @@ __all__ = [
     "BREADTH",
     "CLEAN_VEHICLE_ENDED",
     "COPPER_FACTOR",
+    "COUNTRY_CODES",
     "ECONOMIC_IMPORTANCE_THRESHOLD",
     "KINDS",
     "LEAST_CONTRIBUTORS",
