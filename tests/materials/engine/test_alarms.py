@@ -1,6 +1,7 @@
 """Early warning: the sweep against a plain loop, real graphite, and honest back-tests."""
 
 import csv
+import math
 import statistics
 
 import numpy as np
@@ -20,8 +21,8 @@ def by_loop(values, window=24, least=18, floor=0.05):
     z = np.full(values.shape, np.nan)
     for row, series in enumerate(values):
         for at in range(window, len(series)):
-            known = [value for value in series[at - window : at] if value == value]
-            if len(known) < least or series[at] != series[at]:
+            known = [value for value in series[at - window : at] if not math.isnan(value)]
+            if len(known) < least or math.isnan(series[at]):
                 continue
             middle = statistics.median(known)
             wide = 1.4826 * statistics.median(abs(value - middle) for value in known) + floor

@@ -2,7 +2,7 @@
 
 import math
 
-import networkx
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -30,7 +30,7 @@ def closed(net, *firms):
 
 def by_networkx(net, capacity, tolerance=1e-2):
     """The same index over a graph, firm by firm; written from the formulas alone."""
-    graph = networkx.DiGraph()
+    graph = nx.DiGraph()
     graph.add_nodes_from(range(net.firms))
     buyers = np.repeat(np.arange(net.firms), np.diff(net.in_ptr))
     for s, b, w in zip(net.supplier.tolist(), buyers.tolist(), net.weight.tolist(), strict=True):
@@ -41,7 +41,9 @@ def by_networkx(net, capacity, tolerance=1e-2):
     }
     sector, output = net.sector.tolist(), net.output.tolist()
     down, up = capacity.tolist(), capacity.tolist()
-    for step in range(1, 101):
+    step, worst = 0, math.inf
+    while worst >= tolerance:
+        step += 1
         made = [0.0] * net.sectors
         for i in graph:
             made[sector[i]] += output[i] * down[i]
@@ -67,8 +69,6 @@ def by_networkx(net, capacity, tolerance=1e-2):
             new_up.append(min(up[i], capacity[i], asked))
         worst = max(map(abs, np.subtract(down + up, new_down + new_up)))
         down, up = new_down, new_up
-        if worst < tolerance:
-            break
     left = np.minimum(down, up)
     return float((net.output * (1 - left)).sum() / net.output.sum()), step
 

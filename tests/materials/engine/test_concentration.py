@@ -57,7 +57,7 @@ def test_bounds_hold_every_way_to_split_the_others(named, other):
     if sum(named.values()) + other <= 0:
         return
     low_high = engine.concentration(named, other=other).index
-    names = [name for name in ("ZAF", "BRA", "RUS", "KAZ")]
+    names = ["ZAF", "BRA", "RUS", "KAZ"]
     split = engine.concentration(named | dict.fromkeys(names, other / 4)).index
 
     assert low_high.low - 1e-12 <= split.low <= low_high.high + 1e-12

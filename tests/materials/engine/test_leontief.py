@@ -68,7 +68,7 @@ def test_an_economy_that_eats_its_output_is_refused(a):
 
 
 def test_bad_coefficients_are_named():
-    with pytest.raises(engine.BadFigureError, match="row 1, column 0: -0.1"):
+    with pytest.raises(engine.BadFigureError, match=r"row 1, column 0: -0\.1"):
         engine.InputOutput(np.array([[0.1, 0.1], [-0.1, 0.1]]))
     with pytest.raises(engine.BadFigureError, match="row 0, column 1: nan"):
         engine.InputOutput(np.array([[0.1, np.nan], [0.1, 0.1]]))

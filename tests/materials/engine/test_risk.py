@@ -171,13 +171,12 @@ def test_geopolrisk_test_case():
         f"select commodity, replace(iso3, 'S19', 'TWN'), quantity from '{DATA / 'wmd_mine_production_2018_2024.parquet'}'"
         " where year = '2022' and quantity > 0 and iso3 <> 'WLD'"
     ).fetchall()
-    stable = {
-        iso3: estimate
-        for iso3, estimate in duckdb.sql(
+    stable = dict(
+        duckdb.sql(
             f"select iso3, wgi_political_stability_est from '{DATA / 'wgi_pv_1996_2024.csv'}'"
             " where year = 2022"
         ).fetchall()
-    }
+    )
     names = sorted({e for e, *_ in trade} | {c for _m, c, _q in made} | {"USA"})
     place = {name: at for at, name in enumerate(names)}
     materials = list(codes)

@@ -84,7 +84,6 @@ from renkei.materials.engine._bill import (
     UnknownProductError,
 )
 from renkei.materials.engine._border import (
-    MOST_ROUNDS,
     TIGHT,
     BadBorderError,
     BorderMessage,
@@ -116,7 +115,6 @@ from renkei.materials.engine._confidentiality import (
     LEAST_SET,
     MOST_BITS,
     MOST_QUERIES_A_DAY,
-    MOST_ROUNDS,
     MOST_SET,
     PERCENT,
     BadCellError,
@@ -244,7 +242,6 @@ __all__ = [
     "MOST_BITS",
     "MOST_ITERATIONS",
     "MOST_QUERIES_A_DAY",
-    "MOST_ROUNDS",
     "MOST_SET",
     "OUTSIDE_SHARE",
     "PARTNERS_THRESHOLD",

@@ -1,5 +1,5 @@
 # Numba infers the types; kernels take arrays one by one.
-# ruff: noqa: ANN001, ANN202, PLR0917, PLR0124, C901, PLR0912
+# ruff: noqa: ANN001, ANN202, C901, PLR0124, PLR0912, PLR0915, PLR0917
 """The inner loops, compiled. Imported only when a network is run: Numba takes a second to load.
 
 Every kernel releases the interpreter lock and works on a range of firms, so that plain threads
