@@ -28,6 +28,9 @@ SAYS_MINERALS = (  # a name that says what the body does; most of the release's 
     r"(?i)\b(RARE EARTHS?|LITHIUM|COBALT|NICKEL|GRAPHITE|TUNGSTEN|MAGNETS?|MINERALS|MINING|METALS|"
     r"SMELTING|REFINING|SEMICONDUCTORS?|GALLIUM|TITANIUM|COPPER|BATTERY|BATTERIES)\b"
 )
+SAYS_HOUSES = r"(?i)\b(REIT|REALTY|PROPERT|TERRACES|APARTMENTS|HOLDCO|TRUST|FUND|REAL ESTATE)"
+# Two bodies that are no countries, and Guyana, under which the file mixes two countries' rows.
+NOT_ONE_COUNTRY = frozenset({"R20", "PUS", "GUY"})
 WIDTH, HEIGHT, TOP = 960.0, 440.0, 84.0  # plate carrée without the Antarctic
 NAMES = {  # where releases and officials write another name than the ISO list
     "BOL": ("Bolivia", "ボリビア"),
@@ -141,11 +144,7 @@ def simplified(points: list[list[float]]) -> list[list[float]]:
 def area(ring: Sequence[Sequence[float]]) -> float:
     """Return the area of a ring in square degrees."""
     return abs(
-        sum(
-            a[0] * b[1] - b[0] * a[1]
-            for a, b in zip(ring, [*ring[1:], ring[0]], strict=True)
-        )
-        / 2
+        sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(ring, [*ring[1:], ring[0]], strict=True)) / 2
     )
 
 
@@ -158,7 +157,15 @@ def drawn(ring: list[list[float]]) -> str:
     return "M" + "L".join(said) + "Z"
 
 
-def world(packages: Path) -> dict[str, tuple[float, float]]:
+FORMER = [  # places that trade releases name and ISO 3166-1 does not, or no longer
+    ["ANT", "AN", "530", "Netherlands Antilles", "オランダ領アンティル", -69.0, 12.2, ""],
+    ["S19", "", "490", "Other Asia, not specified", "その他のアジア（特定なし）", 121.0, 23.7, ""],
+    ["OTH", "", "", "Other countries", "その他の国", "", "", "Other countries"],
+    ["WLD", "", "000", "World", "世界", "", "", "World total"],
+]
+
+
+def world(packages: Path, aliases: Mapping[str, set[str]]) -> dict[str, tuple[float, float]]:
     """Write countries and their outlines; return the middle of each."""
     topology = json.loads((packages / "world-atlas" / "countries-110m.json").read_text("utf-8"))
     folder = packages / "i18n-iso-countries"
@@ -176,9 +183,7 @@ def world(packages: Path) -> dict[str, tuple[float, float]]:
         if iso3 == "ATA":
             continue
         if iso3:
-            middles.setdefault(
-                iso3, ((min(lons) + max(lons)) / 2, (min(lats) + max(lats)) / 2)
-            )
+            middles.setdefault(iso3, ((min(lons) + max(lons)) / 2, (min(lats) + max(lats)) / 2))
         kept = [ring for ring in found if area(ring) > 0.6 or ring is largest]
         # A closed ring has no two ends: cut it where it is widest, and simplify both halves.
         shapes = []
@@ -210,8 +215,10 @@ def world(packages: Path) -> dict[str, tuple[float, float]]:
         ja = ja if isinstance(ja, str) else ja[0]
         lon, lat = middles.get(iso3, ("", ""))
         place = [round(lon, 1), round(lat, 1)] if lon != "" else ["", ""]
-        rows.append([iso3, iso2, number, en, ja, *place])
-    write("countries.csv", ["iso3", "iso2", "number", "name_en", "name_ja", "lon", "lat"], rows)
+        also = "|".join(sorted(aliases.get(iso3, set()) - {en}))
+        rows.append([iso3, iso2, number, en, ja, *place, also])
+    header = ["iso3", "iso2", "number", "name_en", "name_ja", "lon", "lat", "also"]
+    write("countries.csv", header, [*rows, *FORMER])
     return middles
 
 
@@ -261,14 +268,15 @@ def releases(raw: Path) -> None:
                 f"{float(row['std_err']):.4f}",
             ]
             for row in wgi
-            if row["wgi_political_stability_est"]
+            if row["wgi_political_stability_est"] and row["iso3"] not in NOT_ONE_COUNTRY
         ],
     )
     leis = duckdb.sql(
-        f"""SELECT lei, legal_name, country_iso2, category
+        f"""SELECT DISTINCT lei, legal_name, country_iso2, category
         FROM '{raw / "gleif_lei_minerals_subset.parquet"}'
         WHERE country_iso2 IN ('US', 'JP') AND checksum_ok
           AND regexp_matches(legal_name, '{SAYS_MINERALS}')
+          AND NOT regexp_matches(legal_name, '{SAYS_HOUSES}')
         ORDER BY lei"""
     ).fetchall()
     write(
@@ -303,5 +311,9 @@ def releases(raw: Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         raise SystemExit(__doc__)
-    world(Path(sys.argv[2]))
+    printed: dict[str, set[str]] = {}
+    for line in read(Path(sys.argv[1]) / "usgs_mcs2026_long.csv"):
+        if line["iso3"]:
+            printed.setdefault(line["iso3"], set()).add(line["country"])
+    world(Path(sys.argv[2]), printed)
     releases(Path(sys.argv[1]))

@@ -13,7 +13,6 @@ belong to companies or are secret by policy: no public page or answer reads them
 
 import re
 from datetime import date
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -477,9 +476,7 @@ class Link(models.Model):
                 name="materials_link_share",
                 condition=Q(low_share__gte=0, high_share__lte=1, high_share__gte=F("low_share")),
             ),
-            models.CheckConstraint(
-                name="materials_link_of_two", condition=~Q(supplier=F("buyer"))
-            ),
+            models.CheckConstraint(name="materials_link_of_two", condition=~Q(supplier=F("buyer"))),
         ]
 
     def __str__(self) -> str:
@@ -508,6 +505,12 @@ class Component(models.Model):
     is_essential = models.BooleanField(
         default=True, help_text=_("without it the product cannot be made")
     )
+    substitutable = models.FloatField(
+        default=0.0, help_text=_("share that something else can replace")
+    )
+    weight = models.FloatField(
+        default=0.0, help_text=_("output lost without it, where it is not essential")
+    )
     source = models.CharField(max_length=300)
     note = models.CharField(max_length=300, blank=True)
 
@@ -522,6 +525,10 @@ class Component(models.Model):
             models.CheckConstraint(
                 name="materials_component_quantity",
                 condition=Q(quantity=None) | Q(quantity__gt=0),
+            ),
+            models.CheckConstraint(
+                name="materials_component_shares",
+                condition=Q(substitutable__range=(0, 1), weight__range=(0, 1)),
             ),
             models.CheckConstraint(
                 name="materials_component_not_itself",
@@ -691,14 +698,15 @@ class Scenario(models.Model):
     """A what-if: something stops, from a day, for a time. Its answer is kept with its inputs."""
 
     class Kind(models.TextChoices):
-        """What happens."""
+        """What happens, by the engine's names."""
 
-        BAN = "ban", _("Export ban")
-        QUOTA = "quota", _("Export quota")
-        OUTAGE = "outage", _("Mine or refinery out")
-        STRAIT = "strait", _("Strait closed")
-        CYBER = "cyber", _("Cyber-attack on a firm")
-        PRICE = "price", _("Price shock")
+        EXPORT_BAN = "export_ban", _("Export ban")
+        EXPORT_QUOTA = "export_quota", _("Export quota")
+        MINE_OUT = "mine_out", _("Mines out")
+        REFINERY_OUT = "refinery_out", _("Refineries out")
+        STRAIT_CLOSED = "strait_closed", _("Strait closed")
+        CYBER_ATTACK = "cyber_attack", _("Cyber-attack on firms")
+        PRICE_SHOCK = "price_shock", _("Price shock")
 
     class Answer(models.TextChoices):
         """How far the answer is."""
@@ -710,13 +718,20 @@ class Scenario(models.Model):
 
     slug = models.CharField(max_length=60, unique=True, validators=[SLUG])
     title = models.CharField(_("title"), max_length=160)
-    kind = models.CharField(_("kind"), max_length=8, choices=Kind)
-    materials = models.ManyToManyField(Material, related_name="scenarios")
-    origins = models.CharField(max_length=200, help_text=_("ISO 3166-1 codes, by spaces"))
-    targets = models.CharField(max_length=200, blank=True)
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind)
+    materials = models.ManyToManyField(Material, related_name="scenarios", blank=True)
+    countries = models.CharField(
+        _("where it happens"), max_length=200, blank=True, help_text=_("ISO 3166-1 codes")
+    )
+    importers = models.CharField(
+        _("whom it hits"), max_length=200, blank=True, help_text=_("ISO 3166-1 codes; empty: all")
+    )
+    codes = models.CharField(_("codes"), max_length=200, blank=True)
+    straits = models.CharField(_("straits"), max_length=200, blank=True)
+    firms = models.CharField(_("firms"), max_length=300, blank=True)
     starts_on = models.DateField(_("first day"))
     days = models.PositiveSmallIntegerField(_("days"), default=365)
-    lost_share = models.FloatField(_("share that is lost"), default=1.0)
+    severity = models.FloatField(_("share that is lost"), default=1.0)
     parameters = models.JSONField(default=dict)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -741,8 +756,8 @@ class Scenario(models.Model):
                 violation_error_message=_("A scenario lasts 1 to 3650 days."),
             ),
             models.CheckConstraint(
-                name="materials_scenario_share",
-                condition=Q(lost_share__gt=0, lost_share__lte=1),
+                name="materials_scenario_severity",
+                condition=Q(severity__gt=0) & (Q(severity__lte=1) | Q(kind="price_shock")),
                 violation_error_message=_(
                     "A share above 0 and at most 1 is lost; 0 would have no effect."
                 ),
@@ -757,23 +772,11 @@ class Scenario(models.Model):
     def __str__(self) -> str:
         return self.title
 
-    @cached_property
-    def origin_codes(self) -> list[str]:
-        """Return the countries from which nothing, or less, comes."""
-        return self.origins.split()
-
-    @cached_property
-    def target_codes(self) -> list[str]:
-        """Return the countries that are hit; empty: everybody else."""
-        return self.targets.split()
-
 
 class Recommendation(models.Model):
     """One alternative of a response plan: what, how much, by whom, at which cost and delay."""
 
-    scenario = models.ForeignKey(
-        Scenario, on_delete=models.CASCADE, related_name="recommendations"
-    )
+    scenario = models.ForeignKey(Scenario, on_delete=models.CASCADE, related_name="recommendations")
     rank = models.PositiveSmallIntegerField()
     kind = models.CharField(
         max_length=10,
@@ -814,9 +817,7 @@ class Alarm(models.Model):
     code = models.CharField(max_length=6)
     exporter = models.CharField(max_length=3)
     month = models.DateField()
-    direction = models.CharField(
-        max_length=4, choices=[("down", _("down")), ("up", _("up"))]
-    )
+    direction = models.CharField(max_length=4, choices=[("down", _("down")), ("up", _("up"))])
     evidence = models.JSONField(default=dict)
     raised_at = models.DateTimeField(auto_now_add=True)
 
