@@ -602,7 +602,7 @@ class Rule(Named):
     clause = models.CharField(max_length=200)
     effective_from = models.DateField()
     effective_to = models.DateField(null=True, blank=True)
-    content = models.JSONField(default=dict)
+    content = models.JSONField(default=dict, blank=True)
     source = models.CharField(max_length=300)
 
     class Meta:
@@ -732,11 +732,12 @@ class Scenario(models.Model):
     starts_on = models.DateField(_("first day"))
     days = models.PositiveSmallIntegerField(_("days"), default=365)
     severity = models.FloatField(_("share that is lost"), default=1.0)
-    parameters = models.JSONField(default=dict)
+    parameters = models.JSONField(default=dict, blank=True)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
         null=True,
+        blank=True,
         related_name="+",
         db_index=False,
     )
@@ -812,24 +813,42 @@ class Recommendation(models.Model):
 
 
 class Alarm(models.Model):
-    """A month in which a series left its habits, with the evidence."""
+    """A month in which a series left its habits, or a measure that takes effect, with evidence."""
 
-    code = models.CharField(max_length=6)
-    exporter = models.CharField(max_length=3)
+    class Kind(models.TextChoices):
+        """What left its habits."""
+
+        LEVEL = "level", _("Level")
+        YEAR_ON_YEAR = "year_on_year", _("Change on the year before")
+        UNIT_VALUE = "unit_value", _("Unit value")
+        BREADTH = "breadth", _("Many partners at once")
+        CALENDAR = "calendar", _("Announced measure")
+
+    kind = models.CharField(max_length=12, choices=Kind)
+    series = models.CharField(max_length=80)
+    code = models.CharField(max_length=6, blank=True)
+    exporter = models.CharField(max_length=3, blank=True)
     month = models.DateField()
-    direction = models.CharField(max_length=4, choices=[("down", _("down")), ("up", _("up"))])
-    evidence = models.JSONField(default=dict)
+    direction = models.SmallIntegerField(
+        choices=[(-1, _("below usual")), (0, _("calendar")), (1, _("above usual"))]
+    )
+    z = models.FloatField(null=True, blank=True)
+    usual = models.FloatField(null=True, blank=True)
+    found = models.FloatField(null=True, blank=True)
+    known_in = models.DateField()
+    evidence = models.JSONField(default=dict, blank=True)
     raised_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        indexes: ClassVar = [models.Index(fields=["-month"], name="materials_alarm_newest")]
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["code", "exporter", "month"], name="materials_alarm_once"
+                fields=["kind", "series", "month", "direction"], name="materials_alarm_once"
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.code} {self.exporter} {self.month:%Y-%m}"
+        return f"{self.series} {self.month:%Y-%m}: {self.kind}"
 
 
 class Case(models.Model):

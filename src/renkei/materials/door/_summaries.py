@@ -166,26 +166,24 @@ def _exposures(
         shares = _shares(sources)
         leader = max(shares, key=lambda place: (shares[place], place))
         tonnes = [one[1] for one in sources.values()]
-        for form in forms[code]:
-            made.append(
-                Exposure(
-                    importer=importer,
-                    material_id=form.material_id,
-                    stage=form.stage,
-                    code=code,
-                    is_mixed=form.is_mixed,
-                    year=day.year,
-                    kusd=kusd,
-                    tonnes=sum(one or 0 for one in tonnes) if any(tonnes) else None,
-                    leader=leader,
-                    leader_share=shares[leader],
-                    concentration=sum(share * share for share in shares.values()),
-                    geopolitical=scores.get((code, form.material_id, importer)),
-                    score=sum(
-                        share * share * risks.get(place, 0.5) for place, share in shares.items()
-                    ),
-                )
+        made += [
+            Exposure(
+                importer=importer,
+                material_id=form.material_id,
+                stage=form.stage,
+                code=code,
+                is_mixed=form.is_mixed,
+                year=day.year,
+                kusd=kusd,
+                tonnes=sum(one or 0 for one in tonnes) if any(tonnes) else None,
+                leader=leader,
+                leader_share=shares[leader],
+                concentration=sum(share * share for share in shares.values()),
+                geopolitical=scores.get((code, form.material_id, importer)),
+                score=sum(share * share * risks.get(place, 0.5) for place, share in shares.items()),
             )
+            for form in forms[code]
+        ]
     return made
 
 
