@@ -12,5 +12,7 @@ class MaterialsConfig(RoomConfig):
     label = "materials"
     verbose_name = _("Critical materials")
     urls = "renkei.materials.urls"
+    router = "renkei.materials.endpoints.router"
+    commands = "renkei.materials.commands:materials"
     founding = "renkei.materials.door.ensure_shipped"
     menu = (MenuItem(url="materials:list", label=_("Materials")),)

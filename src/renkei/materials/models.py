@@ -116,6 +116,7 @@ class State(models.Model):
 
     version = models.PositiveIntegerField(default=0)
     changed_at = models.DateTimeField(auto_now=True)
+    watched = models.JSONField(default=dict, blank=True, help_text=_("what the last sweep counted"))
 
     class Meta:
         constraints: ClassVar = [

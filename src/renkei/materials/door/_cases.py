@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -181,3 +182,14 @@ def close_case(case: Case, *, reason: str) -> Case:
         held.save()
         changed()
     return held
+
+
+def back_test() -> dict[str, Any]:
+    """Return what the last sweep counted: series, events found, false alarms a series and year."""
+    counted: dict[str, Any] = _read.state().watched
+    return counted
+
+
+def alarms() -> QuerySet[Alarm]:
+    """Return the alarms, the newest month first."""
+    return Alarm.objects.order_by("-month", "series", "kind")

@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
-from renkei.materials import engine
+from renkei.materials import engine, tasks
 from renkei.materials.models import (
     OTHERS,
     Component,
@@ -162,6 +162,8 @@ def import_file(
     from renkei.materials.door._summaries import rebuild
 
     rebuild()
+    if publisher in {"comtrade", "customs"}:  # monthly series may have grown
+        tasks.sweep_series.enqueue()
     return loaded
 
 
@@ -563,6 +565,7 @@ def ensure_shipped() -> int:
         from renkei.materials.door._summaries import rebuild
 
         rebuild()
+        tasks.sweep_series.enqueue()
     return Material.objects.count()
 
 

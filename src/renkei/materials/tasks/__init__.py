@@ -21,7 +21,16 @@ from renkei.materials.tasks._watch import Watched, watch
 STEPS = 100
 TITLE = gettext_noop("Answering a scenario of critical materials")
 
-__all__ = ["FIRMS", "NoFlowsError", "Watched", "answer", "answer_scenario", "firm_name", "watch"]
+__all__ = [
+    "FIRMS",
+    "NoFlowsError",
+    "Watched",
+    "answer",
+    "answer_scenario",
+    "firm_name",
+    "sweep_series",
+    "watch",
+]
 
 
 @task(takes_context=True)
@@ -54,3 +63,9 @@ def _end(
         scenario.why = "" if why is None else str(why)[:500]
         scenario.finished_at = timezone.now()
         scenario.save(update_fields=["state", "result", "why", "finished_at"])
+
+
+@task()
+def sweep_series() -> int:
+    """Look at every monthly series; return how many alarms are new."""
+    return watch().new

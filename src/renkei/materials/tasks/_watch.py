@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from django.db import transaction
@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from renkei.materials import engine
-from renkei.materials.models import Alarm, Event, Flow, Form, Measure
+from renkei.materials.models import Alarm, Event, Flow, Form, Measure, State
 
 LEAST_MONTHS: Final = 36
 LOOK_BACK: Final = 24  # months before the newest figure in which alarms are kept
@@ -112,7 +112,24 @@ def watch(*, until: date | None = None) -> Watched:
                 },
             )
             new += made
-    return Watched(len(names), width, len(raised), new, _backtest(found, names), str(last))
+        done = Watched(len(names), width, len(raised), new, _backtest(found, names), str(last))
+        State.objects.filter(pk=1).update(watched=_counts(done))
+    return done
+
+
+def _counts(done: Watched) -> dict[str, Any]:
+    """Return a sweep's counts as JSON; without a usable event there is no back-test."""
+    counts: dict[str, Any] = {"series": done.series, "until": done.until}
+    if done.backtest is not None:
+        back = done.backtest
+        counts |= {
+            "hits": back.hits,
+            "events": back.events,
+            "false_alarms": back.false_alarms,
+            "series_years": back.series_years,
+            "rate": _number(back.false_alarms_per_series_year),
+        }
+    return counts
 
 
 def _said(name: tuple[str, str, str]) -> str:

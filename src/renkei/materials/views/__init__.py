@@ -8,5 +8,32 @@ from renkei.materials.views._registry import (
     product,
     releases,
 )
+from renkei.materials.views._work import (
+    alarms,
+    cascade,
+    case,
+    case_add,
+    cases,
+    scenario,
+    scenario_add,
+    scenario_stop,
+    scenarios,
+)
 
-__all__ = ["exposure", "inputs", "listing", "material", "product", "releases"]
+__all__ = [
+    "alarms",
+    "cascade",
+    "case",
+    "case_add",
+    "cases",
+    "exposure",
+    "inputs",
+    "listing",
+    "material",
+    "product",
+    "releases",
+    "scenario",
+    "scenario_add",
+    "scenario_stop",
+    "scenarios",
+]

@@ -46,8 +46,13 @@ def tabs(request: HttpRequest) -> list[dict[str, object]]:
     pages = [
         ("materials:list", _("Materials")),
         ("materials:exposure", _("Exposure")),
+        ("materials:scenarios", _("What if")),
+        ("materials:cascade", _("Firm cascade")),
+        ("materials:alarms", _("Alarms")),
         ("materials:releases", _("Releases")),
     ]
+    if "analyst" in roles_of(request):
+        pages.append(("materials:cases", _("Cases")))
     made = []
     for name, label in pages:
         url = reverse(name)
