@@ -74,6 +74,7 @@ from renkei.materials.engine._alarms import (
     sweep,
 )
 from renkei.materials.engine._answers import (
+    COUNTRY_CODES,
     BadFigureError,
     Bounds,
     Input,
@@ -89,7 +90,6 @@ from renkei.materials.engine._bill import (
     UnknownProductError,
 )
 from renkei.materials.engine._border import (
-    MOST_ROUNDS,
     TIGHT,
     BadBorderError,
     BorderMessage,
@@ -121,7 +121,6 @@ from renkei.materials.engine._confidentiality import (
     LEAST_SET,
     MOST_BITS,
     MOST_QUERIES_A_DAY,
-    MOST_ROUNDS,
     MOST_SET,
     PERCENT,
     BadCellError,
@@ -277,6 +276,7 @@ __all__ = [
     "CLEAN_VEHICLE_ENDED",
     "COMTRADE_COLUMNS",
     "COPPER_FACTOR",
+    "COUNTRY_CODES",
     "CUSTOMS_COLUMNS",
     "ECONOMIC_IMPORTANCE_THRESHOLD",
     "KINDS",
@@ -287,7 +287,6 @@ __all__ = [
     "MOST_BITS",
     "MOST_ITERATIONS",
     "MOST_QUERIES_A_DAY",
-    "MOST_ROUNDS",
     "MOST_SET",
     "OUTSIDE_SHARE",
     "PARTNERS_THRESHOLD",

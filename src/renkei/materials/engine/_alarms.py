@@ -301,7 +301,9 @@ def alarms(
             beyond = np.abs(scores.z[:, begin:end]) > threshold
         for row, shift in np.argwhere(beyond):
             column = begin + int(shift)
-            answer.append(_alarm(found, kind, scores, names[row], int(row), column, lag))
+            answer.append(
+                _alarm(found, kind, scores, name=names[row], row=int(row), column=column, lag=lag)
+            )
     for group, (up, down, known) in breadth(found, groups).items() if groups else ():
         for direction, shares in ((1, up), (-1, down)):
             for column in range(begin, end):
@@ -432,7 +434,7 @@ def leave_one_out(
 
 
 def _alarm(
-    found: Sweep, kind: AlarmKind, scores: Scores, name: str, row: int, column: int, lag: int
+    found: Sweep, kind: AlarmKind, scores: Scores, *, name: str, row: int, column: int, lag: int
 ) -> Alarm:
     z = float(scores.z[row, column])
     centre, spread = float(scores.centre[row, column]), float(scores.spread[row, column])

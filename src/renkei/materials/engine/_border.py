@@ -17,7 +17,7 @@ from renkei.materials.engine._cascade import CascadeEngine
 from renkei.materials.engine._network import Network, network
 
 TIGHT = 1e-9  # change below which both sides call it rest
-MOST_ROUNDS = 1000
+_MOST_EXCHANGES = 1000
 
 
 class BadBorderError(RenkeiError):
@@ -157,11 +157,11 @@ class BorderSide:
 def run_jointly(one: BorderSide, other: BorderSide) -> int:
     """Let two sides in one process exchange messages until both rest; return the rounds."""
     message: BorderMessage | None = None
-    for round_number in range(1, MOST_ROUNDS + 1):
+    for round_number in range(1, _MOST_EXCHANGES + 1):
         message = other.step(one.step(message))
         if one.is_at_rest and other.is_at_rest:
             return round_number
-    raise BadBorderError(gettext_noop("no rest after {rounds} rounds"), rounds=MOST_ROUNDS)
+    raise BadBorderError(gettext_noop("no rest after {rounds} rounds"), rounds=_MOST_EXCHANGES)
 
 
 def pooled(one: Side, other: Side) -> Network:

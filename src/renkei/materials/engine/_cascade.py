@@ -10,6 +10,8 @@ Source: Diem, Borsos, Reisch, Kertész, Thurner, Scientific Reports 12 (2022) 77
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +80,7 @@ class CascadeEngine:
         self.network = net
         self.threads = max(1, threads)
         self._ready = _prepare(net)
-        self._cuts = _even_cuts(net, self.threads)
+        self._cuts = even_cuts(net, self.threads)
 
     def run(
         self,
@@ -98,9 +100,7 @@ class CascadeEngine:
         Raises:
             BadFigureError: a capacity outside 0 … 1, with its row.
         """
-        from renkei.materials.engine import _kernels
-
-        net, ready = self.network, self._ready
+        net = self.network
         left = _checked_capacity(net, capacity)
         down = left.copy() if start is None else np.minimum(start[0], left)
         up = left.copy() if start is None else np.minimum(start[1], left)
@@ -110,35 +110,15 @@ class CascadeEngine:
         with ThreadPoolExecutor(self.threads) as pool:
             while iterations < most_iterations and worst >= tolerance:
                 available = np.bincount(net.sector, net.output * down, net.sectors)[net.sector]
-                share = np.divide(
-                    net.output, available, where=available > 0, out=np.ones(net.firms)
+                # min(1, output / available): a firm that is not missed is replaced in that share.
+                most = np.maximum(available, net.output)
+                share = np.divide(net.output, most, where=most > 0, out=np.ones(net.firms))
+                scarce = share * (1.0 - down)
+
+                step = partial(self._step, left, scarce, (down, up), (new_down, new_up))
+                worst = max(
+                    pool.map(step, self._cuts) if self.threads > 1 else map(step, self._cuts)
                 )
-                scarce = np.minimum(share, 1.0) * (1.0 - down)
-
-                def part(cut: tuple[int, int]) -> float:
-                    return float(
-                        _kernels.sweep(
-                            *cut,
-                            down,
-                            up,
-                            left,
-                            scarce,
-                            net.in_ptr,
-                            net.supplier,
-                            ready.in_weight,
-                            net.group_end,
-                            net.group_essential,
-                            net.group_ptr,
-                            net.out_ptr,
-                            net.buyer,
-                            ready.out_weight,
-                            ready.own_demand,
-                            new_down,
-                            new_up,
-                        )
-                    )
-
-                worst = max(pool.map(part, self._cuts)) if self.threads > 1 else part(self._cuts[0])
                 down, new_down, up, new_up = new_down, down, new_up, up
                 iterations += 1
         lost = float((net.output * (1 - np.minimum(down, up))).sum())
@@ -149,6 +129,38 @@ class CascadeEngine:
             iterations=iterations,
             has_settled=worst < tolerance,
             is_synthetic=net.is_synthetic,
+        )
+
+    def _step(
+        self,
+        capacity: NDArray[np.float64],
+        scarce: NDArray[np.float64],
+        old: tuple[NDArray[np.float64], NDArray[np.float64]],
+        new: tuple[NDArray[np.float64], NDArray[np.float64]],
+        cut: tuple[int, int],
+    ) -> float:
+        """Move a range of firms one step on; return the largest change."""
+        from renkei.materials.engine import _kernels
+
+        net, ready = self.network, self._ready
+        return float(
+            _kernels.sweep(
+                *cut,
+                *old,
+                capacity,
+                scarce,
+                net.in_ptr,
+                net.supplier,
+                ready.in_weight,
+                net.group_end,
+                net.group_essential,
+                net.group_ptr,
+                net.out_ptr,
+                net.buyer,
+                ready.out_weight,
+                ready.own_demand,
+                *new,
+            )
         )
 
     def close_each(
@@ -193,7 +205,6 @@ class CascadeEngine:
                 net.buyer,
                 ready.push_weight,
                 net.out_group,
-                net.group_buyer,
                 net.group_essential,
                 net.in_ptr,
                 net.supplier,
@@ -261,12 +272,12 @@ def _prepare(net: Network) -> _Ready:
     )
 
 
-def _even_cuts(net: Network, parts: int) -> list[tuple[int, int]]:
+def even_cuts(net: Network, parts: int) -> list[tuple[int, int]]:
     """Return ranges of firms with about as many links each."""
     work = net.in_ptr[1:] + net.out_ptr[1:] + 4 * np.arange(1, net.firms + 1)
     ends = np.searchsorted(work, np.linspace(0, work[-1], parts + 1)[1:-1]).tolist()
     edges = [0, *ends, net.firms]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _checked_capacity(net: Network, capacity: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from renkei.materials.engine._program import Program, SolverError
 
 LEAST_CONTRIBUTORS: Final = 3
 PERCENT: Final = 10.0  # nobody may learn a contribution to within this share of it
-MOST_ROUNDS: Final = 200
+_MOST_ROUNDS: Final = 200
 MOST_SET: Final = 20_000
 LEAST_SET: Final = 20  # a set of one would ask about one supplier
 MOST_QUERIES_A_DAY: Final = 4
@@ -183,7 +183,16 @@ def release(
         place[key]: max(_TIGHT, percent / 100 * _largest(cells[place[key]])) for key in primary
         if place[key] not in open_to_reader
     }  # fmt: skip
-    chosen, reach = _suppress(matrix, value, hidden, may_hide, cost, wanted, cells, seconds)
+    chosen, reach = _suppress(
+        matrix,
+        value,
+        hidden=hidden,
+        may_hide=may_hide,
+        cost=cost,
+        wanted=wanted,
+        cells=cells,
+        seconds=seconds,
+    )
     return Release(
         published={cell.key: cell.value for at, cell in enumerate(cells) if not chosen[at]},
         primary=primary,
@@ -391,6 +400,7 @@ def _checked(
 def _suppress(
     matrix: NDArray[np.float64],
     value: NDArray[np.float64],
+    *,
     hidden: NDArray[np.bool_],
     may_hide: NDArray[np.bool_],
     cost: NDArray[np.float64],
@@ -401,13 +411,15 @@ def _suppress(
     """Return what is held back, and what the reader can work out about each primary cell."""
     cuts: list[tuple[NDArray[np.float64], float]] = []
     chosen = hidden.copy()
-    for _round in range(MOST_ROUNDS):
+    for _round in range(_MOST_ROUNDS):
         reach: dict[int, tuple[float, float]] = {}
         broken = False
         for at, distance in wanted.items():
             ends = []
             for sign in (1.0, -1.0):
-                best, strength = _attack(matrix, value, chosen, may_hide, at, sign)
+                best, strength = _attack(
+                    matrix, value, chosen, may_hide=may_hide, target=at, sign=sign
+                )
                 ends.append(value[at] + sign * best)
                 # Below zero is no place to hide: a cell of 3 cannot be 4 less.
                 need = distance if sign > 0 else min(distance, value[at])
@@ -450,6 +462,7 @@ def _attack(
     matrix: NDArray[np.float64],
     value: NDArray[np.float64],
     chosen: NDArray[np.bool_],
+    *,
     may_hide: NDArray[np.bool_],
     target: int,
     sign: float,

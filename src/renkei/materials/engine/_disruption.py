@@ -30,6 +30,16 @@ DisruptionKind = Literal[
     "price_shock",
 ]
 KINDS: Final[tuple[str, ...]] = get_args(DisruptionKind)
+_SETS: Final = (
+    "countries",
+    "importers",
+    "materials",
+    "stages",
+    "codes",
+    "sites",
+    "firms",
+    "straits",
+)
 _STAGE_OF_OUTAGE: Final = {"mine_out": "mine", "refinery_out": "refine"}
 
 # Basins of the sea, and what stands between them: (basin, basin, nautical miles between usual
@@ -200,16 +210,7 @@ class Disruption:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be; sets may be given as any collection of strings."""
-        for field in (
-            "countries",
-            "importers",
-            "materials",
-            "stages",
-            "codes",
-            "sites",
-            "firms",
-            "straits",
-        ):
+        for field in _SETS:
             given: Collection[str] = getattr(self, field)
             if isinstance(given, str):
                 raise BadDisruptionError(
@@ -263,23 +264,26 @@ class Disruption:
                 gettext_noop("days is {days}: expected 1 or more"), days=self.days
             )
         check_countries(sorted(self.countries | self.importers))
-        if self.kind == "strait_closed":
-            if not self.straits:
-                raise BadDisruptionError(gettext_noop("straits: name the strait that is closed"))
-            if unknown := self.straits - STRAITS:
-                raise BadDisruptionError(
-                    gettext_noop("{strait!r} is no strait we know: expected one of {straits}"),
-                    strait=min(unknown),
-                    straits=", ".join(sorted(STRAITS)),
-                )
-        elif self.kind == "cyber_attack":
-            if not self.firms:
-                raise BadDisruptionError(gettext_noop("firms: name the firms that are attacked"))
-        elif self.kind == "price_shock":
-            if not self.materials:
-                raise BadDisruptionError(gettext_noop("materials: name whose price rises"))
-        elif not self.countries and not self.sites:
-            raise BadDisruptionError(gettext_noop("countries: name where it happens"))
+        if unknown := self.straits - STRAITS:
+            raise BadDisruptionError(
+                gettext_noop("{strait!r} is no strait we know: expected one of {straits}"),
+                strait=min(unknown),
+                straits=", ".join(sorted(STRAITS)),
+            )
+        asked = {
+            "strait_closed": (
+                self.straits,
+                gettext_noop("straits: name the strait that is closed"),
+            ),
+            "cyber_attack": (self.firms, gettext_noop("firms: name the firms that are attacked")),
+            "price_shock": (self.materials, gettext_noop("materials: name whose price rises")),
+        }
+        named, sentence = asked.get(
+            self.kind,
+            (self.countries or self.sites, gettext_noop("countries: name where it happens")),
+        )
+        if not named:
+            raise BadDisruptionError(sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,18 +479,9 @@ def refuse_zero_effect(hit: float, disruptions: Sequence[Disruption]) -> None:
 def described(one: Disruption) -> str:
     """Return a disruption in one line of its own words, for messages and logs."""
     parts = [one.kind]
-    for label in (
-        "countries",
-        "importers",
-        "materials",
-        "stages",
-        "codes",
-        "sites",
-        "firms",
-        "straits",
-    ):
-        if found := getattr(one, label):
-            parts.append(f"{label}={','.join(sorted(found))}")
+    parts += [
+        f"{label}={','.join(sorted(found))}" for label in _SETS if (found := getattr(one, label))
+    ]
     end = "" if one.end is None else one.end.isoformat()
     return f"{' '.join(parts)} severity={one.severity:g} {one.start.isoformat()}/{end}"
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ from renkei.materials.engine._program import Program, SolverError
 from renkei.materials.engine._risk import origins
 
 _SEGMENTS = (1.0, 2.0, 4.0, 8.0)  # cost of the first … last quarter short: the pain is shared
+_ROUNDING = 1e-9  # of a share: what solving leaves of nothing
 _SOLVER_RANGE = 1e4  # largest figure that the solver sees
 _LEAST_EXPORTER = 0.002  # share of world supply below which nobody becomes a new supplier
 DAYS_A_YEAR = 365.0
@@ -187,24 +189,7 @@ def flow_table(
         UnknownCountryError, BadTableError: at the first bad row.
     """
     flows, made = list(trade), list(production)
-    for table, rows in (("trade", flows), ("production", made)):
-        for row, (stage, *places, tonnes) in enumerate(rows):
-            if stage not in stages:
-                raise BadTableError(
-                    gettext_noop("{table}, row {row}: the stage {stage} is none of {stages}"),
-                    table=table,
-                    row=row,
-                    stage=stage,
-                    stages=", ".join(stages),
-                )
-            if not (np.isfinite(tonnes) and tonnes >= 0):
-                raise BadTableError(
-                    gettext_noop("{table}, row {row}: {tonnes} tonnes: expected 0 or more"),
-                    table=table,
-                    row=row,
-                    tonnes=tonnes,
-                )
-            check_countries(places)
+    _check_rows(stages, (("trade", flows), ("production", made)))
     countries = tuple(
         sorted({name for _s, e, i, _t in flows for name in (e, i)} | {c for _s, c, _t in made})
     )
@@ -234,6 +219,30 @@ def flow_table(
     if (coupling < 0).any() or not np.isfinite(coupling).all():
         raise BadFigureError(gettext_noop("tonnes needed for one tonne: expected 0 or more"))
     return FlowTable(material, countries, tuple(stages), output, moved, coupling, tuple(flags))
+
+
+def _check_rows(
+    stages: Sequence[str], tables: Iterable[tuple[str, Sequence[tuple[Any, ...]]]]
+) -> None:
+    """Refuse the first row with an unknown stage, a bad quantity or an unknown country."""
+    for table, rows in tables:
+        for row, (stage, *places, tonnes) in enumerate(rows):
+            if stage not in stages:
+                raise BadTableError(
+                    gettext_noop("{table}, row {row}: the stage {stage} is none of {stages}"),
+                    table=table,
+                    row=row,
+                    stage=stage,
+                    stages=", ".join(stages),
+                )
+            if not (np.isfinite(tonnes) and tonnes >= 0):
+                raise BadTableError(
+                    gettext_noop("{table}, row {row}: {tonnes} tonnes: expected 0 or more"),
+                    table=table,
+                    row=row,
+                    tonnes=tonnes,
+                )
+            check_countries(places)
 
 
 def who_is_short(
@@ -281,7 +290,7 @@ def who_is_short(
     for number, (first, last) in enumerate(periods):
         if is_cancelled is not None and is_cancelled():
             raise CancelledError(gettext_noop("the run was cancelled"))
-        state = _state(table, disruptions, first, last, site_shares, code)
+        state = _state(table, disruptions, (first, last), site_shares, code)
         share = (last - first).days / DAYS_A_YEAR
         hit += state.hit * share
         shrunk = [
@@ -324,7 +333,17 @@ def who_is_short(
             where=bought > 0,
             out=np.zeros(bought.shape),
         )
-        rows += _rows(table, (first, last), stopped, still, free, worst, best, stocks or {}, used)
+        rows += _rows(
+            table,
+            (first, last),
+            stopped=stopped,
+            still=still,
+            free=free,
+            worst=worst,
+            best=best,
+            stocks=stocks or {},
+            used=used,
+        )
         if progress is not None:
             progress((number + 1) / len(periods))
     refuse_zero_effect(hit, disruptions)
@@ -358,11 +377,11 @@ class _Freedom:
 def _state(
     table: FlowTable,
     disruptions: Sequence[Disruption],
-    first: date,
-    last: date,
+    period: tuple[date, date],
     site_shares: Mapping[str, tuple[str, float]] | None,
     codes: Mapping[str, str],
 ) -> _State:
+    first, last = period
     k, n = table.production.shape
     trade, production = np.ones((k, n, n)), np.ones((k, n))
     barred, targets = np.zeros((k, n), bool), np.zeros((k, n), bool)
@@ -409,7 +428,7 @@ def _no_diversion(table: FlowTable, state: _State) -> NDArray[np.float64]:
         right = np.ones(n)
         right[live] = made[live] / supply[live]
         left[at] = np.clip(np.linalg.solve(matrix + 1e-12 * np.eye(n), right), 0.0, 1.0)
-        left[at][~live] = 1.0
+        left[at][~live | (left[at] > 1 - _ROUNDING)] = 1.0
     return left
 
 
@@ -445,7 +464,7 @@ def _diverted(table: FlowTable, state: _State, freedom: _Freedom) -> NDArray[np.
         for kind, rows in enumerate(balance):
             mask = origin if kind == 1 else ~origin
             program.add(rows[mask], made[at][mask])
-        _arcs(program, table, state, freedom, at, balance, scale)
+        _arcs(program, table, state, freedom, at=at, balance=balance, scale=scale)
         # The last quarter is open, so that rounding never leaves a need unmet.
         missing = [
             program.add_columns(
@@ -479,6 +498,7 @@ def _arcs(
     table: FlowTable,
     state: _State,
     freedom: _Freedom,
+    *,
     at: int,
     balance: list[NDArray[np.int64]],
     scale: float,
@@ -538,6 +558,7 @@ def _arcs(
 def _rows(
     table: FlowTable,
     period: tuple[date, date],
+    *,
     stopped: NDArray[np.float64],
     still: NDArray[np.float64],
     free: NDArray[np.float64],

@@ -9,13 +9,14 @@ and Inoue and Todo (Nature Sustainability 2 (2019) 841).
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.materials.engine._answers import BadFigureError, Bounds
-from renkei.materials.engine._cascade import CancelledError
+from renkei.materials.engine._cascade import CancelledError, even_cuts
 from renkei.materials.engine._network import Network
 
 # Shorter times to mend stocks make orders swing long after the event: an artefact.
@@ -117,55 +118,52 @@ def run_inventories(
     first_hit, first_out = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
     loss, sector_loss = np.zeros(days), np.zeros((days, net.sectors))
     usual = np.bincount(net.sector, base, net.sectors)
-    cuts = _even_cuts(net, max(1, threads))
+    cuts = even_cuts(net, max(1, threads))
     orders = [np.zeros(n) for _ in cuts]
+
+    def make(day: int, capacity: NDArray[np.float64], cut: tuple[int, int]) -> None:
+        _kernels.produce(
+            *cut,
+            day,
+            capacity,
+            base,
+            demand,
+            stock,
+            net.group_ptr,
+            net.group_essential,
+            cover,
+            made,
+            filled,
+            first_hit,
+            first_out,
+        )
+
+    def deliver(number: int) -> None:
+        orders[number][:] = 0.0
+        _kernels.restock(
+            *cuts[number],
+            made,
+            base,
+            filled,
+            stock,
+            target,
+            asked,
+            net.group_ptr,
+            net.group_end,
+            net.in_ptr,
+            net.supplier,
+            net.weight,
+            use,
+            per_use,
+            1.0 / adjust_days,
+            orders[number],
+        )
+
     with ThreadPoolExecutor(max(1, threads)) as pool:
         for day in range(days):
             if is_cancelled is not None and is_cancelled():
                 raise CancelledError(gettext_noop("the run was cancelled"))
-            capacity = _capacity(n, shocks, day)
-
-            def make(
-                cut: tuple[int, int], day: int = day, left: NDArray[np.float64] = capacity
-            ) -> None:
-                _kernels.produce(
-                    *cut,
-                    day,
-                    left,
-                    base,
-                    demand,
-                    stock,
-                    net.group_ptr,
-                    net.group_essential,
-                    cover,
-                    made,
-                    filled,
-                    first_hit,
-                    first_out,
-                )
-
-            def deliver(number: int) -> None:
-                orders[number][:] = 0.0
-                _kernels.restock(
-                    *cuts[number],
-                    made,
-                    base,
-                    filled,
-                    stock,
-                    target,
-                    asked,
-                    net.group_ptr,
-                    net.group_end,
-                    net.in_ptr,
-                    net.supplier,
-                    net.weight,
-                    use,
-                    per_use,
-                    1.0 / adjust_days,
-                    orders[number],
-                )
-
-            list(pool.map(make, cuts))
+            list(pool.map(partial(make, day, _capacity(n, shocks, day)), cuts))
             by_sector = usual - np.bincount(net.sector, made, net.sectors)
             loss[day] = by_sector.sum() / usual.sum() if usual.sum() > 0 else 0.0
             sector_loss[day] = np.divide(
@@ -227,13 +225,6 @@ def _capacity(n: int, shocks: Sequence[Shock], day: int) -> NDArray[np.float64]:
         if shock.first_day <= day < shock.first_day + shock.days:
             left[shock.firms] *= shock.remaining
     return left
-
-
-def _even_cuts(net: Network, parts: int) -> list[tuple[int, int]]:
-    work = net.in_ptr[1:] + 2 * np.arange(1, net.firms + 1)
-    ends = np.searchsorted(work, np.linspace(0, work[-1], parts + 1)[1:-1]).tolist()
-    edges = [0, *ends, net.firms]
-    return list(zip(edges[:-1], edges[1:], strict=True))
 
 
 def _check(

@@ -1,5 +1,5 @@
 # Numba infers the types; kernels take arrays one by one.
-# ruff: noqa: ANN001, ANN202, PLR0917, PLR0124, C901, PLR0912
+# ruff: noqa: ANN001, ANN202, C901, PLR0124, PLR0912, PLR0915, PLR0917
 """The inner loops, compiled. Imported only when a network is run: Numba takes a second to load.
 
 Every kernel releases the interpreter lock and works on a range of firms, so that plain threads
@@ -58,7 +58,7 @@ def sweep(
 
 @njit(**_FAST)
 def close_one(
-    firm, out_ptr, buyer, push_weight, push_group, group_buyer, group_kind, in_ptr, supplier,
+    firm, out_ptr, buyer, push_weight, push_group, group_kind, in_ptr, supplier,
     pull_weight, output, sector, sector_output, tolerance, most_iterations, cutoff,
     down, up, fresh, group_lost, linear_lost, up_lost, sent_down, sent_up,
     touched_firms, hit_down, hit_up, in_down, in_up, in_touched, available,
@@ -188,7 +188,7 @@ def close_one(
 
 @njit(cache=True, nogil=True)
 def close_each(
-    firms, out_ptr, buyer, push_weight, push_group, group_buyer, group_kind, in_ptr, supplier,
+    firms, out_ptr, buyer, push_weight, push_group, group_kind, in_ptr, supplier,
     pull_weight, output, sector, sector_output, tolerance, most_iterations, cutoff, lost,
     iterations,
 ):  # fmt: skip
@@ -197,7 +197,7 @@ def close_each(
     down = np.ones(n)
     up = np.ones(n)
     fresh = np.ones(n)
-    group_lost = np.zeros(group_buyer.shape[0])
+    group_lost = np.zeros(group_kind.shape[0])
     linear_lost = np.zeros(n)
     up_lost = np.zeros(n)
     sent_down = np.zeros(n)
@@ -211,7 +211,7 @@ def close_each(
     available = np.empty(sector_output.shape[0])
     for k in range(firms.shape[0]):
         lost[k], iterations[k] = close_one(
-            firms[k], out_ptr, buyer, push_weight, push_group, group_buyer, group_kind, in_ptr,
+            firms[k], out_ptr, buyer, push_weight, push_group, group_kind, in_ptr,
             supplier, pull_weight, output, sector, sector_output, tolerance, most_iterations,
             cutoff, down, up, fresh, group_lost, linear_lost, up_lost, sent_down, sent_up,
             touched_firms, hit_down, hit_up, in_down, in_up, in_touched, available,

@@ -103,7 +103,7 @@ def network(
     kind = np.asarray(sector, np.int32)
     n = len(kind)
     sold = np.zeros(n) if outside is None else np.asarray(outside, np.float64)
-    _check(s, b, w, kind, np.asarray(essential, bool), sold, names)
+    _check(s, b, w, kind=kind, essential=np.asarray(essential, bool), sold=sold, names=names)
 
     order = np.lexsort((s, kind[s], b))
     by_buyer, seller, value = b[order], s[order], w[order]
@@ -215,6 +215,7 @@ def _check(
     s: NDArray[np.int64],
     b: NDArray[np.int64],
     w: NDArray[np.float64],
+    *,
     kind: NDArray[np.int32],
     essential: NDArray[np.bool_],
     sold: NDArray[np.float64],

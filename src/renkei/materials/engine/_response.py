@@ -6,10 +6,10 @@ The answer ranks what can be done, prices one more tonne of everything that bind
 must act.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,14 @@ from renkei.materials.engine._cascade import CancelledError
 from renkei.materials.engine._program import Program, Solved, SolverError
 
 ActionKind = Literal["buy", "qualify", "release_stock", "recycle", "substitute"]
+_PLACES = ("arc_material", "arc_supplier", "arc_consumer")
+_MOST: Mapping[str, float] = {
+    **dict.fromkeys(_PLACES, 0.0),  # by the sizes of their axes
+    **dict.fromkeys(("arc_lead", "arc_ready", "arc_limit", "capacity", "budget"), np.inf),
+    **dict.fromkeys(("arc_cost", "arc_fixed", "demand", "shortage_cost", "on_the_way"), 1e15),
+    **dict.fromkeys(("recycle_cost", "substitute_cost"), 1e15),
+    **dict.fromkeys(("recycle_share", "substitute_share", "floor", "fair_gap"), 1.0),
+}
 _SMALL = 1e-7  # tonnes below which nothing is done
 
 
@@ -372,8 +380,7 @@ def _build(
     elastic: bool = False,
 ) -> _Part:
     program = Program()
-    m, d, t = len(group), len(problem.consumers), problem.months
-    s = len(problem.suppliers)
+    m, s, d, t = len(group), len(problem.suppliers), len(problem.consumers), problem.months
     place = np.full(len(problem.materials), -1)
     place[group] = np.arange(m)
     arcs = np.flatnonzero(place[problem.arc_material] >= 0)
@@ -392,8 +399,6 @@ def _build(
     need = np.maximum(0.0, demand - coming)
     balance = program.add_rows(m * d * t, low=need.ravel(), high=need.ravel()).reshape(m, d, t)
     capacity = problem.capacity[group]
-    used = np.zeros((m, s), bool)
-    used[of, seller] = True
     cap = program.add_rows(m * s * t, high=capacity.ravel()).reshape(m, s, t)
 
     month = np.arange(t)[None, :]
@@ -433,42 +438,56 @@ def _build(
     part = _Part(
         program, group, arcs, ship, recycled, replaced, missing, excess, balance, cap, [], [], []
     )
+    _draw(problem, part, place)
+    if problem.fair_gap is not None:
+        _fair(program, problem, demand, missing)
+    if fixed.any() and decided is None and not elastic:
+        # What a supplier can make, what is asked for, what the arc can carry: no more can flow.
+        most = np.minimum(limit, capacity[of, seller])
+        most = np.minimum(most, demand[of, buyer].sum(axis=1)[:, None])
+        _decide(problem, part, np.flatnonzero(fixed), most)
+    if problem.budget is not None:
+        _within_budget(problem, part, wide)
+    return part
+
+
+def _draw(problem: ResponseProblem, part: _Part, place: NDArray[np.int64]) -> None:
+    """Add what owners of stocks offer."""
     for number, offer in enumerate(problem.stocks):
         if place[offer.materials[0]] < 0:
             continue
         own = place[np.array(offer.materials)]
         whom = np.array(offer.consumers, int)
-        upper = np.zeros((len(own), len(whom), t))
+        upper = np.zeros((len(own), len(whom), problem.months))
         upper[:, :, offer.first_month :] = np.inf
-        drawn = program.add_columns(upper.size, cost=offer.cost, upper=upper.ravel()).reshape(
+        drawn = part.program.add_columns(upper.size, cost=offer.cost, upper=upper.ravel()).reshape(
             upper.shape
         )
-        program.add(balance[np.ix_(own, whom)], drawn)
-        total = program.add_rows(1, high=offer.tonnes)
-        program.add(total, drawn)
+        part.program.add(part.balance[np.ix_(own, whom)], drawn)
+        total = part.program.add_rows(1, high=offer.tonnes)
+        part.program.add(total, drawn)
         if np.isfinite(offer.per_month):
-            program.add(program.add_rows(t, high=offer.per_month)[None, None, :], drawn)
+            part.program.add(
+                part.program.add_rows(problem.months, high=offer.per_month)[None, None, :], drawn
+            )
         part.offers.append(number)
         part.drawn.append(drawn)
         part.drawn_rows.append(int(total[0]))
 
-    if problem.fair_gap is not None:
-        _fair(program, problem, demand, missing)
-    if problem.budget is not None:
-        _within_budget(program, problem, part, wide)
-    if fixed.any() and decided is None and not elastic:
-        chosen = np.flatnonzero(fixed)
-        decide = program.add_columns(
-            len(chosen), cost=problem.arc_fixed[arcs[chosen]], upper=1.0, integer=True
-        )
-        # Big-M by month: what the supplier can make, what is asked for, what the arc can carry.
-        most = np.minimum(limit[chosen], capacity[of[chosen], seller[chosen]])
-        most = np.minimum(most, demand[of[chosen], buyer[chosen]].sum(axis=1)[:, None])
-        link = program.add_rows(most.size, high=0.0).reshape(most.shape)
-        program.add(link, ship[chosen])
-        program.add(link, np.repeat(decide, t).reshape(most.shape), -most)
-        part.chosen, part.fixed_arcs = decide, arcs[chosen]
-    return part
+
+def _decide(
+    problem: ResponseProblem,
+    part: _Part,
+    chosen: NDArray[np.int64],
+    most: NDArray[np.float64],
+) -> None:
+    """Make qualifying a yes-or-no decision: nothing flows on an arc that is not qualified."""
+    program, arcs = part.program, part.arcs[chosen]
+    decide = program.add_columns(len(chosen), cost=problem.arc_fixed[arcs], upper=1.0, integer=True)
+    link = program.add_rows(most[chosen].size, high=0.0).reshape(len(chosen), -1)
+    program.add(link, part.ship[chosen])
+    program.add(link, np.broadcast_to(decide[:, None], link.shape), -most[chosen])
+    part.chosen, part.fixed_arcs = decide, arcs
 
 
 def _fair(
@@ -494,15 +513,16 @@ def _fair(
 
 
 def _within_budget(
-    program: Program,
     problem: ResponseProblem,
     part: _Part,
     wide: Callable[[NDArray[np.float64] | float], NDArray[np.float64]],
 ) -> None:
+    program = part.program
     row = program.add_rows(1, high=problem.budget or 0.0)
     program.add(row, part.ship, problem.arc_cost[part.arcs][:, None])
     program.add(row, part.recycled, wide(problem.recycle_cost))
     program.add(row, part.replaced, wide(problem.substitute_cost))
+    program.add(row, part.chosen, problem.arc_fixed[part.fixed_arcs])
     for number, drawn in zip(part.offers, part.drawn, strict=True):
         program.add(row, drawn, problem.stocks[number].cost)
 
@@ -652,17 +672,9 @@ def _measures(
     reduced: NDArray[np.float64],
 ) -> list[Action]:
     """Return releases of stock, recycling and substitution."""
+    place = {int(material): at for at, material in enumerate(part.materials)}
     found = []
-
-    def add(
-        kind: ActionKind,
-        material: int,
-        consumer: int,
-        who: str,
-        columns: NDArray[np.int64],
-        unit: float,
-        first: int,
-    ) -> None:
+    for kind, (material, consumer), who, columns, unit, first in _offered(problem, part, place):
         by_month = x[columns]
         tonnes = float(by_month.sum())
         chosen = tonnes > _SMALL
@@ -673,60 +685,49 @@ def _measures(
             worth = -float(reduced[columns[first:]].min())
         found.append(
             Action(
-                0,
-                kind,
-                problem.materials[material],
-                problem.consumers[consumer],
-                "",
-                who,
-                tonnes,
-                unit,
-                unit * tonnes,
-                int(np.argmax(by_month > _SMALL)) if chosen else first,
-                worth,
-                chosen,
-                tuple(by_month.tolist()) if chosen else (),
+                rank=0,
+                kind=kind,
+                material=problem.materials[material],
+                consumer=problem.consumers[consumer],
+                supplier="",
+                who=who,
+                tonnes=tonnes,
+                unit_cost=unit,
+                cost=unit * tonnes,
+                delay_months=int(np.argmax(by_month > _SMALL)) if chosen else first,
+                worth=worth,
+                chosen=chosen,
+                by_month=tuple(by_month.tolist()) if chosen else (),
             )
         )
+    return found
 
-    def each(given: NDArray[np.float64] | float, material: int, consumer: int) -> float:
-        return float(
-            np.broadcast_to(np.asarray(given, float), problem.demand.shape[:2])[material, consumer]
-        )
 
-    place = {int(material): at for at, material in enumerate(part.materials)}
+def _offered(
+    problem: ResponseProblem, part: _Part, place: dict[int, int]
+) -> Iterator[tuple[ActionKind, tuple[int, int], str, NDArray[np.int64], float, int]]:
+    """Yield each measure: kind, material and consumer, who acts, columns, cost, first month."""
     for number, drawn in zip(part.offers, part.drawn, strict=True):
         offer = problem.stocks[number]
-        for a, material in enumerate(offer.materials):
-            for b, consumer in enumerate(offer.consumers):
-                if offer.first_month < problem.months:
-                    add(
-                        "release_stock",
-                        material,
-                        consumer,
-                        offer.owner,
-                        drawn[a, b],
-                        offer.cost,
-                        offer.first_month,
-                    )
-    for at, material in enumerate(part.materials.tolist()):
-        for consumer, name in enumerate(problem.consumers):
-            who = problem.party[consumer] if problem.party else name
-            for kind, columns, share, unit in (
-                ("recycle", part.recycled, problem.recycle_share, problem.recycle_cost),
-                ("substitute", part.replaced, problem.substitute_share, problem.substitute_cost),
-            ):
-                if each(share, material, consumer) > 0 and problem.demand[material, consumer].any():
-                    add(
-                        kind,
-                        material,
-                        consumer,
-                        who,
-                        columns[at, consumer],  # type: ignore[arg-type]
-                        each(unit, material, consumer),
-                        0,
-                    )
-    return found
+        if offer.first_month >= problem.months:
+            continue
+        for a, b in np.ndindex(drawn.shape[:2]):
+            where = offer.materials[a], offer.consumers[b]
+            yield "release_stock", where, offer.owner, drawn[a, b], offer.cost, offer.first_month
+    shape = problem.demand.shape[:2]
+    kinds: tuple[tuple[ActionKind, NDArray[np.int64], Any, Any], ...] = (
+        ("recycle", part.recycled, problem.recycle_share, problem.recycle_cost),
+        ("substitute", part.replaced, problem.substitute_share, problem.substitute_cost),
+    )
+    asked = problem.demand.any(axis=2)
+    for kind, columns, share, unit in kinds:
+        shares, units = (np.broadcast_to(np.asarray(one, float), shape) for one in (share, unit))
+        for material, consumer in np.argwhere((shares > 0) & asked).tolist():
+            if material in place:
+                who = problem.party[consumer] if problem.party else problem.consumers[consumer]
+                where = material, consumer
+                row = columns[place[material], consumer]
+                yield kind, where, who, row, float(units[material, consumer]), 0
 
 
 def _values(
@@ -777,64 +778,27 @@ def _party_shortage(
 
 def _check(problem: ResponseProblem) -> None:
     m, s, d = len(problem.materials), len(problem.suppliers), len(problem.consumers)
-    if problem.demand.ndim != 3 or problem.demand.shape[:2] != (m, d) or problem.months < 1:
-        raise BadProblemError(
-            gettext_noop("{field} has the shape {shape}: expected {wanted}"),
-            field="demand",
-            shape=problem.demand.shape,
-            wanted=(m, d, "months"),
-        )
-    shapes = (
-        ("capacity", problem.capacity, (m, s, problem.months)),
-        ("shortage_cost", problem.shortage_cost, (m, d)),
-    )
-    for name, given, wanted in shapes:
-        if given.shape != wanted:
-            raise BadProblemError(
-                gettext_noop("{field} has the shape {shape}: expected {wanted}"),
-                field=name,
-                shape=given.shape,
-                wanted=wanted,
-            )
-    count = len(problem.arc_cost)
-    for name in (
-        "arc_material",
-        "arc_supplier",
-        "arc_consumer",
-        "arc_lead",
-        "arc_ready",
-        "arc_fixed",
-        "arc_limit",
-    ):
-        if getattr(problem, name).shape != (count,):
-            raise BadProblemError(
-                gettext_noop("{field} has the shape {shape}: expected {wanted}"),
-                field=name,
-                shape=getattr(problem, name).shape,
-                wanted=(count,),
-            )
-    bounded = (
-        ("arc_material", problem.arc_material, 0, m - 1),
-        ("arc_supplier", problem.arc_supplier, 0, s - 1),
-        ("arc_consumer", problem.arc_consumer, 0, d - 1),
-        ("arc_lead", problem.arc_lead, 0, np.inf),
-        ("arc_ready", problem.arc_ready, 0, np.inf),
-        ("arc_cost", problem.arc_cost, 0, 1e15),
-        ("arc_fixed", problem.arc_fixed, 0, 1e15),
-        ("arc_limit", problem.arc_limit, 0, np.inf),
-        ("capacity", problem.capacity, 0, np.inf),
-        ("demand", problem.demand, 0, 1e15),
-        ("shortage_cost", problem.shortage_cost, 0, 1e15),
-        ("recycle_share", problem.recycle_share, 0, 1),
-        ("recycle_cost", problem.recycle_cost, 0, 1e15),
-        ("substitute_share", problem.substitute_share, 0, 1),
-        ("substitute_cost", problem.substitute_cost, 0, 1e15),
-        ("floor", problem.floor, 0, 1),
-        ("on_the_way", problem.on_the_way, 0, 1e15),
-    )
-    for name, figures, least, most in bounded:
-        array = np.asarray(figures, float)
-        wrong = ~((array >= least) & (array <= most))
+    months = problem.demand.shape[2] if problem.demand.ndim == 3 else 0
+    arcs = (len(problem.arc_cost),)
+    wanted: dict[str, tuple[int, ...]] = {
+        "demand": (m, d, max(1, months)),
+        "capacity": (m, s, months),
+        "shortage_cost": (m, d),
+        **dict.fromkeys(_PLACES, arcs),
+        **dict.fromkeys(("arc_lead", "arc_ready", "arc_fixed", "arc_limit"), arcs),
+    }
+    for name, shape in wanted.items():
+        _refuse_shape(name, getattr(problem, name).shape, shape)
+    if problem.party:
+        _refuse_shape("party", (len(problem.party),), (d,))
+    sizes = dict(zip(_PLACES, (m, s, d), strict=True))
+    for name, most in _MOST.items():
+        given = getattr(problem, name)
+        if given is None:
+            continue
+        array = np.asarray(given, float)
+        limit = sizes[name] - 1 if name in sizes else most
+        wrong = ~((array >= 0) & (array <= limit))
         if wrong.any():
             where = tuple(int(at) for at in np.argwhere(wrong)[0])
             raise BadProblemError(
@@ -842,32 +806,12 @@ def _check(problem: ResponseProblem) -> None:
                 field=name,
                 row=where[0] if len(where) == 1 else where,
                 value=float(array[where]),
-                least=least,
-                most=most,
+                least=0,
+                most=limit,
             )
-    if problem.party and len(problem.party) != d:
-        raise BadProblemError(
-            gettext_noop("{field} has the shape {shape}: expected {wanted}"),
-            field="party",
-            shape=(len(problem.party),),
-            wanted=(d,),
-        )
-    if problem.fair_gap is not None and not 0 <= problem.fair_gap <= 1:
-        raise BadProblemError(
-            gettext_noop("{field}, row {row}: {value}: expected {least} to {most}"),
-            field="fair_gap",
-            row=0,
-            value=problem.fair_gap,
-            least=0,
-            most=1,
-        )
     for row, offer in enumerate(problem.stocks):
-        fits = (
-            offer.materials
-            and offer.consumers
-            and all(0 <= one < m for one in offer.materials)
-            and all(0 <= one < d for one in offer.consumers)
-        )
+        places = (*((one, m) for one in offer.materials), *((one, d) for one in offer.consumers))
+        fits = offer.materials and offer.consumers and all(0 <= one < size for one, size in places)
         if not fits or not (offer.tonnes >= 0 and offer.cost >= 0 and offer.first_month >= 0):
             raise BadProblemError(
                 gettext_noop(
@@ -876,3 +820,13 @@ def _check(problem: ResponseProblem) -> None:
                 row=row,
                 owner=offer.owner,
             )
+
+
+def _refuse_shape(name: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    if found != wanted:
+        raise BadProblemError(
+            gettext_noop("{field} has the shape {shape}: expected {wanted}"),
+            field=name,
+            shape=found,
+            wanted=wanted,
+        )

@@ -325,8 +325,22 @@ def time_to_survive(
     used = figure(demand, what="demand", least=1e-300)
     relied = figure(reliance, what="reliance", most=1)
     return (
-        _survival("time_to_survive_shipper", at_hand, used, relied, stopped, by_shipper),
-        _survival("time_to_survive_origin", at_hand, used, relied, stopped, by_origin),
+        _survival(
+            "time_to_survive_shipper",
+            at_hand,
+            used,
+            reliance=relied,
+            stopped=stopped,
+            shares=by_shipper,
+        ),
+        _survival(
+            "time_to_survive_origin",
+            at_hand,
+            used,
+            reliance=relied,
+            stopped=stopped,
+            shares=by_origin,
+        ),
     )
 
 
@@ -374,6 +388,7 @@ def _survival(
     name: str,
     stock: Bounds,
     demand: Bounds,
+    *,
     reliance: Bounds,
     stopped: tuple[str, ...],
     shares: Mapping[str, float],
