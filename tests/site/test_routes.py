@@ -70,6 +70,17 @@ PAGES = {
     # Jobs
     "jobs": OFFICER | OPERATOR,
     "job_cancel": OPERATOR,
+    # The border: logs, witness and mirror are open; what partners ask is signed by them
+    "border_did": EVERYBODY,
+    "border_node": EVERYBODY,
+    "border_checkpoint": EVERYBODY,
+    "border_tile": EVERYBODY,
+    "border_hint": EVERYBODY,
+    "border_private": EVERYBODY,
+    "border_add_checkpoint": EVERYBODY,
+    "border_witnessed": EVERYBODY,
+    "border_mirrored": EVERYBODY,
+    "border_mirror": EVERYBODY,
     # The record
     "record:commitments": EVERYBODY,
     "record:commitments_csv": EVERYBODY,
@@ -221,6 +232,8 @@ def address(name):
         "key": "abc",
         "uidb36": "1",
         "provider_id": "institution",
+        "log": "0" * 64,
+        "wanted": "tile/0/000.p/1",
     }
     if short == "milestone_assess":
         kinds["slug"] = Milestone.objects.first().slug
