@@ -2,9 +2,9 @@
 
 from importlib.metadata import entry_points
 
-BUILT_IN: tuple[str, ...] = ("renkei.record", "renkei.materials")
 BUILT_IN: tuple[str, ...] = (
     "renkei.record",
+    "renkei.materials",
     "renkei.border",
 )
 
