@@ -250,3 +250,28 @@ def test_what_a_file_says_is_never_markup(page):
     page.locator("#report pre").get_by_text(evil).wait_for()
     assert page.locator("#report img").count() == 0
     assert page.title() == "Check"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("language", "look", "genuine"),
+    [
+        ("en", ("light", 1280), "is genuine if"),
+        ("ja", ("dark", 390), "一致すれば、受領証は真正です"),
+    ],
+)
+def test_the_node_s_own_page_has_no_barrier(open_page, axe, files, language, look, genuine):  # noqa: PLR0917
+    """As the node serves it, in both languages: whole on a phone, also with the result shown."""
+    theme, width = look
+    page = open_page(theme=theme, width=width)
+    page.goto(f"/{language}/border/verify/")
+    axe(page)
+
+    page.locator("#receipt").set_input_files(
+        {"name": "act.receipt", "mimeType": "application/json", "buffer": files["receipt"]}
+    )
+    page.locator("#verify button").click()
+
+    page.locator("#report").get_by_text(genuine).wait_for()
+    axe(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

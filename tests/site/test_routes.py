@@ -4,6 +4,7 @@ A route without a row fails, and so does a row without a route.
 """
 
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
@@ -14,15 +15,18 @@ from tests.border.agreements import genome
 from renkei.base.access import BY_OPERATION, rule_of
 from renkei.base.models import ApiToken, Grant, Role, User
 from renkei.border import door as border
-from renkei.border.models import Obligation
+from renkei.border.models import Act, Incident, Obligation
+from renkei.kit.errors import RenkeiError
 from renkei.record.models import Claim, Disbursement, Milestone
 from renkei.site.api import api
 
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EVERYBODY = frozenset({"public"})
 SIGNED_IN = frozenset({"signed-in"})
 OFFICER = frozenset({"officer"})
 OPERATOR = frozenset({"operator"})
 OVERSEERS = frozenset({"officer", "board"})
+KEEPERS = frozenset({"officer", "board", "operator"})
 MEMBERS = frozenset({"officer", "board", "researcher", "analyst", "operator"})
 NOBODY = None
 
@@ -103,6 +107,16 @@ PAGES = {
     "record:findings": EVERYBODY,
     "record:finding": EVERYBODY,
     # Agreements: whom they bind may read them; decisions and ledgers name persons
+    "border:overview": EVERYBODY,
+    "border:acts": EVERYBODY,
+    "border:act": EVERYBODY,
+    "border:act_receipt": EVERYBODY,
+    "border:act_answer": OFFICER,
+    "border:act_propose": OFFICER,
+    "border:incidents": KEEPERS,
+    "border:incident": OFFICER,
+    "border:evidence": KEEPERS,
+    "border:verify": EVERYBODY,
     "border:agreements": MEMBERS,
     "border:agreement": MEMBERS,
     "border:agreement_ask": MEMBERS,
@@ -137,6 +151,13 @@ PAGES = {
 }
 
 OPERATIONS = {
+    ("GET", "/border/status"): EVERYBODY,
+    ("GET", "/border/acts"): EVERYBODY,
+    ("GET", "/border/acts/{uid}"): EVERYBODY,
+    ("POST", "/border/acts"): OFFICER,
+    ("POST", "/border/acts/{uid}/answer"): OFFICER,
+    ("GET", "/border/incidents"): KEEPERS,
+    ("POST", "/border/incidents/{number}/settlement"): OFFICER,
     ("GET", "/border/agreements"): MEMBERS,
     ("GET", "/border/agreements/{slug}"): MEMBERS,
     ("GET", "/border/agreement-schema"): EVERYBODY,
@@ -268,7 +289,12 @@ def address(name):
         "provider_id": "institution",
         "log": "0" * 64,
         "wanted": "tile/0/000.p/1",
+        "uid": getattr(Act.objects.first(), "uid", "none"),
     }
+    if name == "border:act_propose":
+        kinds["kind"] = "record.decision"
+    if name in {"border:incident", "border:evidence"}:
+        kinds["pk"] = Incident.objects.first().pk
     if short == "milestone_assess":
         kinds["slug"] = Milestone.objects.first().slug
     if "claim" in pattern.pattern.converters:
@@ -296,6 +322,17 @@ def callers(shipped):
         return user
 
     border.adopt_agreement(genome(), act="act-1")
+    border.found()
+    border.propose(
+        "record.decision",
+        "x01",
+        {"finding": "x01", "decision_en": "Both stand.", "decision_ja": "両論併記とする。"},
+        by=User.objects.create(username="proposer"),
+        reason="a trial",
+    )
+    border.note(
+        Incident.Kind.CLOCK, RenkeiError("clocks differ"), key="jp", now=NOON, evidence=b"x"
+    )
     return {
         "stranger": (None, set()),
         "account": (account(), {"signed-in"}),
@@ -344,6 +381,7 @@ def test_operations_take_whom_the_table_names_and_nobody_else(callers, key):
         f"/node/v1{path}".replace("{slug}", slug.get(kind, "s1-c01"))
         .replace("{number}", str(getattr(Obligation.objects.first(), "pk", 1)))
         .replace("{kind}", "findings")
+        .replace("{uid}", Act.objects.first().uid)
         .replace("{claim}", "1")
     )
     for who, (user, held) in callers.items():

@@ -74,7 +74,8 @@ const show = (result) => {
     verdict(result),
     ...proven(result),
     heading(words.checks),
-    element('div', { class: 'table-scroll' }, element('table', {}, rows)),
+    element('div', { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': words.checks },
+      element('table', {}, rows)),
   )
   report.dataset.passed = String(result.passed)
   report.dataset.pinned = String(result.pinned)
