@@ -3,10 +3,10 @@
 import copy
 
 import pytest
+from tests.border.agreements import changed, genome
 
 from renkei.border import door, engine
 from renkei.border.models import Decision, Obligation
-from tests.border.agreements import changed, genome
 
 DESK, PHONE = 1280, 390
 ASK = {
