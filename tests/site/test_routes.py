@@ -70,6 +70,8 @@ PAGES = {
     # Jobs
     "jobs": OFFICER | OPERATOR,
     "job_cancel": OPERATOR,
+    # The link
+    "link_peer": EVERYBODY,  # who may speak is decided by the link's secret
     # The record
     "record:commitments": EVERYBODY,
     "record:commitments_csv": EVERYBODY,

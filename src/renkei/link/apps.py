@@ -11,3 +11,5 @@ class LinkConfig(RoomConfig):
     name = "renkei.link"
     label = "link"
     verbose_name = _("Quantum secure link")
+    root_urls = "renkei.link.urls.root"
+    services = ("renkei.link.endpoints.deliver",)

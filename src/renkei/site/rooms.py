@@ -2,7 +2,7 @@
 
 from importlib.metadata import entry_points
 
-BUILT_IN: tuple[str, ...] = ("renkei.record",)
+BUILT_IN: tuple[str, ...] = ("renkei.record", "renkei.link")
 
 
 def installed() -> tuple[str, ...]:
