@@ -224,6 +224,8 @@ def address(name):
         "uidb36": "1",
         "provider_id": "institution",
     }
+    if name == "link_peer":
+        kinds["kind"] = "ping"
     if short == "milestone_assess":
         kinds["slug"] = Milestone.objects.first().slug
     if "claim" in pattern.pattern.converters:

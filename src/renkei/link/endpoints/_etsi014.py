@@ -135,7 +135,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(400, {"message": "bad request format"})
 
     def _caller(self) -> door.Caller:
-        said: Any = self.connection.getpeercert()  # type: ignore[attr-defined]  # it is TLS
+        said: Any = self.connection.getpeercert()
         names = [
             value
             for part in (said or {}).get("subject", ())

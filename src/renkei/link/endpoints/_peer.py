@@ -63,7 +63,10 @@ def peer(request: HttpRequest, kind: str) -> HttpResponse:
     if int(request.META.get("CONTENT_LENGTH") or 0) > door.LARGEST_MESSAGE_BYTES:
         raise TooLargeError(gettext_noop("a message of the link has at most 32 MiB"))
     body = request.read()
-    link, nonce = door.verified(request.headers.get(door.HEADER, ""), kind, body)
+    try:
+        link, nonce = door.verified(request.headers.get(door.HEADER, ""), kind, body)
+    except door.BadMessageError as error:
+        return HttpResponse(f"{error}\n", status=error.status, content_type="text/plain")
     try:
         status, said = 200, ANSWERS[kind](link, body)
     except RenkeiError as error:

@@ -103,7 +103,7 @@ def read_key_request(body: bytes | None, query: str, limits: Limits) -> KeyReque
     given = _body(body) if body is not None else _query(query, {"number", "size"})
     number = _integer(given.get("number", 1), "number")
     size = _integer(given.get("size", limits.key_size), "size")
-    slaves = given.get("additional_slave_SAE_IDs") or []
+    slaves: Any = given.get("additional_slave_SAE_IDs") or []
     if not _is_list_of(slaves, str) or not all(0 < len(one) <= LONGEST_SAE_ID for one in slaves):
         raise RefusedError(400, "additional_slave_SAE_IDs shall be an array of SAE IDs")
     mandatory = _extensions(given, "extension_mandatory")
@@ -145,9 +145,9 @@ def read_key_ids(body: bytes | None, query: str, limits: Limits) -> tuple[str, .
     """
     if body is None:
         given = _query(query, {"key_ID"})
-        found = [given["key_ID"]] if "key_ID" in given else []
+        found: list[Any] = [given["key_ID"]] if "key_ID" in given else []
     else:
-        items = _body(body).get("key_IDs")
+        items: Any = _body(body).get("key_IDs")
         if not _is_list_of(items, dict):
             raise RefusedError(400, BAD_FORMAT)
         found = [item.get("key_ID") for item in items]
