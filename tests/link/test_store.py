@@ -112,7 +112,7 @@ def test_an_unknown_slave_is_refused(ends, slave):
 
 def test_a_revoked_sae_draws_nothing(ends):
     door.revoke_sae("us.a")
-    assert isinstance(ends.draw(), door.UnknownSaeError)
+    assert isinstance(ends.draw(), door.NotYoursError)
 
 
 def test_an_empty_pool_refuses_all_and_goes_on_when_there_is_key_again(ends):

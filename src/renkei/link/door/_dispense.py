@@ -113,29 +113,33 @@ class Dispenser:
         return group
 
     def _answer(self, group: list[_Waiting], channel: Channel) -> None:
-        names = {one.caller.name for one in group}
+        counts = [one for one in group if isinstance(one.asked, Count)]
+        if counts:
+            self._count(counts)
+        keys = [one for one in group if not isinstance(one.asked, Count)]
+        asked: list[Draw | Fetch] = []
+        for one in keys:
+            if not isinstance(one.asked, Count):
+                one.asked.serial = one.caller.serial
+                asked.append(one.asked)
+        if asked:
+            channel.ready()  # a partner that is away must cost no key
+            serve(self._link, asked, as_send(channel))
+            for one, done in zip(keys, asked, strict=True):
+                one.result = done.result
+
+    def _count(self, group: list[_Waiting]) -> None:
+        link = Link.objects.get(pk=self._link.pk)
         known = dict(
-            Sae.objects.filter(name__in=names, revoked_at=None).values_list("name", "serial")
+            Sae.objects.filter(
+                name__in={one.caller.name for one in group}, revoked_at=None
+            ).values_list("name", "serial")
         )
-        asked = []
         for one in group:
             if known.get(one.caller.name) != one.caller.serial:
                 one.result = NotYoursError(gettext_noop("the certificate is of no SAE known here"))
             elif isinstance(one.asked, Count):
-                one.result = stored(Link.objects.get(pk=self._link.pk), size=one.asked.size)
-            else:
-                asked.append(one)
-        if not asked:
-            return
-        channel.ready()  # a partner that is away must cost no key
-        serve(
-            self._link,
-            [one.asked for one in asked if not isinstance(one.asked, Count)],
-            as_send(channel),
-        )
-        for one in asked:
-            if not isinstance(one.asked, Count):
-                one.result = one.asked.result
+                one.result = stored(link, size=one.asked.size)
 
     def _greet(self, channel: Channel) -> None:
         """Tell the partner our counters, and learn whether we are behind what it remembers."""

@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Max, Q, Sum
+from django.db.models import F, Max, Sum
 from django.utils import timezone
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
 from renkei.link.door._link import at_rest, clear_alarm, raise_alarm, refuse_simulated
 from renkei.link.engine import BlockState, Counters, Extent, Position
-from renkei.link.models import SHARES, Block, Held, Leaf, Link, Sae
+from renkei.link.models import SHARES, Block, Held, Leaf, Link, Piece, Sae
 
 LEAF_BYTES = 4096
 RESERVE_BYTES_A_BLOCK = 512  # for tags of later blocks: both sides must cut alike
@@ -28,6 +28,7 @@ RESERVE_LOW_BYTES = 256  # below it nothing is delivered, so that authentication
 RESERVE_MOST_BYTES = 64 << 10
 WINDOW = timedelta(hours=1)
 LARGEST_BLOCK_BYTES = 8 << 20
+FEW_BLOCKS = 4  # most requests find room in the next few
 QBER_ALARM = "qber"
 ROLLBACK_ALARM = "rolled-back"
 DAMAGED_ALARM = "damaged-key"
@@ -109,6 +110,7 @@ class Draw:
         size: bytes a key.
         number: how many.
         source: ``quantum`` or ``simulated`` when nothing else will do.
+        serial: of the caller's certificate; ``None`` when no certificate was asked for.
     """
 
     master: str
@@ -116,7 +118,13 @@ class Draw:
     size: int
     number: int
     source: str = ""
+    serial: str | None = None
     result: "list[Key] | RenkeiError | None" = field(default=None, compare=False)
+
+    @property
+    def caller(self) -> str:
+        """Return who asks."""
+        return self.master
 
 
 @dataclass
@@ -126,7 +134,13 @@ class Fetch:
     slave: str
     master: str
     key_ids: tuple[str, ...]
+    serial: str | None = None
     result: "list[Key] | RenkeiError | None" = field(default=None, compare=False)
+
+    @property
+    def caller(self) -> str:
+        """Return who asks."""
+        return self.slave
 
 
 def node_of(sae: str) -> str:
@@ -173,28 +187,30 @@ def take_in(link: Link, number: int, block: bytes, *, simulated: bool) -> str:
         )
         Link.objects.filter(pk=link.pk).update(next_block=number + 1)
         at = 0
-        leaves = []
         for share, length in enumerate((shares.reserve, shares.first, shares.second)):
-            leaves += _leaves(rest, link, number, share, key[at : at + length])
+            pieces = _pieces(rest, link, number, share, key[at : at + length])
+            Leaf.objects.add(link, share, pieces)
             at += length
-        Leaf.objects.bulk_create(leaves)
+        _count_reserve(link)
     return fingerprint
 
 
-def _leaves(
+def _pieces(
     rest: engine.AtRest, link: Link, number: int, share: int, key: bytes, *, offset: int = 0
-) -> list[Leaf]:
+) -> list[Piece]:
     return [
-        Leaf(
-            link=link,
-            number=number,
-            share=share,
-            offset=offset + at,
-            length=len(piece),
-            sealed=rest.seal(piece, what=_what(link, number, share, offset + at)),
+        Piece(
+            number,
+            offset + at,
+            len(piece),
+            rest.seal(piece, what=_what(link, number, share, offset + at)),
         )
         for at, piece in zip(itertools.count(0, LEAF_BYTES), engine.cut(key, LEAF_BYTES))
     ]
+
+
+def _count_reserve(link: Link) -> None:
+    Link.objects.filter(pk=link.pk).update(reserve_bytes=_bytes_in(link, SHARES["reserve"]))
 
 
 def _what(link: Link, number: int, share: int, offset: int) -> str:
@@ -255,6 +271,7 @@ def destroy(link: Link, numbers: Sequence[int]) -> None:
     for some in _some(list(numbers)):
         link.leaves.filter(number__in=some).delete()
         link.blocks.filter(number__in=some).delete()
+    _count_reserve(link)
 
 
 # Taking key out
@@ -267,27 +284,24 @@ def _take(
 
     What lies between the extents is burned. The caller holds the link's lock.
     """
-    before = Q(number__lt=until.block) | Q(number=until.block, offset__lt=until.offset)
-    rows = list(link.leaves.filter(before, share=share).order_by("number", "offset"))
+    rows = Leaf.objects.pieces_before(link, share, until)
     if not rows:
         return {}
     rest = at_rest()
-    wanted: dict[int, list[Extent]] = {}
-    for extent in extents:
-        wanted.setdefault(extent.block, []).append(extent)
+    wanted = {extent.block for extent in extents}
     material: dict[int, tuple[int, bytearray]] = {}
-    left: list[Leaf] = []
+    left: list[Piece] = []
     for row in rows:
         straddles = row.number == until.block and row.offset + row.length > until.offset
         if row.number not in wanted and not straddles:
             continue
-        key = rest.open(bytes(row.sealed), what=_what(link, row.number, share, row.offset))
+        key = rest.open(row.sealed, what=_what(link, row.number, share, row.offset))
         material.setdefault(row.number, (row.offset, bytearray()))[1].extend(key)
         if straddles:
             used = until.offset - row.offset
-            left += _leaves(rest, link, row.number, share, key[used:], offset=until.offset)
-    link.leaves.filter(before, share=share).delete()
-    Leaf.objects.bulk_create(left)
+            left += _pieces(rest, link, row.number, share, key[used:], offset=until.offset)
+    Leaf.objects.drop_before(link, share, until)
+    Leaf.objects.add(link, share, left)
     found: dict[Extent, bytes] = {}
     for extent in extents:
         base, key_bytes = material.get(extent.block, (0, bytearray()))
@@ -297,11 +311,11 @@ def _take(
     return found
 
 
-def _ready(link: Link, since: Position) -> list[tuple[int, int]]:
+def _ready(link: Link, since: Position, most: int | None = None) -> list[tuple[int, int]]:
     return list(
         link.blocks.filter(state=BlockState.READY, number__gte=since.block)
         .order_by("number")
-        .values_list("number", "half_bytes")
+        .values_list("number", "half_bytes")[:most]
     )
 
 
@@ -346,7 +360,9 @@ def spend_reserve(link: Link, number: int) -> tuple[Position, bytes]:
         for block, offset, length in blocks:
             if block in ready and length >= number:
                 extent = Extent(block, offset, number)
-                return extent.start, _take(link, share, extent.end, [extent])[extent]
+                taken = _take(link, share, extent.end, [extent])[extent]
+                _count_reserve(link)
+                return extent.start, taken
     raise engine.PoolEmptyError(
         gettext_noop("the reserve for authentication has not {number} bytes left"), number=number
     )
@@ -362,6 +378,7 @@ def spend_reserve_at(link: Link, at: Position, number: int) -> bytes:
     with transaction.atomic():
         Link.objects.select_for_update().get(pk=link.pk)
         taken = _take(link, SHARES["reserve"], extent.end, [extent])
+        _count_reserve(link)
         if extent in taken:
             return taken[extent]
     raise engine.PoolEmptyError(
@@ -394,6 +411,7 @@ def serve(link: Link, asked: Sequence["Draw | Fetch"], send: Send) -> None:
         said = send({"link": engine.to_json(batch)})
     except RenkeiError as error:
         _fail(asked, error)  # burned: nobody knows whether the partner heard
+        link.held.filter(prefix__in=[prefix for _one, prefix in taken]).delete()
         return
     if "remembered" in said:
         burn_to(link, engine.counters_from_json(said["remembered"]))
@@ -407,6 +425,8 @@ def serve(link: Link, asked: Sequence["Draw | Fetch"], send: Send) -> None:
         )
         return
     refused = said.get("refused", {})
+    if refused:
+        link.held.filter(prefix__in=list(refused)).delete()
     for one, prefix in taken:
         if prefix in refused:
             one.result = (
@@ -431,14 +451,20 @@ def _commit(
         link = Link.objects.select_for_update().get(pk=link.pk)
         before = link.counters
         delivered = before.delivered
+        names = {name for one in asked for name in (one.caller, *getattr(one, "slaves", ()))}
+        saes = {sae.name: sae for sae in Sae.objects.filter(revoked_at=None, name__in=names)}
+        draws = []
         for one in asked:
-            if isinstance(one, Fetch):
-                try:
-                    one.result = _fetch(link, one)
-                    delivered += len(one.key_ids)
-                except (KeyNotFoundError, NotYoursError) as error:
-                    one.result = error
-        placed = _place(link, [one for one in asked if isinstance(one, Draw)])
+            try:
+                _refuse_stranger(saes.get(one.caller), one)
+                if isinstance(one, Draw):
+                    draws.append(one)
+                    continue
+                one.result = _fetch(link, one)
+                delivered += len(one.key_ids)
+            except (KeyNotFoundError, NotYoursError) as error:
+                one.result = error
+        placed = _place(link, draws, saes)
         at = placed[-1][1].extents[-1].end if placed else before.allocated
         extents = [extent for _one, allocation in placed for extent in allocation.extents]
         pieces = _take(link, link.own_share, at, extents) if extents else {}
@@ -458,35 +484,43 @@ def _commit(
         if after != before:
             link.counters = after
             link.save(update_fields=["allocated_block", "allocated_offset", "delivered"])
-        _forget_used_blocks(link, at)
+        if at.block != before.allocated.block:
+            _forget_used_blocks(link, at)
     allocations = tuple(allocation for _one, allocation in placed)
     batch = engine.Batch(before=before, after=after, allocations=allocations)
     return batch, [(one, allocation.prefix) for one, allocation in placed]
 
 
-def _place(link: Link, draws: Sequence[Draw]) -> list[tuple[Draw, engine.Allocation]]:
+def _refuse_stranger(known: Sae | None, one: "Draw | Fetch") -> None:
+    if known is None or one.serial not in {None, known.serial}:
+        raise NotYoursError(gettext_noop("{sae} is not known here"), sae=one.caller)
+
+
+def _place(
+    link: Link, draws: Sequence[Draw], saes: dict[str, Sae]
+) -> list[tuple[Draw, engine.Allocation]]:
     """Find room for each draw that may have keys; the others' ``result`` says why not."""
     if not draws:
         return []
     now = timezone.now()
-    names = {name for one in draws for name in (one.master, *one.slaves)}
-    saes = {sae.name: sae for sae in Sae.objects.filter(revoked_at=None, name__in=names)}
     stopped = _why_stopped(link)
     at = link.counters.allocated
-    blocks = _ready(link, at)
+    blocks = _ready(link, at, FEW_BLOCKS)
     placed = []
     for one in draws:
         try:
             if stopped:
                 raise stopped
+            if engine.capacity(at, blocks, size=one.size) < one.number:
+                blocks = _ready(link, at)
             allocation = _draw(link, one, at, blocks, saes=saes, now=now)
         except RenkeiError as error:
             one.result = error
             continue
         at = allocation.extents[-1].end
         placed.append((one, allocation))
-    for name in {one.master for one, _allocation in placed}:
-        saes[name].save(update_fields=["window_started_at", "window_bytes", "drawn"])
+    masters = [saes[name] for name in {one.master for one, _allocation in placed}]
+    Sae.objects.bulk_update(masters, ["window_started_at", "window_bytes", "drawn"])
     return placed
 
 
@@ -495,7 +529,7 @@ def _why_stopped(link: Link) -> DeliveryStoppedError | None:
         return DeliveryStoppedError(
             gettext_noop("the link is disturbed, perhaps by an eavesdropper: delivery has stopped")
         )
-    if _bytes_in(link, SHARES["reserve"]) < RESERVE_LOW_BYTES:
+    if link.reserve_bytes < RESERVE_LOW_BYTES:
         return DeliveryStoppedError(
             gettext_noop("the reserve for authentication is low: delivery waits")
         )
@@ -511,9 +545,7 @@ def _draw(
     saes: dict[str, Sae],
     now: datetime,
 ) -> engine.Allocation:
-    master = saes.get(one.master)
-    if master is None:
-        raise UnknownSaeError(gettext_noop("{sae} is not known here"), sae=one.master)
+    master = saes[one.master]
     for slave in one.slaves:
         if node_of(slave) == link.partner:
             continue  # the partner says whether it knows it
@@ -652,23 +684,39 @@ def hear(link: Link, said: object) -> dict[str, object]:
         except engine.RolledBackError as error:
             return {"remembered": engine.counters_to_json(error.remembered)}
         refused: dict[str, str] = {}
+        if not batch.allocations and after.allocated == link.remembered.allocated:
+            link.remembered = after
+            link.heard_at = timezone.now()
+            link.save(update_fields=["peer_delivered", "heard_at"])
+            return {"heard": engine.counters_to_json(after), "refused": refused}
         names = {name for one in batch.allocations for name in one.slaves}
         known = set(
             Sae.objects.filter(revoked_at=None, name__in=names).values_list("name", flat=True)
         )
         extents = [extent for one in batch.allocations for extent in one.extents]
         pieces = _take(link, link.peer_share, after.allocated, extents)
-        ready = set(link.blocks.filter(state=BlockState.READY).values_list("number", flat=True))
+        used = {part.block for part in extents}
+        ready = set(
+            link.blocks.filter(state=BlockState.READY, number__in=used).values_list(
+                "number", flat=True
+            )
+        )
+        taken = set(
+            link.held.filter(prefix__in=[one.prefix for one in batch.allocations]).values_list(
+                "prefix", flat=True
+            )
+        )
         for one in batch.allocations:
             if any(node_of(name) == link.own and name not in known for name in one.slaves):
                 refused[one.prefix] = "sae"
             elif (
                 any(part not in pieces or part.block not in ready for part in one.extents)
-                or link.held.filter(prefix=one.prefix).exists()
+                or one.prefix in taken
             ):
                 refused[one.prefix] = "key"
             else:
                 _hold(link, one, b"".join(pieces[part] for part in one.extents), own=link.own)
+                taken.add(one.prefix)
         link.remembered = after
         link.heard_at = timezone.now()
         link.save(update_fields=["peer_block", "peer_offset", "peer_delivered", "heard_at"])
@@ -701,6 +749,7 @@ def burn_damaged(link: Link) -> int:
             burned += _burn_unless_it_opens(rest, leaf, what)
         for held in link.held.all():
             burned += _burn_unless_it_opens(rest, held, _held_what(held))
+        _count_reserve(link)
     return burned
 
 

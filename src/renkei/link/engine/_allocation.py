@@ -20,6 +20,7 @@ from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
 PREFIX_BYTES = 14
 MOST_IN_ALLOCATION = 1 << 16
 PREFIX = re.compile(r"[0-9a-f]{28}")
+UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class PoolEmptyError(RenkeiError):
@@ -125,7 +126,8 @@ class Allocation:
 
     def key_ids(self) -> list[str]:
         """Return the identifiers of its keys, in order."""
-        return [key_id(self.prefix, index) for index in range(self.number)]
+        head = key_id(self.prefix, 0)[:-4]
+        return [f"{head}{index:04x}" for index in range(self.number)]
 
 
 @dataclass(frozen=True)
@@ -232,10 +234,9 @@ def key_id(prefix: str, index: int) -> str:
 
 def parse_key_id(text: str) -> tuple[str, int] | None:
     """Return prefix and index of a key identifier, or ``None`` for a text that is none of ours."""
-    try:
-        digits = uuid.UUID(text).hex
-    except ValueError:
+    if not UUID.fullmatch(text):
         return None
+    digits = text.replace("-", "").lower()
     return digits[:28], int(digits[28:], 16)
 
 
