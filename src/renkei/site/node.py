@@ -232,12 +232,15 @@ def refuse_pending(folder: Path) -> None:
 
 
 def migrate() -> list[str]:
-    """Bring the database up to date; return what was applied."""
+    """Bring the database up to date, and give the rooms what they need; return what was applied."""
     from django.core.management import call_command
+
+    from renkei.base import rooms
 
     lacking = pending()
     if lacking:
         call_command("migrate", interactive=False, verbosity=0)
+    rooms.found()
     return lacking
 
 
