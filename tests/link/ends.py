@@ -18,8 +18,8 @@ class Ends:
     """``us`` and ``jp``, holding the same blocks."""
 
     def __init__(self, *, blocks=1, length=20_000, simulated=False):
-        self.us = Link.objects.create(own="us", partner="jp", simulated=simulated)
-        self.jp = Link.objects.create(own="jp", partner="us", simulated=simulated)
+        self.us = Link.objects.create(own="us", partner="jp", simulated=simulated, tags_left=99)
+        self.jp = Link.objects.create(own="jp", partner="us", simulated=simulated, tags_left=99)
         self.cut = ""  # "ask": lost on its way; "answer": heard, and the answer lost
         for name in ("us.a", "us.c", "jp.b", "jp.d"):
             self.sae(name)

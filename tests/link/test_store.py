@@ -120,7 +120,7 @@ def test_an_empty_pool_refuses_all_and_goes_on_when_there_is_key_again(ends):
     assert isinstance(ends.draw(number=everything + 1), engine.PoolEmptyError)
     assert len(ends.draw(number=everything)) == everything
     assert isinstance(ends.draw(), engine.PoolEmptyError)
-    assert door.levels(ends.us)["reserve"] == 512
+    assert door.levels(ends.us)["own"] < 32
 
     ends.add_block()
 
@@ -133,7 +133,7 @@ def test_keys_go_on_in_the_next_block(ends):
     while not isinstance(drawn := ends.draw(number=64, size=100), engine.PoolEmptyError):
         assert secret(ends.fetch(names(drawn))) == secret(drawn)
         seen |= set(secret(drawn))
-    half = (20_000 - 32 - 512) // 2
+    half = (20_000 - 32) // 2
     assert len(seen) == 2 * (half // 100) // 64 * 64
     assert len(seen) % 64 == 0
 
@@ -145,7 +145,7 @@ def test_used_blocks_are_forgotten(ends):
                 pass
             ends.draw(master, [slave], number=1)
         ends.add_block()
-    assert ends.us.blocks.count() <= 4  # each keeps its part of the reserve
+    assert ends.us.blocks.count() <= 3
 
 
 def test_an_hours_quota_is_kept(ends):
@@ -185,18 +185,16 @@ def test_simulated_key_says_so_to_both(settings):
     assert ends.fetch(names(drawn))[0].simulated
 
 
-def test_a_low_reserve_stops_delivery_and_not_authentication(ends):
-    where, taken = door.spend_reserve(ends.us, 300)
-    assert door.spend_reserve_at(ends.jp, where, 300) == taken
-
+def test_a_low_reserve_stops_delivery(ends):
+    door.keep_reserve(ends.us, b"hash keys and pads", tags_left=1)
+    assert door.reserve_of(ends.us) == b"hash keys and pads"
+    assert b"pads" not in bytes(ends.fresh(ends.us).reserve)
     assert isinstance(ends.draw(), door.DeliveryStoppedError)
-    where, taken = door.spend_reserve(ends.us, 64)
-    assert door.spend_reserve_at(ends.jp, where, 64) == taken
-    with pytest.raises(engine.PoolEmptyError):
-        door.spend_reserve_at(ends.jp, where, 64)
 
-    ends.add_block()
+    door.keep_reserve(ends.us, b"more", tags_left=50)
+
     assert isinstance(ends.draw(), list)
+    assert door.reserve_of(ends.jp) == b""
 
 
 def test_an_alarm_about_errors_stops_delivery_until_it_is_cleared(ends):

@@ -12,7 +12,7 @@ from django.db.models import F, Q
 
 from renkei.link.engine import BlockState, Counters, Position
 
-SHARES = {"reserve": 0, "first": 1, "second": 2}
+FIRST, SECOND = 1, 2  # halves of a block: of the node whose name comes first, and of the other
 
 
 class Link(models.Model):
@@ -29,7 +29,8 @@ class Link(models.Model):
     peer_offset = models.PositiveBigIntegerField(default=0)
     peer_delivered = models.PositiveBigIntegerField(default=0)
     heard_at = models.DateTimeField(null=True, blank=True)
-    reserve_bytes = models.PositiveBigIntegerField(default=0)  # of the leaves, for every delivery
+    reserve = models.BinaryField(default=b"")  # authenticates the link itself; sealed
+    tags_left = models.PositiveIntegerField(default=0)  # in the reserve, in the poorer direction
 
     class Meta:
         constraints: ClassVar = [
@@ -62,12 +63,12 @@ class Link(models.Model):
     @property
     def own_share(self) -> int:
         """Return the half of each block that this node allocates from."""
-        return SHARES["first" if self.own < self.partner else "second"]
+        return FIRST if self.own < self.partner else SECOND
 
     @property
     def peer_share(self) -> int:
         """Return the half that the partner allocates from."""
-        return SHARES["second" if self.own < self.partner else "first"]
+        return SECOND if self.own < self.partner else FIRST
 
 
 class Block(models.Model):
@@ -78,7 +79,6 @@ class Block(models.Model):
     state = models.CharField(max_length=7, choices=[(one.value, one.value) for one in BlockState])
     fingerprint = models.CharField(max_length=32)
     simulated = models.BooleanField()
-    reserve_bytes = models.PositiveIntegerField()
     half_bytes = models.PositiveIntegerField()
     created_at = models.DateTimeField()
 

@@ -25,15 +25,6 @@ def test_an_empty_pool_says_how_much_it_lacks():
         engine.place(Position(), [(1, 100)], size=32, number=4)
 
 
-@given(st.integers(0, 5000), st.integers(0, 5000))
-def test_a_block_is_cut_into_a_reserve_and_equal_halves(length, reserve):
-    shares = engine.divide(length, reserve=reserve)
-
-    assert shares.first == shares.second
-    assert 0 <= length - shares.reserve - shares.first - shares.second <= 1
-    assert shares.reserve == min(length, reserve)
-
-
 @given(st.binary(min_size=14, max_size=14), st.integers(0, 65535))
 def test_key_identifiers_are_uuids_and_are_read_back(random, index):
     prefix = engine.new_prefix(random)

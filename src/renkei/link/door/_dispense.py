@@ -22,6 +22,7 @@ from renkei.link.door._store import (
     burn_to,
     serve,
     stored,
+    turn,
 )
 from renkei.link.models import Link, Sae
 
@@ -157,10 +158,11 @@ def greet(link: Link, channel: Channel) -> None:
     Raises:
         PartnerSilentError: nobody answers.
     """
-    counters = Link.objects.get(pk=link.pk).counters
-    said = as_send(channel)({"link": engine.to_json(engine.Batch(counters, counters))})
-    if "remembered" in said:
-        burn_to(link, engine.counters_from_json(said["remembered"]))
+    with turn(link):
+        counters = Link.objects.get(pk=link.pk).counters
+        said = as_send(channel)({"link": engine.to_json(engine.Batch(counters, counters))})
+        if "remembered" in said:
+            burn_to(link, engine.counters_from_json(said["remembered"]))
 
 
 def _failed(error: Exception) -> RenkeiError:

@@ -5,13 +5,16 @@ two steps is burned, never used. Messages to the partner are sent by a function 
 gives, outside of any transaction.
 """
 
+import fcntl
 import itertools
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Max, Sum
 from django.utils import timezone
@@ -20,12 +23,10 @@ from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
 from renkei.link.door._link import at_rest, clear_alarm, raise_alarm, refuse_simulated
 from renkei.link.engine import BlockState, Counters, Extent, Position
-from renkei.link.models import SHARES, Block, Held, Leaf, Link, Piece, Sae
+from renkei.link.models import FIRST, SECOND, Block, Held, Leaf, Link, Piece, Sae
 
 LEAF_BYTES = 4096
-RESERVE_BYTES_A_BLOCK = 512  # for tags of later blocks: both sides must cut alike
-RESERVE_LOW_BYTES = 256  # below it nothing is delivered, so that authentication can go on
-RESERVE_MOST_BYTES = 64 << 10
+LOW_TAGS = 4  # below so many nothing is delivered: what is distilled fills the reserve first
 WINDOW = timedelta(hours=1)
 LARGEST_BLOCK_BYTES = 8 << 20
 FEW_BLOCKS = 4  # most requests find room in the next few
@@ -174,24 +175,19 @@ def take_in(link: Link, number: int, block: bytes, *, simulated: bool) -> str:
         link = Link.objects.select_for_update().get(pk=link.pk)
         if number < link.next_block:
             raise BadBlockError(gettext_noop("block {number} was there already"), number=number)
-        shares = engine.divide(len(key), reserve=RESERVE_BYTES_A_BLOCK)
+        half = len(key) // 2
         Block.objects.create(
             link=link,
             number=number,
             state=BlockState.PENDING,
             fingerprint=fingerprint,
             simulated=simulated,
-            reserve_bytes=shares.reserve,
-            half_bytes=shares.first,
+            half_bytes=half,
             created_at=timezone.now(),
         )
         Link.objects.filter(pk=link.pk).update(next_block=number + 1)
-        at = 0
-        for share, length in enumerate((shares.reserve, shares.first, shares.second)):
-            pieces = _pieces(rest, link, number, share, key[at : at + length])
-            Leaf.objects.add(link, share, pieces)
-            at += length
-        _count_reserve(link)
+        for share, piece in ((FIRST, key[:half]), (SECOND, key[half : 2 * half])):
+            Leaf.objects.add(link, share, _pieces(rest, link, number, share, piece))
     return fingerprint
 
 
@@ -207,10 +203,6 @@ def _pieces(
         )
         for at, piece in zip(itertools.count(0, LEAF_BYTES), engine.cut(key, LEAF_BYTES))
     ]
-
-
-def _count_reserve(link: Link) -> None:
-    Link.objects.filter(pk=link.pk).update(reserve_bytes=_bytes_in(link, SHARES["reserve"]))
 
 
 def _what(link: Link, number: int, share: int, offset: int) -> str:
@@ -271,7 +263,6 @@ def destroy(link: Link, numbers: Sequence[int]) -> None:
     for some in _some(list(numbers)):
         link.leaves.filter(number__in=some).delete()
         link.blocks.filter(number__in=some).delete()
-    _count_reserve(link)
 
 
 # Taking key out
@@ -319,11 +310,6 @@ def _ready(link: Link, since: Position, most: int | None = None) -> list[tuple[i
     )
 
 
-def _bytes_in(link: Link, share: int) -> int:
-    total = link.leaves.filter(share=share).aggregate(total=Sum("length"))["total"]
-    return int(total or 0)
-
-
 def stored(link: Link, *, size: int) -> int:
     """Return how many keys of ``size`` bytes this node could draw as a master now."""
     at = link.counters.allocated
@@ -331,59 +317,26 @@ def stored(link: Link, *, size: int) -> int:
 
 
 def levels(link: Link) -> dict[str, int]:
-    """Return the bytes that are left: ``own`` and ``peer`` halves, the ``reserve``, and ``held``."""
+    """Return the bytes that are left: ``own`` and ``peer`` halves, and what is ``held`` for slaves."""
     sums = dict(link.leaves.order_by().values_list("share").annotate(total=Sum("length")))
     held = link.held.aggregate(total=Sum(F("size") * F("number")))["total"]
     return {
         "own": sums.get(link.own_share, 0),
         "peer": sums.get(link.peer_share, 0),
-        "reserve": sums.get(SHARES["reserve"], 0),
         "held": int(held or 0),
     }
 
 
-def spend_reserve(link: Link, number: int) -> tuple[Position, bytes]:
-    """Take the oldest ``number`` bytes of the reserve; return where they lay.
-
-    Raises:
-        PoolEmptyError: the reserve has not so many.
-    """
-    with transaction.atomic():
-        Link.objects.select_for_update().get(pk=link.pk)
-        share = SHARES["reserve"]
-        blocks = list(
-            link.leaves.filter(share=share)
-            .order_by("number", "offset")
-            .values_list("number", "offset", "length")
-        )
-        ready = set(link.blocks.filter(state=BlockState.READY).values_list("number", flat=True))
-        for block, offset, length in blocks:
-            if block in ready and length >= number:
-                extent = Extent(block, offset, number)
-                taken = _take(link, share, extent.end, [extent])[extent]
-                _count_reserve(link)
-                return extent.start, taken
-    raise engine.PoolEmptyError(
-        gettext_noop("the reserve for authentication has not {number} bytes left"), number=number
-    )
+def keep_reserve(link: Link, reserve: bytes, *, tags_left: int) -> None:
+    """Keep what authenticates the link itself, durably: before any tag made of it is sent."""
+    sealed = at_rest().seal(reserve, what=f"{link.own}/{link.partner} reserve")
+    Link.objects.filter(pk=link.pk).update(reserve=sealed, tags_left=tags_left)
 
 
-def spend_reserve_at(link: Link, at: Position, number: int) -> bytes:
-    """Take the bytes of the reserve that the partner took, and burn what lies before them.
-
-    Raises:
-        PoolEmptyError: they were used here already, or never were here.
-    """
-    extent = Extent(at.block, at.offset, number)
-    with transaction.atomic():
-        Link.objects.select_for_update().get(pk=link.pk)
-        taken = _take(link, SHARES["reserve"], extent.end, [extent])
-        _count_reserve(link)
-        if extent in taken:
-            return taken[extent]
-    raise engine.PoolEmptyError(
-        gettext_noop("the reserve for authentication has not {number} bytes left"), number=number
-    )
+def reserve_of(link: Link) -> bytes:
+    """Return what authenticates the link itself; empty when there is none yet."""
+    sealed = bytes(Link.objects.values_list("reserve", flat=True).get(pk=link.pk))
+    return at_rest().open(sealed, what=f"{link.own}/{link.partner} reserve") if sealed else b""
 
 
 # As a master and as a slave: one group, one commit, one message
@@ -398,6 +351,21 @@ def serve(link: Link, asked: Sequence["Draw | Fetch"], send: Send) -> None:
         send: tells the partner's ``hear`` a batch and returns what it says; it raises
             ``PartnerSilentError`` when nobody answers.
     """
+    with turn(link):
+        _serve(link, asked, send)
+
+
+@contextmanager
+def turn(link: Link) -> Iterator[None]:
+    """Let one process of the node at a time commit and tell: the partner hears batches in order."""
+    folder = settings.NODE.folder / "cache"
+    folder.mkdir(exist_ok=True)
+    with (folder / f"link-{link.own}-{link.partner}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _serve(link: Link, asked: Sequence["Draw | Fetch"], send: Send) -> None:
     try:
         batch, taken = _commit(link, asked)
     except engine.DamagedKeyError as error:
@@ -529,7 +497,7 @@ def _why_stopped(link: Link) -> DeliveryStoppedError | None:
         return DeliveryStoppedError(
             gettext_noop("the link is disturbed, perhaps by an eavesdropper: delivery has stopped")
         )
-    if link.reserve_bytes < RESERVE_LOW_BYTES:
+    if link.tags_left < LOW_TAGS:
         return DeliveryStoppedError(
             gettext_noop("the reserve for authentication is low: delivery waits")
         )
@@ -749,7 +717,6 @@ def burn_damaged(link: Link) -> int:
             burned += _burn_unless_it_opens(rest, leaf, what)
         for held in link.held.all():
             burned += _burn_unless_it_opens(rest, held, _held_what(held))
-        _count_reserve(link)
     return burned
 
 

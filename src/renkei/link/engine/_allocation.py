@@ -1,7 +1,7 @@
 """Which bytes of a block of key go where, once: the counters of two key managers that never trust luck.
 
-A block is cut into a *reserve* (for authenticating the link itself) and two halves, one for each
-node as the master: a node allocates from its own half alone, so that no lock is shared. A node's
+A block is cut into two halves, one for each node as the master: a node allocates from its own half
+alone, so that no lock is shared. A node's
 allocations move a ``Position`` that only grows; the peer remembers the furthest it has seen, and
 how many keys the node has handed out as a slave. A node that was restored from a backup, or whose
 machine went back to a snapshot, is behind what the peer remembers: it is told so, and burns what
@@ -151,27 +151,6 @@ class BlockState(StrEnum):
 
     PENDING = "pending"  # durable here; the peer has not confirmed that it holds the same
     READY = "ready"  # both hold the same bytes
-
-
-@dataclass(frozen=True)
-class Shares:
-    """How many bytes of a block go where."""
-
-    reserve: int
-    first: int
-    second: int
-
-
-def divide(length: int, *, reserve: int) -> Shares:
-    """Cut a block: the reserve is filled first, the rest is halved.
-
-    Args:
-        length: bytes in the block.
-        reserve: bytes that the reserve lacks; at most the whole block.
-    """
-    kept = min(length, reserve)
-    half = (length - kept) // 2
-    return Shares(reserve=kept, first=half, second=half)
 
 
 def place(
