@@ -13,3 +13,4 @@ class LinkConfig(RoomConfig):
     verbose_name = _("Quantum secure link")
     root_urls = "renkei.link.urls.root"
     services = ("renkei.link.endpoints.deliver",)
+    commands = "renkei.link.commands:link"

@@ -30,6 +30,7 @@ class Link(models.Model):
     peer_delivered = models.PositiveBigIntegerField(default=0)
     heard_at = models.DateTimeField(null=True, blank=True)
     reserve = models.BinaryField(default=b"")  # authenticates the link itself; sealed
+    peer_public = models.BinaryField(default=b"")  # for sealing to the partner
     tags_left = models.PositiveIntegerField(default=0)  # in the reserve, in the poorer direction
 
     class Meta:

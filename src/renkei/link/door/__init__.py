@@ -11,7 +11,6 @@ from renkei.link.door._authority import (
 )
 from renkei.link.door._channel import (
     HEADER,
-    KINDS,
     LARGEST_MESSAGE_BYTES,
     BadMessageError,
     Channel,
@@ -34,6 +33,17 @@ from renkei.link.door._link import (
     found_link,
     link_with,
     raise_alarm,
+)
+from renkei.link.door._read import links, measure_delivery, saes, summary
+from renkei.link.door._seal import (
+    NotForUsError,
+    Opened,
+    node_sae,
+    peek,
+    recipient,
+    seal,
+    seal_pad,
+    unseal,
 )
 from renkei.link.door._store import (
     QBER_ALARM,
@@ -66,7 +76,6 @@ from renkei.link.door._store import (
 
 __all__ = [
     "HEADER",
-    "KINDS",
     "LARGEST_MESSAGE_BYTES",
     "QBER_ALARM",
     "BadBlockError",
@@ -84,7 +93,9 @@ __all__ = [
     "NoKekError",
     "NoLinkError",
     "NoSaeError",
+    "NotForUsError",
     "NotYoursError",
+    "Opened",
     "PartnerSilentError",
     "QuotaError",
     "RefusedByPartnerError",
@@ -112,15 +123,25 @@ __all__ = [
     "kme_name",
     "levels",
     "link_with",
+    "links",
+    "measure_delivery",
     "new_secret",
     "node_of",
+    "node_sae",
+    "peek",
     "put_right",
     "raise_alarm",
+    "recipient",
     "reserve_of",
     "revoke_sae",
+    "saes",
+    "seal",
+    "seal_pad",
     "serve",
     "settle",
     "stored",
+    "summary",
     "take_in",
+    "unseal",
     "verified",
 ]

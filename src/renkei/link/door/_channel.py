@@ -29,7 +29,6 @@ TIMEOUT_SECONDS = 10.0
 FRESH_SECONDS = 1.0
 HEADER = "Renkei-Link"
 LARGEST_MESSAGE_BYTES = 32 << 20
-KINDS = frozenset({"allocate", "settle", "confirm", "distil", "alarm"})
 
 
 class BadMessageError(ForbiddenError):

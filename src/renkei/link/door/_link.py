@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 from renkei.link import engine
-from renkei.link.models import Alarm, Link
+from renkei.link.models import Alarm, Link, Sae
 
 KEK_FILE = "link-kek"
+NODE_QUOTA_BYTES_PER_HOUR = 1 << 40
 
 
 class NoLinkError(NotFoundError):
@@ -94,6 +95,10 @@ def found_link(partner: str, *, simulated: bool) -> Link:
     ensure_kek()
     link, _made = Link.objects.get_or_create(
         own=node.name, partner=partner, defaults={"simulated": simulated}
+    )
+    Sae.objects.get_or_create(  # the node itself: no certificate has an empty serial number
+        name=f"{node.name}.node",
+        defaults={"quota_bytes_per_hour": NODE_QUOTA_BYTES_PER_HOUR, "created_at": timezone.now()},
     )
     return link
 

@@ -40,6 +40,10 @@ def _settle(link: Link, body: bytes) -> bytes:
     return json.dumps({"blocks": blocks}).encode()
 
 
+def _public(_link: Link, _body: bytes) -> bytes:
+    return json.dumps({"public": door.recipient().public.hex()}).encode()
+
+
 def _said(body: bytes) -> dict[str, Any]:
     said = json.loads(body)
     if not isinstance(said, dict):
@@ -52,6 +56,7 @@ ANSWERS: dict[str, Callable[[Link, bytes], bytes]] = {
     "allocate": _allocate,
     "confirm": _confirm,
     "settle": _settle,
+    "public": _public,
 }
 
 
