@@ -12,5 +12,5 @@ class LinkConfig(RoomConfig):
     label = "link"
     verbose_name = _("Quantum secure link")
     root_urls = "renkei.link.urls.root"
-    services = ("renkei.link.endpoints.deliver",)
+    services = ("renkei.link.endpoints.deliver", "renkei.link.door.keep_full")
     commands = "renkei.link.commands:link"

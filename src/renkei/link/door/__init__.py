@@ -10,6 +10,7 @@ from renkei.link.door._authority import (
     revoke_sae,
 )
 from renkei.link.door._channel import (
+    DISTIL_TIMEOUT_SECONDS,
     HEADER,
     LARGEST_MESSAGE_BYTES,
     BadMessageError,
@@ -22,7 +23,24 @@ from renkei.link.door._channel import (
     new_secret,
     verified,
 )
+from renkei.link.door._demonstration import prepare_demonstration
 from renkei.link.door._dispense import Caller, Count, Dispenser, greet
+from renkei.link.door._distil import (
+    NoReserveError,
+    NotReadyError,
+    drive,
+    hand_over,
+    is_alice,
+    keep_seed,
+    listen,
+)
+from renkei.link.door._fibre import (
+    BadEavesdropperError,
+    FibreAwayError,
+    eavesdropper,
+    set_eavesdropper,
+)
+from renkei.link.door._keeper import keep_full
 from renkei.link.door._link import (
     NoKekError,
     NoLinkError,
@@ -75,10 +93,12 @@ from renkei.link.door._store import (
 )
 
 __all__ = [
+    "DISTIL_TIMEOUT_SECONDS",
     "HEADER",
     "LARGEST_MESSAGE_BYTES",
     "QBER_ALARM",
     "BadBlockError",
+    "BadEavesdropperError",
     "BadMessageError",
     "Caller",
     "Channel",
@@ -87,13 +107,16 @@ __all__ = [
     "Dispenser",
     "Draw",
     "Fetch",
+    "FibreAwayError",
     "Issued",
     "Key",
     "KeyNotFoundError",
     "NoKekError",
     "NoLinkError",
+    "NoReserveError",
     "NoSaeError",
     "NotForUsError",
+    "NotReadyError",
     "NotYoursError",
     "Opened",
     "PartnerSilentError",
@@ -113,22 +136,30 @@ __all__ = [
     "burn_to",
     "clear_alarm",
     "confirm",
+    "drive",
+    "eavesdropper",
     "ensure_authority",
     "ensure_kek",
     "found_link",
     "greet",
+    "hand_over",
     "hear",
+    "is_alice",
+    "keep_full",
     "keep_reserve",
     "keep_secret",
+    "keep_seed",
     "kme_name",
     "levels",
     "link_with",
     "links",
+    "listen",
     "measure_delivery",
     "new_secret",
     "node_of",
     "node_sae",
     "peek",
+    "prepare_demonstration",
     "put_right",
     "raise_alarm",
     "recipient",
@@ -138,6 +169,7 @@ __all__ = [
     "seal",
     "seal_pad",
     "serve",
+    "set_eavesdropper",
     "settle",
     "stored",
     "summary",

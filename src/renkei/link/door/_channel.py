@@ -26,6 +26,8 @@ from renkei.link.models import Link
 SECRET_BYTES = 32
 SECRET = re.compile(r"[0-9a-f]{64}")
 TIMEOUT_SECONDS = 10.0
+DISTIL_TIMEOUT_SECONDS = 90.0  # compiling kernels, making a block
+
 FRESH_SECONDS = 1.0
 HEADER = "Renkei-Link"
 LARGEST_MESSAGE_BYTES = 32 << 20
@@ -106,7 +108,7 @@ def _mac(secret: bytes, *parts: str | bytes) -> str:
 class SecretChannel:
     """One connection to the partner's web port; for one thread at a time."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self._own, self._partner = link.own, link.partner
         self._secret = secret_with(link.partner)
         address = next(
@@ -117,7 +119,7 @@ class SecretChannel:
             http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         )
         self._path = parts.path.rstrip("/")
-        self._http = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
+        self._http = kind(parts.hostname or "", parts.port, timeout=timeout_seconds)
         self._answered_at = 0.0
 
     def ready(self) -> None:

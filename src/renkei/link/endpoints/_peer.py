@@ -57,6 +57,7 @@ ANSWERS: dict[str, Callable[[Link, bytes], bytes]] = {
     "confirm": _confirm,
     "settle": _settle,
     "public": _public,
+    "distil": door.hand_over,
 }
 
 

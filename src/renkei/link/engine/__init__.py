@@ -44,6 +44,7 @@ from renkei.link.engine._etsi014 import (
     read_path,
     status,
 )
+from renkei.link.engine._names import FIBRE_FILE, SECRETS_FILE
 from renkei.link.engine._relay import (
     Hop,
     NoRouteError,
@@ -80,9 +81,11 @@ from renkei.link.engine._sealed import (
 )
 
 __all__ = [
+    "FIBRE_FILE",
     "KEK_BYTES",
     "PAD_SUITE",
     "QKD_KEY_BYTES",
+    "SECRETS_FILE",
     "SECRET_SEED_BYTES",
     "Allocation",
     "AtRest",

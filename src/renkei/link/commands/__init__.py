@@ -20,6 +20,12 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 POLICIES = ("require-qkd", "hybrid-or-pqc")
 
 
+class NotHereError(ConflictError):
+    """A command belongs on the other node."""
+
+    code = "link.not_here"
+
+
 class FileThereError(ConflictError):
     """A command would write over a file."""
 
@@ -359,6 +365,83 @@ def _report(target: Path, header: Any, *, as_json: bool) -> None:
         tell(say(gettext_noop("No QKD key protects this file: the policy allowed it.")))
     if header.source == "simulated":
         tell(say(gettext_noop("The QKD key is simulated and adds no protection.")))
+
+
+@link.command(help=gettext_noop("Distil blocks now, in the foreground, and show how each goes."))
+@click.option("--blocks", type=click.IntRange(1, 10_000), default=1, show_default=True)
+@click.option(
+    "--reconciler",
+    type=click.Choice(["", "cascade", "ldpc"]),
+    default="",
+    help=gettext_noop("How errors are corrected; chosen by the round trip if not given."),
+)
+@on_node
+def run(
+    blocks: int,
+    reconciler: str,
+    node: Path | None,
+    var: Path,
+    partner: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Distil blocks."""
+    enter(node, var)
+    from renkei.link import door
+
+    where = door.link_with(partner)
+    if door.is_alice(where):
+        raise NotHereError(
+            gettext_noop("{own} prepares the photons: run this on the node {partner}"),
+            own=where.own,
+            partner=where.partner,
+        )
+
+    def tell_run(done: Any) -> None:
+        said = {
+            "block": done.number,
+            "key_bits": done.key_bits,
+            "qber": done.qber,
+            "sifted_bits": done.sifted_bits,
+            "leak_bits": done.leak_bits,
+            "seconds": round(done.seconds, 3),
+            "simulated": done.simulated,
+            "refused": done.refused,
+        }
+        if as_json:
+            click.echo(json.dumps(said))
+        else:
+            click.echo("  ".join(f"{key} {value}" for key, value in said.items()))
+
+    channel = door.SecretChannel(where, timeout_seconds=door.DISTIL_TIMEOUT_SECONDS)
+    door.drive(where, channel, blocks=blocks, reconciler=reconciler, tell=tell_run)
+
+
+@link.command(hidden=True)
+@click.argument("partner")
+@click.option("--node", type=FOLDER)
+@click.option("--var", type=FOLDER, default=Path("var"))
+def distil(partner: str, node: Path | None, var: Path) -> None:
+    """Fill the pools: what the worker runs as a child."""
+    os.nice(5)
+    enter(node, var)
+    from renkei.link import door
+
+    where = door.link_with(partner)
+    if door.is_alice(where):
+        door.listen(where)
+    else:
+        channel = door.SecretChannel(where, timeout_seconds=door.DISTIL_TIMEOUT_SECONDS)
+        door.drive(where, channel)
+
+
+@link.command(hidden=True)
+@click.argument("var", type=FOLDER)
+def fibre(var: Path) -> None:
+    """Play the photons between the two nodes of VAR: what ``renkei up`` runs beside them."""
+    from renkei.link.commands._fibre import play
+
+    play(var)
 
 
 @link.command(
