@@ -1,50 +1,126 @@
 """Quantum key distribution without a server: detections in, keys and their figures out.
 
 Pure: no Django, no sockets, no clock. Chance is an argument (``rng`` for the simulation,
-``entropy`` for what must not be guessed). What follows is the face that callers program against;
-names appear in ``__all__`` as they come to exist.
+``entropy`` for what must not be guessed).
 
-Source (hardware and simulation alike)::
+A block goes like this, each half in a process of its own::
 
-    Protocol(signal=0.5, decoy=0.15, p_signal=0.7, p_key_basis=0.9)    # public, both agree
-    Fibre(distance_km=50.0, attenuation_db_per_km=0.2, pulse_hz=1e9, detector_efficiency=0.2,
-          dark_probability=1e-7, misalignment=0.01, afterpulse=0.01, dead_slots=10,
-          extinction_db=25.0, drift=0.0)                               # physics of the simulation
-    Eavesdropper(intercept=0.0, split=0.0, burst_error=0.0, burst_share=0.0)   # all in [0, 1]
-    SimulatedLink(protocol, fibre, rng=numpy Generator)
-        .block(number, *, key_bits, eavesdropper=Eavesdropper()) -> (Preparations, Detections)
-    Preparations, Detections: .block .pulses .label .slots .tags, .to_bytes(), .from_bytes(data)
-        label == "simulated" for everything that this simulator makes, and travels to the key.
+    link = SimulatedLink(protocol, Fibre(distance_km=50), rng=rng)      # the fibre's process
+    preparations, detections = link.block(1, key_bits=settings.block_bits)
 
-Authentication::
+    alice = AliceSession(settings, preparations, reserve, entropy=os.urandom)
+    bob = BobSession(settings, detections, reserve_of_bob)
+    message = bob.start()                       # then ``receive`` in turn, until both have
+    message = alice.receive(message)            # an ``outcome``: Distilled or Aborted
 
-    Reserve.from_seed(seed: bytes)       # the carried seed, >= 112 bytes, the same on both sides
-        .tags_left(direction) -> int     # direction: "alice" or "bob" (who sends)
-        .refill(block, material)         # Distilled.for_reserve, once the peer confirmed the block
-        .to_bytes() / Reserve.from_bytes(data)     # store it durably BEFORE sending a tag
-    Signatures(sign=callable, verify=callable)     # ML-DSA for a first block without a seed
-
-Distillation of one block, for two real processes; strictly alternating messages::
-
-    Settings(protocol, frames=16, reconciler="cascade" | "ldpc", epsilon_secret=1e-12,
-             epsilon_correct=1e-12, reserve_tags=64, greatest_error_rate=0.11)
-    AliceSession(settings, preparations, authentication, entropy=os.urandom)
-    BobSession(settings, detections, authentication)
-        .start() -> bytes | None         # Bob speaks first; Alice returns None
-        .receive(message) -> bytes | None  # answer to send; None: nothing to say. Never raises for
-                                         # what a peer says: a bad message ends in an abort. A
-                                         # duplicate returns the last answer again (stop and wait).
-        .pending -> bytes | None         # what was said last, to say again after a silence
-        .outcome -> None | Distilled | Aborted
-        .figures -> Figures              # filled as the block goes; JSON by .as_dict()
-        .dump() -> bytes; AliceSession.load(data, settings, authentication, ...)  # resume
-    Distilled: .block .key (bytes) .bits .for_reserve (bytes) .label .figures
-    Aborted: .block .reason .figures    # reason: one of REASONS, "error_rate", "no_key", "tag", ...
-        a message that aborts is also sent to the peer.
-
-Whole numbers::
-
-    secret_rate(...), plob(...), key_length(...)     # finite-key lengths, curves of the pages
-    soak(bits=..., rng=...) -> figures               # for ``renkei link bench --soak N``
-    warm()                                           # compile or load the kernels, at start
+``receive`` never raises for what a message holds. After a silence send ``pending`` again. Store
+``dump()`` and the reserve before an answer leaves the process; ``load`` goes on from there. When
+both sides have stored a block, ``reserve.refill(block, distilled.for_reserve)``.
 """
+
+from renkei.link.engine._amplification import BadAmplificationError, amplify
+from renkei.link.engine._authentication import (
+    Authentication,
+    BadReserveError,
+    EmptyReserveError,
+    Reserve,
+    Signatures,
+)
+from renkei.link.engine._cascade import CascadeAlice, CascadeBob, DivergedError
+from renkei.link.engine._channel import (
+    BadFibreError,
+    Eavesdropper,
+    Fibre,
+    Rate,
+    expected_counts,
+    gain_and_error,
+    plob,
+    secret_rate,
+)
+from renkei.link.engine._finite_key import (
+    BadProtocolError,
+    Counts,
+    ImpossibleStatisticsError,
+    KeyLength,
+    LimBounds,
+    Protocol,
+    binary_entropy,
+    key_length,
+    lim_bounds,
+    lim_key_length,
+    rusca_key_length,
+)
+from renkei.link.engine._polynomials import multiply, pack, unpack
+from renkei.link.engine._session import (
+    REASONS,
+    Aborted,
+    AliceSession,
+    BadSettingsError,
+    BobSession,
+    Distilled,
+    Figures,
+    Settings,
+)
+from renkei.link.engine._soak import Soak, soak, warm
+from renkei.link.engine._source import (
+    SIMULATED,
+    BadBlockError,
+    DeadFibreError,
+    Detections,
+    Preparations,
+    SimulatedLink,
+)
+from renkei.link.engine._verification import verification_tag
+
+__all__ = [
+    "REASONS",
+    "SIMULATED",
+    "Aborted",
+    "AliceSession",
+    "Authentication",
+    "BadAmplificationError",
+    "BadBlockError",
+    "BadFibreError",
+    "BadProtocolError",
+    "BadReserveError",
+    "BadSettingsError",
+    "BobSession",
+    "CascadeAlice",
+    "CascadeBob",
+    "Counts",
+    "DeadFibreError",
+    "Detections",
+    "Distilled",
+    "DivergedError",
+    "Eavesdropper",
+    "EmptyReserveError",
+    "Fibre",
+    "Figures",
+    "ImpossibleStatisticsError",
+    "KeyLength",
+    "LimBounds",
+    "Preparations",
+    "Protocol",
+    "Rate",
+    "Reserve",
+    "Settings",
+    "Signatures",
+    "SimulatedLink",
+    "Soak",
+    "amplify",
+    "binary_entropy",
+    "expected_counts",
+    "gain_and_error",
+    "key_length",
+    "lim_bounds",
+    "lim_key_length",
+    "multiply",
+    "pack",
+    "plob",
+    "rusca_key_length",
+    "secret_rate",
+    "soak",
+    "unpack",
+    "verification_tag",
+    "warm",
+]
