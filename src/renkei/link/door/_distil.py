@@ -6,12 +6,14 @@ must be durable before a message leaves is durable before it leaves: the reserve
 pending block before the last word.
 """
 
+import fcntl
 import hashlib
 import json
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Listener
@@ -30,6 +32,7 @@ from renkei.link.door._store import (
     QBER_ALARM,
     BadBlockError,
     PartnerSilentError,
+    begin_block,
     blocks_of,
     confirm,
     keep_reserve,
@@ -45,7 +48,7 @@ log = logging.getLogger(__name__)
 
 FRAMES = 32
 LDPC_FRAMES = 32
-LONG_ROUND_TRIP_SECONDS = 0.02  # from here on, hundreds of round trips a block are too many
+LONG_ROUND_TRIP_SECONDS = 0.003  # from here on, Cascade's hundreds of round trips are too many
 LOW_BYTES = 96 << 10  # of each half: below it, key is distilled
 HIGH_BYTES = 256 << 10  # of each half: above it, no more is wanted
 ALICE_IDLE_SECONDS = 30.0
@@ -293,7 +296,7 @@ class _Alice:
             return b"!" + json.dumps({"code": error.code, "detail": str(error)}).encode()
 
     def _start(self, said: dict[str, Any]) -> int:
-        number = max(int(said["number"]), Link.objects.get(pk=self._link.pk).next_block)
+        number = begin_block(self._link, int(said["number"]))
         self._fingerprint = ""
         self._end = _begin(self._link, number, str(said["reconciler"]))
         self._end.session.start()
@@ -346,22 +349,39 @@ def drive(
         NotReadyError: the partner's end does not begin.
         PartnerSilentError: the partner does not answer.
     """
-    _settle_with(link, channel)
-    begun = time.monotonic()
-    channel.ask("ping", b"")
-    trip = time.monotonic() - begun
-    chosen = reconciler or ("ldpc" if trip > LONG_ROUND_TRIP_SECONDS * 4 else "cascade")
-    given = 0
-    tried = 0
-    while tried < blocks if blocks is not None else not is_full(link):
-        run = one_block(link, channel, chosen)
-        tried += 1
-        given += run.key_bits > 0
-        if tell is not None:
-            tell(run)
-        if run.refused and blocks is None:
-            break  # try again later: a line that is disturbed stays so for a while
+    given = tried = 0
+    with _alone(link):
+        _settle_with(link, channel)
+        chosen = reconciler or _by_round_trip(channel)
+        while tried < blocks if blocks is not None else not (tried and is_full(link)):
+            run = one_block(link, channel, chosen)
+            tried += 1
+            given += run.key_bits > 0
+            if tell is not None:
+                tell(run)
+            if run.refused and blocks is None:
+                break  # try again later: a line that is disturbed stays so for a while
     return given
+
+
+@contextmanager
+def _alone(link: Link) -> Iterator[None]:
+    """Wait until nobody else drives this end of the link."""
+    folder: Path = settings.NODE.folder / "cache"
+    folder.mkdir(exist_ok=True)
+    with (folder / f"link-{link.partner}.drive").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _by_round_trip(channel: Channel) -> str:
+    """Return how errors are best corrected over this channel."""
+    trips = []
+    for _ in range(3):
+        begun = time.monotonic()
+        channel.ask("ping", b"")
+        trips.append(time.monotonic() - begun)
+    return "ldpc" if min(trips) > LONG_ROUND_TRIP_SECONDS else "cascade"
 
 
 def is_full(link: Link) -> bool:
@@ -380,7 +400,9 @@ def one_block(link: Link, channel: Channel, reconciler: str) -> Run:
     """Distil one block as Bob; return how it went."""
     hint = Link.objects.get(pk=link.pk).next_block
     said = _begin_there(channel, {"number": hint, "reconciler": reconciler})
-    number = int(said["number"])
+    number = begin_block(link, int(said["number"]))
+    if number != int(said["number"]):
+        raise NotReadyError(gettext_noop("the two ends cannot agree on the number of the block"))
     end = _begin(link, number, reconciler)
     message = end.session.start()
     while message:

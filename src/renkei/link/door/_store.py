@@ -173,7 +173,7 @@ def take_in(link: Link, number: int, block: bytes, *, simulated: bool) -> str:
     rest = at_rest()
     with transaction.atomic():
         link = Link.objects.select_for_update().get(pk=link.pk)
-        if number < link.next_block:
+        if number < link.next_block - 1 or link.blocks.filter(number=number).exists():
             raise BadBlockError(gettext_noop("block {number} was there already"), number=number)
         half = len(key) // 2
         Block.objects.create(
@@ -189,6 +189,15 @@ def take_in(link: Link, number: int, block: bytes, *, simulated: bool) -> str:
         for share, piece in ((FIRST, key[:half]), (SECOND, key[half : 2 * half])):
             Leaf.objects.add(link, share, _pieces(rest, link, number, share, piece))
     return fingerprint
+
+
+def begin_block(link: Link, at_least: int) -> int:
+    """Return a block number that was never begun here, and never return it again."""
+    with transaction.atomic():
+        link = Link.objects.select_for_update().get(pk=link.pk)
+        number = max(at_least, link.next_block)
+        Link.objects.filter(pk=link.pk).update(next_block=number + 1)
+    return number
 
 
 def _pieces(
