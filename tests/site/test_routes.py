@@ -71,6 +71,10 @@ PAGES = {
     "jobs": OFFICER | OPERATOR,
     "job_cancel": OPERATOR,
     # The link
+    "link:overview": EVERYBODY,
+    "link:now": EVERYBODY,
+    "link:proof": EVERYBODY,
+    "link:eavesdrop": EVERYBODY,
     "link_peer": EVERYBODY,  # who may speak is decided by the link's secret
     # The record
     "record:commitments": EVERYBODY,
@@ -106,6 +110,8 @@ PAGES = {
 }
 
 OPERATIONS = {
+    ("GET", "/link/links"): EVERYBODY,
+    ("GET", "/link/rates"): EVERYBODY,
     ("GET", "/record/commitments"): EVERYBODY,
     ("GET", "/record/commitments/{slug}"): EVERYBODY,
     ("GET", "/record/findings"): EVERYBODY,

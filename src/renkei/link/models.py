@@ -126,7 +126,7 @@ class LeafQuerySet(models.QuerySet["Leaf"]):
 
     def add(self, link: Link, share: int, pieces: Iterable[Piece]) -> None:
         """Store pieces."""
-        rows = [[link.pk, share, *piece] for piece in pieces]
+        rows: list[tuple[int | bytes, ...]] = [(link.pk, share, *piece) for piece in pieces]
         if rows:
             with connection.cursor() as cursor:
                 cursor.executemany(

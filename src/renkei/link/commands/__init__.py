@@ -417,6 +417,30 @@ def run(
     door.drive(where, channel, blocks=blocks, reconciler=reconciler, tell=tell_run)
 
 
+@link.command(
+    help=gettext_noop("Print secret bits a second by distance in km, and the bound of physics.")
+)
+@on_node
+def rates(node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
+    """Print the curves of the pages."""
+    del partner
+    enter(node, var)
+    from renkei.link import door
+
+    door.write_curves()
+    said = door.rates()
+    if as_json:
+        print_json(said)
+        return
+    bound = {int(km): rate for km, rate in said["plob"]}
+    click.echo(
+        "km".rjust(5) + "".join(f"N={name}".rjust(16) for name in said["rates"]) + "PLOB".rjust(14)
+    )
+    for at, (km, _rate) in enumerate(next(iter(said["rates"].values()))):
+        columns = "".join(f"{rows[at][1]:16.4g}" for rows in said["rates"].values())
+        click.echo(f"{km:5}{columns}{bound.get(km, float('inf')):14.4g}")
+
+
 @link.command(hidden=True)
 @click.argument("partner")
 @click.option("--node", type=FOLDER)
@@ -445,7 +469,9 @@ def fibre(var: Path) -> None:
 
 
 @link.command(
-    help=gettext_noop("Measure the delivery of keys on a scratch node: durable, in one process.")
+    help=gettext_noop(
+        "Measure the delivery of keys, each draw durable at both nodes. It uses key up."
+    )
 )
 @click.option("--seconds", type=click.IntRange(1, 600), default=5, show_default=True)
 @on_node

@@ -52,6 +52,14 @@ from renkei.link.door._link import (
     link_with,
     raise_alarm,
 )
+from renkei.link.door._pages import (
+    AUTHORITIES,
+    ROUTE,
+    curves,
+    history,
+    rates,
+    write_curves,
+)
 from renkei.link.door._read import links, measure_delivery, saes, summary
 from renkei.link.door._seal import (
     NotForUsError,
@@ -93,10 +101,12 @@ from renkei.link.door._store import (
 )
 
 __all__ = [
+    "AUTHORITIES",
     "DISTIL_TIMEOUT_SECONDS",
     "HEADER",
     "LARGEST_MESSAGE_BYTES",
     "QBER_ALARM",
+    "ROUTE",
     "BadBlockError",
     "BadEavesdropperError",
     "BadMessageError",
@@ -136,6 +146,7 @@ __all__ = [
     "burn_to",
     "clear_alarm",
     "confirm",
+    "curves",
     "drive",
     "eavesdropper",
     "ensure_authority",
@@ -144,6 +155,7 @@ __all__ = [
     "greet",
     "hand_over",
     "hear",
+    "history",
     "is_alice",
     "keep_full",
     "keep_reserve",
@@ -162,6 +174,7 @@ __all__ = [
     "prepare_demonstration",
     "put_right",
     "raise_alarm",
+    "rates",
     "recipient",
     "reserve_of",
     "revoke_sae",
@@ -176,4 +189,5 @@ __all__ = [
     "take_in",
     "unseal",
     "verified",
+    "write_curves",
 ]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
 from django.utils import timezone
@@ -27,7 +27,8 @@ from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
 from renkei.link.door import _fibre
 from renkei.link.door._channel import Channel, RefusedByPartnerError
-from renkei.link.door._link import clear_alarm, raise_alarm, refuse_simulated
+from renkei.link.door._link import cache_folder, clear_alarm, raise_alarm, refuse_simulated
+from renkei.link.door._pages import write_curves
 from renkei.link.door._store import (
     QBER_ALARM,
     BadBlockError,
@@ -196,7 +197,8 @@ def keep_seed(link: Link, seed: bytes) -> None:
 def _begin(link: Link, number: int, reconciler: str) -> _End:
     link = Link.objects.get(pk=link.pk)
     frames = FRAMES if reconciler == "cascade" else LDPC_FRAMES
-    wanted = engine.Settings(frames=frames, reconciler=reconciler)
+    chosen: Literal["cascade", "ldpc"] = "cascade" if reconciler == "cascade" else "ldpc"
+    wanted = engine.Settings(frames=frames, reconciler=chosen)
     if link.simulated:
         refuse_simulated()
     half = _fibre.half(settings.NODE.folder / "keys", number, key_bits=wanted.block_bits + 1)
@@ -219,14 +221,12 @@ def local_secret() -> bytes:
 
 
 def _port_file(link: Link) -> Path:
-    folder: Path = settings.NODE.folder / "cache"
-    return folder / f"link-{link.partner}.port"
+    return cache_folder() / f"link-{link.partner}.port"
 
 
 def wanted_file(link: Link) -> Path:
     """Return the file whose age says when somebody last wanted this end to distil."""
-    folder: Path = settings.NODE.folder / "cache"
-    return folder / f"link-{link.partner}.wanted"
+    return cache_folder() / f"link-{link.partner}.wanted"
 
 
 def hand_over(link: Link, message: bytes) -> bytes:
@@ -254,6 +254,7 @@ def listen(link: Link) -> int:
         How many blocks came to an end.
     """
     done = 0
+    write_curves()
     with Listener(("127.0.0.1", 0), authkey=local_secret(), backlog=8) as listener:
         listener._listener._socket.settimeout(ALICE_IDLE_SECONDS)  # type: ignore[attr-defined]  # noqa: SLF001  the library offers no other way
         _port_file(link).write_text(str(listener.address[1]), "ascii")
@@ -350,6 +351,7 @@ def drive(
         PartnerSilentError: the partner does not answer.
     """
     given = tried = 0
+    write_curves()
     with _alone(link):
         _settle_with(link, channel)
         chosen = reconciler or _by_round_trip(channel)
@@ -367,9 +369,7 @@ def drive(
 @contextmanager
 def _alone(link: Link) -> Iterator[None]:
     """Wait until nobody else drives this end of the link."""
-    folder: Path = settings.NODE.folder / "cache"
-    folder.mkdir(exist_ok=True)
-    with (folder / f"link-{link.partner}.drive").open("w") as lock:
+    with (cache_folder() / f"link-{link.partner}.drive").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

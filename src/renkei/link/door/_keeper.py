@@ -110,8 +110,6 @@ class _Child:
 
 def keep_full(stop: threading.Event) -> None:
     """Keep the pools of this node's links full until told to stop; without a link do nothing."""
-    folder: Path = settings.NODE.folder / "cache"
-    folder.mkdir(exist_ok=True)
     children = [_Child(link) for link in Link.objects.filter(own=settings.NODE.name)]
     if not children:
         return

@@ -58,6 +58,13 @@ def _at_rest(file: Path) -> engine.AtRest:
         ) from error
 
 
+def cache_folder() -> Path:
+    """Return the node's folder for what may be lost at any time."""
+    folder: Path = settings.NODE.folder / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def ensure_kek() -> None:
     """Make the node's key-encryption key if it has none."""
     file = settings.NODE.folder / "keys" / KEK_FILE

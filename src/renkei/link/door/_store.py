@@ -14,14 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Max, Sum
 from django.utils import timezone
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
-from renkei.link.door._link import at_rest, clear_alarm, raise_alarm, refuse_simulated
+from renkei.link.door._link import at_rest, cache_folder, clear_alarm, raise_alarm, refuse_simulated
 from renkei.link.engine import BlockState, Counters, Extent, Position
 from renkei.link.models import FIRST, SECOND, Block, Held, Leaf, Link, Piece, Sae
 
@@ -367,9 +366,7 @@ def serve(link: Link, asked: Sequence["Draw | Fetch"], send: Send) -> None:
 @contextmanager
 def turn(link: Link) -> Iterator[None]:
     """Let one process of the node at a time commit and tell: the partner hears batches in order."""
-    folder = settings.NODE.folder / "cache"
-    folder.mkdir(exist_ok=True)
-    with (folder / f"link-{link.own}-{link.partner}.lock").open("w") as lock:
+    with (cache_folder() / f"link-{link.own}-{link.partner}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -428,8 +425,8 @@ def _commit(
         link = Link.objects.select_for_update().get(pk=link.pk)
         before = link.counters
         delivered = before.delivered
-        names = {name for one in asked for name in (one.caller, *getattr(one, "slaves", ()))}
-        saes = {sae.name: sae for sae in Sae.objects.filter(revoked_at=None, name__in=names)}
+        callers = {name for one in asked for name in (one.caller, *getattr(one, "slaves", ()))}
+        saes = {sae.name: sae for sae in Sae.objects.filter(revoked_at=None, name__in=callers)}
         draws = []
         for one in asked:
             try:

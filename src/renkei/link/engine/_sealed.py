@@ -196,13 +196,12 @@ def seal(
     chunks = _chunks(plain, CHUNK_BYTES)
     block = next(chunks, b"")
     cipher = _Chunks(key, head)
-    while block is not None:
+    while True:
         following = next(chunks, None)
         out.write(cipher.seal(block, last=following is None))
         if following is None:
             return header
         block = following
-    return header
 
 
 def unseal(
