@@ -76,6 +76,17 @@ PAGES = {
     "link:proof": EVERYBODY,
     "link:eavesdrop": EVERYBODY,
     "link_peer": EVERYBODY,  # who may speak is decided by the link's secret
+    # The border: logs, witness and mirror are open; what partners ask is signed by them
+    "border_did": EVERYBODY,
+    "border_node": EVERYBODY,
+    "border_checkpoint": EVERYBODY,
+    "border_tile": EVERYBODY,
+    "border_hint": EVERYBODY,
+    "border_private": EVERYBODY,
+    "border_add_checkpoint": EVERYBODY,
+    "border_witnessed": EVERYBODY,
+    "border_mirrored": EVERYBODY,
+    "border_mirror": EVERYBODY,
     # The record
     "record:commitments": EVERYBODY,
     "record:commitments_csv": EVERYBODY,
@@ -229,6 +240,8 @@ def address(name):
         "key": "abc",
         "uidb36": "1",
         "provider_id": "institution",
+        "log": "0" * 64,
+        "wanted": "tile/0/000.p/1",
     }
     if name == "link_peer":
         kinds["kind"] = "ping"

@@ -44,6 +44,8 @@ class RoomConfig(AppConfig):
         figures: dotted path of a function that returns figures for the dashboard.
         front: dotted path of the view at ``/<language>/``; one room alone sets it.
         menu: its entries in the menu.
+        statements: dotted path of a tuple of ``renkei.border.door.StatementType``.
+        joint: dotted path of a tuple of ``renkei.border.door.JointKind``.
         founding: dotted path of a function that gives a new node what the room needs; it is run
             again whenever the node is brought up to date, and then changes nothing that is there.
         services: dotted paths of functions that the worker runs while it lives, each in a thread;
@@ -58,6 +60,8 @@ class RoomConfig(AppConfig):
     figures: ClassVar[str | None] = None
     front: ClassVar[str | None] = None
     menu: ClassVar[tuple[MenuItem, ...]] = ()
+    statements: ClassVar[str | None] = None
+    joint: ClassVar[str | None] = None
     founding: ClassVar[str | None] = None
     services: ClassVar[tuple[str, ...]] = ()
 

@@ -389,7 +389,13 @@ def prepare_demonstration(
         door.ensure_drawn()  # so that the first page has its charts
         link.prepare_demonstration(folder.parent)
         accounts = [asdict(account) for account in demonstration_accounts(known)]
-        return {"commitments": commitments, "accounts": accounts}
+        from renkei.border import door as border
+
+        return {
+            "commitments": commitments,
+            "accounts": accounts,
+            "fingerprint": border.identity().fingerprint,
+        }
 
     if not folder.exists() or not any(folder.iterdir()):
         return {"founded": True, **found(folder, node, then=fill)}

@@ -3,6 +3,10 @@
 from importlib.metadata import entry_points
 
 BUILT_IN: tuple[str, ...] = ("renkei.record", "renkei.link")
+BUILT_IN: tuple[str, ...] = (
+    "renkei.record",
+    "renkei.border",
+)
 
 
 def installed() -> tuple[str, ...]:
