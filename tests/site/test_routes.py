@@ -79,6 +79,12 @@ PAGES = {
     # Jobs
     "jobs": OFFICER | OPERATOR,
     "job_cancel": OPERATOR,
+    # The link
+    "link:overview": EVERYBODY,
+    "link:now": EVERYBODY,
+    "link:proof": EVERYBODY,
+    "link:eavesdrop": EVERYBODY,
+    "link_peer": EVERYBODY,  # who may speak is decided by the link's secret
     # The border: logs, witness and mirror are open; what partners ask is signed by them
     "border_authzen": EVERYBODY,
     "border_did": EVERYBODY,
@@ -167,6 +173,8 @@ OPERATIONS = {
     ("GET", "/border/obligations"): OVERSEERS,
     ("POST", "/border/obligations/{number}/fulfilment"): OFFICER,
     ("GET", "/border/outgoing"): OVERSEERS,
+    ("GET", "/link/links"): EVERYBODY,
+    ("GET", "/link/rates"): EVERYBODY,
     ("GET", "/record/commitments"): EVERYBODY,
     ("GET", "/record/commitments/{slug}"): EVERYBODY,
     ("GET", "/record/findings"): EVERYBODY,
@@ -295,6 +303,8 @@ def address(name):
         kinds["kind"] = "record.decision"
     if name in {"border:incident", "border:evidence"}:
         kinds["pk"] = Incident.objects.first().pk
+    if name == "link_peer":
+        kinds["kind"] = "ping"
     if short == "milestone_assess":
         kinds["slug"] = Milestone.objects.first().slug
     if "claim" in pattern.pattern.converters:

@@ -351,9 +351,14 @@ class Pair:
             for what in ("serve", "work"):
                 log = _rotated(self.var / "logs" / f"{node.name}-{what}.log")
                 name = f"{node.name} {what}"
-                child = Child(name=name, arguments=("node", what, str(folder)), log=log)
-                child.start(now)
-                self.children.append(child)
+                self._begin(Child(name=name, arguments=("node", what, str(folder)), log=log), now)
+        log = _rotated(self.var / "logs" / "fibre.log")
+        fibre = Child(name="fibre", arguments=("link", "fibre", str(self.var)), log=log)
+        self._begin(fibre, now)
+
+    def _begin(self, child: Child, now: float) -> None:
+        child.start(now)
+        self.children.append(child)
 
     def _look(self) -> None:
         for child in self.children:
