@@ -1,41 +1,38 @@
-"""How the record's codes, amounts and dates are said in its templates."""
+"""How the record's codes, amounts and dates are said on its pages.
+
+``PAGES`` are the templates that say them.
+"""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from html import escape
 from typing import Any, Protocol
 from urllib.parse import quote_plus
 
-from django import template
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy, pgettext_lazy
 
-from renkei.record import engine
-from renkei.record.models import (
-    LABELS,
-    Bilingual,
-    Claim,
-    Commitment,
-    Disbursement,
-    Source,
-    language,
-    side_label,
-)
+from renkei.base.pages import Pages
+from renkei.base.rows import moment as as_moment
+from renkei.base.shell import url
+from renkei.record import door, engine
+from renkei.record.models import LABELS, Bilingual, language, side_label
 from renkei.record.models import label as label_of
 
-register = template.Library()
+TITLE_CHARACTERS = 80
+Row = Any  # of ``base.rows``
 
 
 class Passage(Protocol):
     """A place in a source, as views give it to templates."""
 
-    source: Source
+    source: Any
     start: int
     end: int
 
@@ -142,19 +139,16 @@ LANGUAGE_NAMES = {"en": gettext_lazy("English"), "ja": gettext_lazy("Japanese")}
 _CODED = {"record_class": "class", "state": "finding"}
 
 
-@register.filter
 def label(code: str, vocabulary: str) -> str:
-    """Return what people read for a code: ``{{ row.domain|label:"domain" }}``."""
+    """Return what people read for a code: ``{{ row.domain|label("domain") }}``."""
     return label_of(vocabulary, code)
 
 
-@register.filter
 def text(row: Bilingual, name: str) -> str:
-    """Return a text of a row in the reader's language: ``{{ row|text:"note" }}``."""
+    """Return a text of a row in the reader's language: ``{{ row|text("note") }}``."""
     return row.said(name)
 
 
-@register.filter
 def place(code: str) -> str:
     """Return the names of countries or blocs: ``JP``, ``JP,US`` or ``US/JP``."""
     codes = [part for part in str(code).replace("/", ",").split(",") if part]
@@ -162,19 +156,49 @@ def place(code: str) -> str:
     return ("・" if language() == "ja" else ", ").join(names)
 
 
-@register.filter
+def parties(codes: str) -> str:
+    """Return the names of parties, or that there are none."""
+    return place(codes) or _("none named")
+
+
 def side(code: str) -> str:
     """Return what people read for who pays."""
     return side_label(code)
 
 
-@register.filter
+def known(text: str) -> str:
+    """Return a text, or that the source does not state it."""
+    return text or _("not stated")
+
+
+_COUNTED = {
+    "commitment": ngettext_lazy("%(said)s commitment", "%(said)s commitments", "count"),
+    "document": ngettext_lazy("%(said)s document", "%(said)s documents", "count"),
+    "entry": ngettext_lazy("%(said)s entry", "%(said)s entries", "count"),
+    "line": ngettext_lazy(
+        "%(said)s independent line of evidence", "%(said)s independent lines of evidence", "count"
+    ),
+    "record": ngettext_lazy("%(said)s record", "%(said)s records", "count"),
+    "rests": ngettext_lazy(
+        "The documents that the record rests on: %(said)s independent line of evidence. "
+        "Documents that go back to the same account count once.",
+        "The documents that the record rests on: %(said)s independent lines of evidence. "
+        "Documents that go back to the same account count once.",
+        "count",
+    ),
+}
+
+
+def counted(count: int, what: str) -> str:
+    """Return how many there are of something: ``{{ hits|counted("record") }}``."""
+    return str(_COUNTED[what] % {"count": count, "said": number(count)})
+
+
 def number(value: object) -> str:
     """Return a whole number with separators of thousands; anything else as it is."""
     return engine.number(value) if isinstance(value, int) else str(value)
 
 
-@register.simple_tag
 def money(minor: int, currency: str, qualifier: str = "exact") -> SafeString:
     """Return an amount in words, with all its digits for programs and for a closer look."""
     if qualifier in QUALIFIED:
@@ -186,7 +210,6 @@ def money(minor: int, currency: str, qualifier: str = "exact") -> SafeString:
     return mark_safe(f'<data value="{value}"{title}>{escape(said)}</data>')  # noqa: S308
 
 
-@register.filter
 def day(value: object) -> str:
     """Return a date in words, with the grain it has; of a moment, its day here."""
     if isinstance(value, datetime):
@@ -195,22 +218,29 @@ def day(value: object) -> str:
     return engine.date_words(text, language()) if text else ""
 
 
-@register.filter
 def moment(value: datetime | None) -> str:
     """Return a moment in words, to the minute, in the node's time."""
     if value is None:
         return ""
-    here = timezone.localtime(value)
+    here = timezone.localtime(as_moment(value))
     return f"{day(here)} {here:%H:%M} {here.tzname()}"
 
 
-@register.filter
+def iso(value: datetime) -> str:
+    """Return a moment for programs."""
+    return as_moment(value).isoformat()
+
+
+def shortened(text: str) -> str:
+    """Return what fits into the title of a page."""
+    return Truncator(text).chars(TITLE_CHARACTERS)
+
+
 def period(text: str) -> str:
     """Return a period in words."""
     return engine.period_words(text, language()) if text else ""
 
 
-@register.filter
 def field(name: str) -> str:
     """Return what people read for a field of a claim or of the history."""
     head, _mark, rest = name.partition(":")
@@ -223,25 +253,21 @@ def field(name: str) -> str:
     return str(FIELDS.get(name, name.replace("_", " ")))
 
 
-@register.filter
 def metric(code: str) -> str:
     """Return what people read for what is counted."""
     return str(METRICS.get(code, code.replace("_", " ")))
 
 
-@register.filter
 def verb(code: str) -> str:
     """Return what people read for what was done."""
     return str(VERBS.get(code, code))
 
 
-@register.filter
 def tongue(code: str) -> str:
     """Return the name of a document's language."""
     return str(LANGUAGE_NAMES.get(code, code))
 
 
-@register.filter
 def said(value: object, name: str) -> str:
     """Return a value of the history in words: a code by its field, anything else as it is."""
     if value is None or value == "":
@@ -254,16 +280,15 @@ def said(value: object, name: str) -> str:
     return str(value)
 
 
-@register.filter
-def stated(claim: Claim) -> Any:
+def stated(claim: Row) -> Any:
     """Return what a claim says, in words."""
     head = claim.field.partition(":")[0]
-    if claim.is_money:
-        return money(claim.amount.minor, claim.amount.currency, claim.qualifier)
+    if claim.minor is not None:
+        return money(claim.minor, claim.currency, claim.qualifier)
     if head in engine.CHOSEN_FIELDS:
         return label_of(head, claim.value)
     if head == "parties":
-        return place(claim.value) or _("none named")
+        return parties(claim.value)
     if head == "date":
         return day(claim.value)
     if head == "period":
@@ -271,19 +296,16 @@ def stated(claim: Claim) -> Any:
     return figure(claim.value) if head == "target" else claim.value
 
 
-@register.filter
 def severity_badge(code: str) -> str:
     """Return the style of a finding's severity."""
     return {"high": "badge-bad", "medium": "badge-warning"}.get(code, "badge-info")
 
 
-@register.filter
 def reliability_badge(code: str) -> str:
     """Return the style of a source's reliability."""
     return {"primary": "badge-good", "low": "badge-warning"}.get(code, "")
 
 
-@register.filter
 def milestone_badge(code: str) -> str:
     """Return the style of a milestone's state."""
     return {
@@ -293,7 +315,6 @@ def milestone_badge(code: str) -> str:
     }.get(code, "badge-info")
 
 
-@register.simple_tag
 def careless_money(minor: int, currency: str) -> SafeString:
     """Return an amount rounded to what a headline would say; only the warning panel rounds."""
     exact = engine.money_exact(minor, currency, language())
@@ -310,41 +331,37 @@ SORTS = {
 FINDING = {"any": gettext_lazy("With findings"), "none": gettext_lazy("Without findings")}
 
 
-@register.filter
 def sort_label(code: str) -> str:
     """Return the name of an order."""
     return str(SORTS.get(code, code))
 
 
-@register.filter
 def choice(value: str, facet: Mapping[str, Any]) -> str:
     """Return what people read for one value of a facet."""
     match facet["name"]:
         case "party":
             return place(value)
         case "source":
-            source = facet["sources"].get(value)
-            return f"{value}: {source.title}" if source else value
+            title = facet["sources"].get(value)
+            return f"{value}: {title}" if title else value
         case "finding":
             return str(FINDING[value])
         case name:
             return label_of(name, value)
 
 
-@register.filter
 def urlencoded(parameters: Mapping[str, str]) -> str:
     """Return parameters as the query of an address."""
     return urlencode(sorted(parameters.items()))
 
 
-@register.simple_tag(takes_context=True)
-def facet_items(context: template.Context, facet: Mapping[str, Any]) -> SafeString:
+def facet_items(selection: door.Selection, facet: Mapping[str, Any]) -> SafeString:
     """Return the choices of a facet, each with the query that chooses it from the first page on.
 
     In Python, because a page has a hundred of them and each would be a dozen nodes of a template.
     """
     name = facet["name"]
-    parameters: dict[str, str] = context["selection"].parameters
+    parameters = selection.parameters
     others = urlencode(sorted((key, text) for key, text in parameters.items() if key != name))
     chosen = _("chosen; choose again to remove")
     items = []
@@ -361,14 +378,9 @@ def facet_items(context: template.Context, facet: Mapping[str, Any]) -> SafeStri
     return mark_safe("\n".join(items))  # noqa: S308  every part is escaped above
 
 
-@register.simple_tag
-def commitment_rows(rows: Iterable[Commitment], disputed: Collection[int]) -> SafeString:
-    """Return the rows of a list of commitments; in Python, as ``facet_items`` and for its reason.
-
-    Args:
-        disputed: primary keys of those that findings speak of.
-    """
-    to_row, to_source = reverse("record:commitments"), reverse("record:sources")
+def commitment_rows(rows: Iterable[Row]) -> SafeString:
+    """Return the rows of a list of commitments; in Python, as ``facet_items`` and for its reason."""
+    to_row, to_source = url("record:commitments"), url("record:sources")
     named = {
         word: escape(str(said))
         for word, said in (
@@ -386,21 +398,21 @@ def commitment_rows(rows: Iterable[Commitment], disputed: Collection[int]) -> Sa
         if row.record_class == "context":
             about += f" · {escape(label(row.record_class, 'class'))}"
         mark = ""
-        if row.pk in disputed:
+        if row.is_disputed:
             mark = f' <span class="badge badge-warning">{named["findings"]}</span>'
         dated, amount, source = nothing, nothing, ""
         if row.dated:
             dated = f'<time datetime="{escape(row.dated)}">{escape(day(row.dated))}</time>'
         if row.amount_minor is not None:
             amount = money(row.amount_minor, row.amount_currency, row.amount_qualifier)
-        if row.source:
-            slug, title = escape(row.source.slug), escape(row.source.title)
+        if row.source_slug:
+            slug, title = escape(row.source_slug), escape(row.source_title)
             source = (
                 f'<a href="{to_source}{slug}/" title="{title}">{slug}'
                 f'<span class="visually-hidden">: {title}</span></a>'
             )
-            if row.source.reliability == "low":
-                doubt = escape(label(row.source.reliability, "reliability"))
+            if row.source_reliability == "low":
+                doubt = escape(label(row.source_reliability, "reliability"))
                 source += f' <span class="badge badge-warning">{doubt}</span>'
         lines.append(
             f'<tr><th scope="row"><a href="{to_row}{escape(row.slug)}/">{escape(row.title)}</a><br>'
@@ -414,10 +426,9 @@ def commitment_rows(rows: Iterable[Commitment], disputed: Collection[int]) -> Sa
     return mark_safe("\n".join(lines))  # noqa: S308  every part is escaped above
 
 
-@register.simple_tag
-def disbursement_rows(rows: Iterable[Disbursement]) -> SafeString:
+def disbursement_rows(rows: Iterable[Row]) -> SafeString:
     """Return the rows of a list of payments; in Python, as ``commitment_rows``."""
-    to_organisation, to_source = reverse("record:organisations"), reverse("record:sources")
+    to_organisation, to_source = url("record:organisations"), url("record:sources")
     words = (_("Amount"), _("Side"), _("Nature"), _("Recipient"), _("Evidence"))
     heads = [escape(str(word)) for word in words]
     corrected = f' <span class="badge">{escape(_("Corrected"))}</span>'
@@ -430,12 +441,12 @@ def disbursement_rows(rows: Iterable[Disbursement]) -> SafeString:
         if row.corrects_id:
             amount += correction
         recipient, source = "–", ""
-        if row.recipient:
-            title = escape(row.recipient.title)
-            recipient = f'<a href="{to_organisation}{escape(row.recipient.slug)}/">{title}</a>'
-        if row.source:
-            title = escape(row.source.title)
-            source = f' <a href="{to_source}{escape(row.source.slug)}/">{title}</a>'
+        if row.recipient_slug:
+            title = escape(row.recipient_title)
+            recipient = f'<a href="{to_organisation}{escape(row.recipient_slug)}/">{title}</a>'
+        if row.source_slug:
+            title = escape(row.source_title)
+            source = f' <a href="{to_source}{escape(row.source_slug)}/">{title}</a>'
         cells = [
             amount,
             escape(side_label(row.side)),
@@ -455,7 +466,6 @@ def disbursement_rows(rows: Iterable[Disbursement]) -> SafeString:
     return mark_safe("\n".join(lines))  # noqa: S308  every part is escaped above
 
 
-@register.simple_tag
 def locator(passage: Passage) -> SafeString:
     """Return where a passage stands: characters of a document with this hash."""
     place = _("Characters %(start)s–%(end)s") % {
@@ -478,20 +488,37 @@ FINDING_FACETS = {
 }
 
 
-@register.filter
 def finding_facet(name: str) -> str:
     """Return the name of a facet of findings."""
     return str(FINDING_FACETS[name])
 
 
-@register.filter
 def figure(text: str) -> str:
     """Return a target with separators of thousands, where it is a number."""
     whole, dot, rest = text.partition(".")
     return engine.number(int(whole)) + dot + rest if whole.isdecimal() else text
 
 
-@register.filter
 def is_web(address: str) -> bool:
     """Tell whether an address may be a link."""
     return address.startswith(("https://", "http://"))
+
+
+PAGES = Pages(
+    "renkei.record",
+    style="record/record.css",
+    filters={
+        item.__name__: item
+        for item in (
+            counted, day, field, figure, finding_facet, is_web, iso, known, label, metric,
+            milestone_badge, moment, number, parties, period, place, reliability_badge, said,
+            severity_badge, shortened, side, sort_label, stated, text, tongue, urlencoded, verb,
+        )
+    },
+    functions={
+        item.__name__: item
+        for item in (
+            careless_money, commitment_rows, disbursement_rows, facet_items, locator, money,
+        )
+    },
+)  # fmt: skip
