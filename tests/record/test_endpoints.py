@@ -622,8 +622,8 @@ def test_a_delivered_milestone_needs_its_assessment(program):
     "address",
     ["commitments?domain=quantum", "findings/x1", "export/finding", "commitments/nothing"],
 )
-def test_head_answers_as_get_without_the_body(address):
-    client = Client()
+def test_head_answers_as_get_without_the_body(public, address):
+    client = public.browser
     got, head = (getattr(client, verb)(f"{ROOT}/{address}") for verb in ("get", "head"))
     assert head.status_code == got.status_code
     assert head.headers.get("ETag") == got.headers.get("ETag")
@@ -633,6 +633,5 @@ def test_head_answers_as_get_without_the_body(address):
         assert int(head["Content-Length"]) == len(got.content) > 0
 
 
-@pytest.mark.usefixtures("shipped")
-def test_head_is_no_way_around_a_method():
-    assert Client().head(f"{ROOT}/commitments/nothing/claims").status_code == 405
+def test_head_is_no_way_around_a_method(public):
+    assert public.browser.head(f"{ROOT}/commitments/nothing/claims").status_code == 405

@@ -6,6 +6,7 @@ transaction, and what they add up into ``Total`` and ``Tally``. ``Change`` is th
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -465,12 +466,21 @@ class Commitment(Bilingual):
 
     class Meta:
         indexes: ClassVar = [
-            models.Index(fields=["-updated_at", "-id"], name="record_commitment_recent"),
-            models.Index(fields=["domain", "-updated_at", "-id"], name="record_commitment_domain"),
-            models.Index(fields=["status", "-updated_at", "-id"], name="record_commitment_status"),
-            models.Index(fields=["kind", "-updated_at", "-id"], name="record_commitment_kind"),
+            # With all that lists choose by: walking it reads no row that is not shown.
             models.Index(
-                fields=["parties", "-updated_at", "-id"], name="record_commitment_parties"
+                fields=[
+                    "-updated_at",
+                    "-id",
+                    "domain",
+                    "kind",
+                    "status",
+                    "scope",
+                    "record_class",
+                    "parties",
+                    "amount_nature",
+                    "source",
+                ],
+                name="record_commitment_newest",
             ),
             models.Index(fields=["-amount_minor", "-id"], name="record_commitment_amount"),
             models.Index(fields=["title_en", "id"], name="record_commitment_title_en"),
@@ -479,9 +489,6 @@ class Commitment(Bilingual):
             models.Index(fields=["domain", "title_ja", "id"], name="record_commitment_domain_ja"),
             models.Index(fields=["title_ja", "id"], name="record_commitment_title_ja"),
             models.Index(fields=["-dated", "-id"], name="record_commitment_dated"),
-            models.Index(
-                fields=["amount_nature", "-updated_at", "-id"], name="record_commitment_nature"
-            ),
         ]
         constraints: ClassVar = [
             _known("class", "record_class", "record_commitment_class"),
@@ -1099,15 +1106,33 @@ def matching(
     return f"{key} IN ({asked[0]})", [asked[1]]
 
 
-def hits(kind: str, query: str, *, codes: Iterable[str] = (), most: int) -> list[int]:
+def hits(kind: str, query: str, *, codes: Iterable[str] = (), most: int) -> "Hits":
     """Return the keys that ``found`` would keep, at most ``most``; asks the search index alone."""
     asked = _asked(kind, query, codes, most)
     if asked is None or (query.strip() and not engine.query_terms(query)):
-        return []
+        return Hits(0, "")
     sql, match = asked
+    # In one text: ten thousand rows would take longer to fetch than to find.
+    together = "string_agg(id::text, ',')" if connection.vendor == "postgresql" else GATHER
     with connection.cursor() as cursor:
-        cursor.execute(sql, (match,))
-        return [key for (key,) in cursor.fetchall()]
+        cursor.execute(f"SELECT count(*), {together} FROM ({sql}) AS found", (match,))
+        count, keys = cursor.fetchone()
+    return Hits(count, keys or "")
+
+
+GATHER = "group_concat(rowid, ',')"
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Keys that a search found, the last added first, in a text with commas between them."""
+
+    count: int
+    keys: str
+
+    def first(self, most: int) -> list[str]:
+        """Return the newest of them, as texts of digits."""
+        return self.keys.split(",", most)[:most] if self.keys else []
 
 
 def _asked(

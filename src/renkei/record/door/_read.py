@@ -5,7 +5,6 @@ commitments: counts come from ``Tally`` wherever its columns suffice, others sto
 ``MOST_COUNTED``, and a full-text search looks at the ``MOST_HITS`` newest hits.
 """
 
-from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -21,6 +20,7 @@ from renkei.record import engine
 from renkei.record.door._write import state
 from renkei.record.models import (
     Commitment,
+    Hits,
     Tally,
     code_term,
     found,
@@ -32,6 +32,7 @@ from renkei.record.models import (
 MOST_COUNTED: Final = 10_000
 MOST_HITS: Final = 2_000
 MOST_BY_HAND: Final = 1_000
+FAR: Final = 4
 KEPT: Final = 1_024  # numbers that one process keeps
 DEEPEST_ROW: Final = 20_000
 LONGEST_QUERY: Final = 200
@@ -227,19 +228,18 @@ def _now() -> Now:
 def _count(selection: Selection, now: Now) -> int:
     if selection.is_tallied:
         return sum(_tally(selection, now)["record_class"].values())
-    return len(_keys(selection, now))
+    return _keys(selection, now, MOST_COUNTED + 1).count
 
 
 @lru_cache(maxsize=64)
-def _keys(selection: Selection, now: Now) -> "array[int]":  # noqa: ARG001  part of the key
+def _keys(selection: Selection, now: Now, most: int) -> Hits:  # noqa: ARG001
     """Return the keys of the last added of a selection: found once, then counted and read."""
-    most = MOST_COUNTED + 1
-    return array("q", hits("commitment", selection.q, codes=_codes(selection), most=most))
+    return hits("commitment", selection.q, codes=_codes(selection), most=most)
 
 
-def _with_keys(keys: Iterable[int]) -> str:
+def _with_keys(keys: str) -> str:
     """Return the condition that a row is one of these: whole numbers of our own, written as such."""
-    return f"c.id IN ({', '.join(map(str, keys)) or 'NULL'})"
+    return f"c.id IN ({keys or 'NULL'})"
 
 
 TallyRow = tuple[str, str, str, str, str, str, int]
@@ -304,7 +304,9 @@ def facets(selection: Selection) -> dict[str, list[Choice]]:
     """
     now = _now()
     selection = replace(selection, sort="recent")
-    found_here = None if selection.is_tallied else _counted_by_hand(selection, now)
+    found_here = None
+    if not selection.is_tallied and _count(selection, now) <= MOST_BY_HAND:
+        found_here = _counted_by_hand(selection, now, MOST_COUNTED + 1)  # found for their number
     offered: dict[str, list[Choice]] = {}
     for name in (*_TALLIED, "party"):
         chosen = getattr(selection, name)
@@ -316,7 +318,7 @@ def facets(selection: Selection) -> dict[str, list[Choice]]:
             everything = _tally(Selection(), now)[name]
             numbers = dict.fromkeys(everything)
         elif chosen:
-            numbers = (_counted_by_hand(open_here, now) or found_here)[name]
+            numbers = (_counted_by_hand(open_here, now, MOST_BY_HAND + 1) or found_here)[name]
         else:
             numbers = found_here[name]
         ranked = sorted(numbers, key=lambda value: (-(numbers[value] or 0), value))
@@ -339,11 +341,16 @@ def facets(selection: Selection) -> dict[str, list[Choice]]:
 
 
 @lru_cache(maxsize=KEPT)
-def _counted_by_hand(selection: Selection, now: Now) -> dict[str, Number] | None:
-    """Count a selection that ``Tally`` does not know, if it is small."""
-    if _count(selection, now) > MOST_BY_HAND:
+def _counted_by_hand(selection: Selection, now: Now, most: int) -> dict[str, Number] | None:
+    """Count a selection that ``Tally`` does not know, if it is small.
+
+    Args:
+        most: how many hits to look for at most.
+    """
+    hits_here = _keys(selection, now, most)
+    if hits_here.count > MOST_BY_HAND:
         return None
-    rows = ask(_FACETS_OF, where=_with_keys(_keys(selection, now)))
+    rows = ask(_FACETS_OF, where=_with_keys(hits_here.keys))
     counted: dict[str, Counter[str]] = {name: Counter() for name in (*_TALLIED, "party")}
     for *values, parties in rows:
         for name, value in zip(_TALLIED, values, strict=True):
@@ -423,24 +430,6 @@ def select(selection: Selection) -> QuerySet[Commitment]:
     return rows.order_by(*_order(selection))
 
 
-def _way(selection: Selection, now: Now) -> tuple[str, int]:
-    """Return along which column's index a walk is shortest, if any, and how long it can be."""
-    everything = _count(Selection(), now)
-    if selection.sort == "title" and selection.domain:
-        return "domain", _count(Selection(domain=selection.domain), now)
-    if selection.sort != "recent":
-        return "", everything
-    ways = [
-        (_count(Selection(**{name: getattr(selection, name)}), now), name)
-        for name in ("domain", "kind", "status")
-        if getattr(selection, name)
-    ]
-    if selection.nature and not ways:
-        return "amount_nature", everything
-    walked, along = min(ways, default=(everything, ""))
-    return along, walked
-
-
 def listed(selection: Selection, *, offset: int, limit: int) -> list[Any]:
     """Return a piece of a selection: rows with the columns of a commitment that lists show.
 
@@ -460,15 +449,20 @@ def listed(selection: Selection, *, offset: int, limit: int) -> list[Any]:
         )
     now, chosen = _now(), replace(selection, sort="recent")
     known = _count(chosen, now)
-    along, walked = _way(selection, now)
+    # Titles begin with their subject: along all of them, none of a domain may come for long.
+    along = "domain" if selection.sort == "title" and selection.domain else ""
+    walked = _count(Selection(domain=selection.domain if along else ""), now)
     values: list[object] = []
-    # Walking reads walked / known rows for each hit; fetching all hits reads each.
-    if not selection.q and known * known > walked * (offset + limit):
+    # Walking looks at walked / known rows for each hit, fetching all hits at each of them. Where
+    # counting stopped there may be many more; the newest are walked along an index alone.
+    far = (FAR if known > MOST_COUNTED else 1) * (FAR if selection.sort == "recent" else 1)
+    if not selection.q and far * known * known > walked * (offset + limit):
         where, values = _walked(selection, along=along)
     elif not selection.q and (known > MOST_COUNTED or not _codes(selection)):
         where, values = matching("commitment", "", codes=_codes(selection), key="c.id")
     else:
-        where = _with_keys(_keys(chosen, now)[: MOST_HITS if selection.q else None])
+        kept = _keys(chosen, now, MOST_COUNTED + 1)
+        where = _with_keys(",".join(kept.first(MOST_HITS)) if selection.q else kept.keys)
     order = ", ".join(f"c.{way}" for way in _BY[selection.sort]).replace("{l}", language())
     return ask(_LISTED, [*values, limit, offset], where=where, order=order, l=language())
 

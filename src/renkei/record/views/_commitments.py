@@ -99,7 +99,8 @@ def _others(query: str) -> list[dict[str, Any]]:
     """Return what else of the record holds the words of a search."""
     groups = []
     for kind, sql in ELSEWHERE.items():
-        first = sorted(hits(kind, query, most=door.MOST_HITS))[: OTHERS + 1]
+        keys = hits(kind, query, most=door.MOST_HITS).first(door.MOST_HITS)
+        first = sorted(map(int, keys))[: OTHERS + 1]
         if rows := read(sql, ids=first):
             groups.append({"kind": kind, "rows": rows[:OTHERS], "is_more": len(rows) > OTHERS})
     return groups

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from renkei.base.access import PUBLIC, access
 from renkei.base.http import public_page
-from renkei.base.rows import ask, marks
+from renkei.base.rows import ask
 from renkei.record import door, engine
 from renkei.record.models import (
     Agreement,
@@ -264,9 +264,8 @@ def _findings(request: HttpRequest, query: str, chosen: Mapping[str, str]) -> Pa
             conditions.append(f"{name} = %s")
             values.append(chosen[name])
     if query.strip():
-        keys = hits("finding", query, most=door.MOST_HITS)
-        conditions.append(f"id IN ({marks(keys)})")
-        values += keys
+        found_here = hits("finding", query, most=door.MOST_HITS)
+        conditions.append(f"id IN ({found_here.keys or 'NULL'})")  # whole numbers of our own
     named = {"where": " AND ".join(conditions), "order": _GRAVEST_FIRST}
     ((count,),) = ask(HOW_MANY_FINDINGS, [*values, door.MOST_COUNTED + 1], **named)
     last = door.pages(count, LONG_ROWS)

@@ -6,7 +6,6 @@
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from html import escape
 from typing import Any, Protocol
 from urllib.parse import quote_plus
 
@@ -17,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy, pgettext_lazy
+from markupsafe import escape
 
 from renkei.base.pages import Pages
 from renkei.base.rows import moment as as_moment
@@ -203,8 +203,9 @@ def money(minor: int, currency: str, qualifier: str = "exact") -> SafeString:
     """Return an amount in words, with all its digits for programs and for a closer look."""
     if qualifier in QUALIFIED:
         return format_html(str(QUALIFIED[qualifier]), amount=money(minor, currency))
-    exact = engine.money_exact(minor, currency, language())
-    said = engine.money(minor, currency, language())
+    code = language()
+    exact = engine.money_exact(minor, currency, code)
+    said = engine.money(minor, currency, code)
     value = f"{engine.from_minor(minor, currency):f}"
     title = "" if said == exact else f' title="{escape(exact)}"'
     return mark_safe(f'<data value="{value}"{title}>{escape(said)}</data>')  # noqa: S308
@@ -452,7 +453,7 @@ def disbursement_rows(rows: Iterable[Row]) -> SafeString:
             escape(side_label(row.side)),
             escape(label(row.nature, "nature")),
             recipient,
-            escape(row.evidence or "–") + source,
+            f"{escape(row.evidence or '–')}{source}",
         ]
         lines.append(
             f'<tr><th scope="row">{escape(day(row.paid_on))}</th>'

@@ -13,7 +13,7 @@ JOIN record_commitment c ON c.id = m.commitment_id GROUP BY c.domain, m.state
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("record", "0005_domain_titles"),
+        ("record", "0006_joint"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
