@@ -151,6 +151,7 @@ class Bills:
 
     def _lost(self, shortage: Mapping[str, float]) -> dict[str, tuple[float, tuple[str, ...]]]:
         found: dict[str, tuple[float, tuple[str, ...]]] = {}
+        path: tuple[str, ...]
         for name in self._order:  # parts before their wholes
             if name not in self.parts:
                 found[name] = (shortage.get(name, 0.0), (name,))

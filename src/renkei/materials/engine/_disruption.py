@@ -478,7 +478,7 @@ def refuse_zero_effect(hit: float, disruptions: Sequence[Disruption]) -> None:
 
 def described(one: Disruption) -> str:
     """Return a disruption in one line of its own words, for messages and logs."""
-    parts = [one.kind]
+    parts: list[str] = [one.kind]
     parts += [
         f"{label}={','.join(sorted(found))}" for label in _SETS if (found := getattr(one, label))
     ]

@@ -386,7 +386,11 @@ def _state(
     trade, production = np.ones((k, n, n)), np.ones((k, n))
     barred, targets = np.zeros((k, n), bool), np.zeros((k, n), bool)
     for at, stage in enumerate(table.stages):
-        what = {"material": table.material, "stage": stage, "countries": table.countries}
+        what: dict[str, Any] = {
+            "material": table.material,
+            "stage": stage,
+            "countries": table.countries,
+        }
         trade[at] = remaining_trade(
             disruptions, **what, since=first, until=last, code=codes.get(stage, "")
         )

@@ -1,4 +1,5 @@
 # Numba infers the types; kernels take arrays one by one.
+# mypy: disable-error-code="no-untyped-def, call-overload"
 # ruff: noqa: ANN001, ANN202, C901, PLR0124, PLR0912, PLR0915, PLR0917
 """The inner loops, compiled. Imported only when a network is run: Numba takes a second to load.
 

@@ -70,7 +70,10 @@ class Network:
     @property
     def sector_output(self) -> NDArray[np.float64]:
         """Return the output of each sector."""
-        return np.bincount(self.sector, self.output, self.sectors)
+        made: NDArray[np.float64] = np.bincount(self.sector, self.output, self.sectors).astype(
+            np.float64
+        )
+        return made
 
 
 def network(

@@ -143,15 +143,15 @@ class Program:
         if integer.any():
             whole, part = highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous
             model.integrality_ = [whole if one else part for one in integer]
-        highs = highspy.Highs()
-        for option, value in (
+        highs = highspy.Highs()  # type: ignore[no-untyped-call]
+        for option, setting in (
             ("output_flag", False),
             ("threads", threads),
             ("time_limit", float(seconds)),
             ("mip_rel_gap", gap),
             ("solver", solver),
         ):
-            highs.setOptionValue(option, value)
+            highs.setOptionValue(option, setting)
         highs.passModel(model)
         highs.run()
         found = highs.getModelStatus()
