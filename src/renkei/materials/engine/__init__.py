@@ -169,6 +169,7 @@ from renkei.materials.engine._inventory import (
     Shock,
     inventory_interval,
     run_inventories,
+    shocks_of,
 )
 from renkei.materials.engine._leontief import (
     InputOutput,
@@ -367,6 +368,7 @@ __all__ = [
     "run_inventories",
     "run_jointly",
     "sea_route",
+    "shocks_of",
     "supply_risk",
     "sweep",
     "synthetic_network",
