@@ -150,6 +150,7 @@ from renkei.materials.engine._disruption import (
     remaining_trade,
     sea_route,
     timeline,
+    without_ports,
 )
 from renkei.materials.engine._flows import (
     BadTableError,
@@ -378,4 +379,5 @@ __all__ = [
     "time_to_survive",
     "timeline",
     "who_is_short",
+    "without_ports",
 ]

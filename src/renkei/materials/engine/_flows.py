@@ -26,6 +26,7 @@ from renkei.materials.engine._disruption import (
     remaining_production,
     remaining_trade,
     timeline,
+    without_ports,
 )
 from renkei.materials.engine._program import Program, SolverError
 from renkei.materials.engine._risk import origins
@@ -286,7 +287,7 @@ def who_is_short(
     hit = 0.0
     rows: list[CountryShortage] = []
     used: dict[str, list[float]] = {}
-    flags = list(table.flags)
+    flags = [*table.flags, *_assumptions(table, disruptions)]
     for number, (first, last) in enumerate(periods):
         if is_cancelled is not None and is_cancelled():
             raise CancelledError(gettext_noop("the run was cancelled"))
@@ -349,6 +350,25 @@ def who_is_short(
     refuse_zero_effect(hit, disruptions)
     years = (until - since).days / DAYS_A_YEAR
     return Shortages(table.material, tuple(rows), hit / years, known, tuple(flags))
+
+
+def _assumptions(table: FlowTable, disruptions: Sequence[Disruption]) -> list[str]:
+    """Return what the answer takes for granted about these disruptions."""
+    flags = []
+    unknown = without_ports(table.countries)
+    if unknown and any(one.kind == "strait_closed" for one in disruptions):
+        flags.append(f"ports are not known, flows are kept whole: {', '.join(unknown)}")
+    for one in disruptions:
+        if not one.origin_rule:
+            continue
+        named = [name in one.countries for name in table.countries]
+        for at, stage in enumerate(table.stages):
+            if one.concerns(table.material, stage) and not table.production[at][named].any():
+                flags.append(
+                    f"{stage}: {', '.join(sorted(one.countries))} make nothing by these figures:"
+                    " the origin rule stops no re-export"
+                )
+    return flags
 
 
 @dataclass(frozen=True, slots=True, eq=False)
