@@ -160,7 +160,7 @@ def run_inventories(
             demand,
             stock,
             net.group_ptr,
-            net.group_essential,
+            net.linear_ptr,
             cover,
             made,
             filled,
