@@ -96,7 +96,8 @@ class InputOutput:
             end = min(begin + _BLOCK, n)
             x[begin:end] -= self._factors[begin:end, end:] @ x[end:]
             x[begin:end] = self._inverses[number] @ x[begin:end]
-        return x.astype(np.float64) * size
+        found: NDArray[np.float64] = x.astype(np.float64) * size
+        return found
 
 
 def technical_coefficients(
