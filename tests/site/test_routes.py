@@ -4,6 +4,7 @@ A route without a row fails, and so does a row without a route.
 """
 
 import uuid
+from datetime import date
 
 import pytest
 from django.test import Client
@@ -12,6 +13,7 @@ from django.utils.translation import override
 
 from renkei.base.access import BY_OPERATION, rule_of
 from renkei.base.models import ApiToken, Grant, Role, User
+from renkei.materials.models import Material, Observation, Release, Scenario
 from renkei.record.models import Claim, Disbursement, Milestone
 from renkei.site.api import api
 
@@ -19,6 +21,7 @@ EVERYBODY = frozenset({"public"})
 SIGNED_IN = frozenset({"signed-in"})
 OFFICER = frozenset({"officer"})
 OPERATOR = frozenset({"operator"})
+ANALYST = frozenset({"analyst"})
 NOBODY = None
 
 PAGES = {
@@ -112,6 +115,22 @@ PAGES = {
     "record:finding_add": OFFICER,
     "record:finding_resolve": OFFICER,
     "record:finding_reopen": OFFICER,
+    # The materials
+    "materials:list": EVERYBODY,
+    "materials:exposure": EVERYBODY,
+    "materials:releases": EVERYBODY,
+    "materials:scenarios": EVERYBODY,
+    "materials:scenario": EVERYBODY,
+    "materials:cascade": EVERYBODY,
+    "materials:alarms": EVERYBODY,
+    "materials:product": EVERYBODY,
+    "materials:material": EVERYBODY,
+    "materials:inputs": EVERYBODY,
+    "materials:scenario_add": ANALYST,
+    "materials:scenario_stop": ANALYST,
+    "materials:cases": ANALYST,
+    "materials:case_add": ANALYST,
+    "materials:case": ANALYST,
 }
 
 OPERATIONS = {
@@ -143,6 +162,17 @@ OPERATIONS = {
     ("POST", "/record/findings"): OFFICER,
     ("POST", "/record/findings/{slug}/decision"): OFFICER,
     ("DELETE", "/record/findings/{slug}/decision"): OFFICER,
+    ("GET", "/materials/materials"): EVERYBODY,
+    ("GET", "/materials/materials/{slug}"): EVERYBODY,
+    ("GET", "/materials/materials/{slug}/risks"): EVERYBODY,
+    ("GET", "/materials/materials/{slug}/inputs/{stage}"): EVERYBODY,
+    ("GET", "/materials/materials/{slug}/observations"): EVERYBODY,
+    ("GET", "/materials/exposure"): EVERYBODY,
+    ("GET", "/materials/alarms"): EVERYBODY,
+    ("GET", "/materials/scenarios"): EVERYBODY,
+    ("GET", "/materials/scenarios/{slug}"): EVERYBODY,
+    ("POST", "/materials/scenarios"): ANALYST,
+    ("GET", "/materials/scenarios/{slug}/recommendation"): ANALYST,
 }
 
 SLUGS = {
@@ -234,7 +264,10 @@ def address(name):
         "provider_id": "institution",
         "log": "0" * 64,
         "wanted": "tile/0/000.p/1",
+        "stage": "refine",
     }
+    if name.startswith("materials:"):
+        kinds["slug"] = "what-if" if "scenario" in name else "gallium"
     if short == "milestone_assess":
         kinds["slug"] = Milestone.objects.first().slug
     if "claim" in pattern.pattern.converters:
@@ -251,7 +284,34 @@ def address(name):
 
 
 @pytest.fixture
-def callers(shipped):
+def registry(shipped):
+    """A material that one country makes, and a scenario."""
+    release = Release.objects.create(
+        slug="r", publisher="usgs", title="r", known_on=date(2026, 1, 1)
+    )
+    material = Material.objects.create(slug="gallium", name_en="Gallium", name_ja="ガリウム")
+    for number, place in enumerate(("CHN", "JPN")):
+        Observation.objects.create(
+            key=str(number),
+            material=material,
+            subject="production",
+            stage="refine",
+            place=place,
+            raw="1",
+            quantity=1.0,
+            unit="kilograms",
+            valid_from=date(2025, 1, 1),
+            valid_to=date(2025, 12, 31),
+            known_from=date(2026, 1, 1),
+            release=release,
+        )
+    Scenario.objects.create(
+        slug="what-if", title="t", kind="export_ban", starts_on=date(2027, 1, 1), is_public=True
+    )
+
+
+@pytest.fixture
+def callers(registry):
     """Return everybody: a stranger, an account without a role, one of each role, a foreign officer."""
 
     def account(*roles, party="US"):
@@ -300,11 +360,19 @@ def test_operations_take_whom_the_table_names_and_nobody_else(callers, key):
     method, path = key
     rule = OPERATIONS[key]
     kind = path.split("/")[2]
-    slug = {"findings": "x01", "sources": "s1", "organisations": "uw", "agreements": "st-1988"}
+    slug = {
+        "materials": "gallium",
+        "scenarios": "what-if",
+        "findings": "x01",
+        "sources": "s1",
+        "organisations": "uw",
+        "agreements": "st-1988",
+    }
     where = (
         f"/node/v1{path}".replace("{slug}", slug.get(kind, "s1-c01"))
         .replace("{kind}", "findings")
         .replace("{claim}", "1")
+        .replace("{stage}", "refine")
     )
     for who, (user, held) in callers.items():
         for by_token in (False, True):
