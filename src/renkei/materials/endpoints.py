@@ -1,16 +1,18 @@
 """What programs ask of the registry: public figures for everybody, scenarios for analysts."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from ninja import Query, Router, Status
 from ninja.decorators import decorate_view
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from renkei.base.access import PUBLIC, allow, roles_of
 from renkei.base.http import public_page
 from renkei.base.models import Role, User
+from renkei.kit.errors import gettext_noop
 from renkei.materials import door
 from renkei.materials.models import Scenario
 from renkei.materials.schemas import (
@@ -44,7 +46,6 @@ Run = Callable[..., HttpResponseBase]
 class Asked(BaseModel):
     """What any question may carry."""
 
-    model_config = ConfigDict(extra="forbid")
     lang: str = Field("", max_length=2)
 
 
@@ -68,25 +69,52 @@ class AskedPage(Asked):
     offset: int = Field(0, ge=0, le=1_000_000)
 
 
-kept: Callable[[Any], Any] = decorate_view(public_page(lambda: str(door.state().version)))
+def only(question: type[BaseModel]) -> Callable[[Run], Run]:
+    """Refuse parameters that nobody asked for: a slip of the pen must not look like an answer."""
+
+    def decorate(run: Run) -> Run:
+        @wraps(run)
+        def checked(request: HttpRequest, **values: Any) -> HttpResponseBase:
+            for name in request.GET:
+                if name not in question.model_fields:
+                    raise door.BadQuestionError(
+                        gettext_noop("{name!r} is no parameter: expected some of {known}"),
+                        name=name,
+                        known=", ".join(question.model_fields),
+                    )
+            return run(request, **values)
+
+        return checked
+
+    return decorate
+
+
+def asks(question: type[BaseModel]) -> Any:
+    """Check the parameters' names alone: what changes without a new version of the facts."""
+    return decorate_view(only(question))
+
+
+def kept(question: type[BaseModel]) -> Any:
+    """Check the parameters' names, then answer from the page cache while the facts stay the same."""
+    return decorate_view(public_page(lambda: str(door.state().version)), only(question))
 
 
 @router.get("/materials", response=list[MaterialRow], operation_id="materials_list")
-@kept
+@kept(AskedMaterials)
 def materials(request: HttpRequest, asked: Query[AskedMaterials]) -> list[dict[str, Any]]:
     """List the materials that are watched, or all."""
     return [material_row(row) for row in door.materials(query=asked.q, watched=not asked.all)]
 
 
 @router.get("/materials/{slug}", response=MaterialOut, operation_id="materials_material")
-@kept
+@kept(Asked)
 def material(request: HttpRequest, slug: str, asked: Query[Asked]) -> dict[str, Any]:
     """Tell everything public about a material."""
     return material_out(door.find(slug))
 
 
 @router.get("/materials/{slug}/risks", response=list[RiskOut], operation_id="materials_risks")
-@kept
+@kept(Asked)
 def risks(request: HttpRequest, slug: str, asked: Query[Asked]) -> list[dict[str, Any]]:
     """List how concentrated each stage is, by year."""
     return [risk_out(row) for row in door.risks(door.find(slug)).select_related("material")]
@@ -95,7 +123,7 @@ def risks(request: HttpRequest, slug: str, asked: Query[Asked]) -> list[dict[str
 @router.get(
     "/materials/{slug}/inputs/{stage}", response=ConcentrationOut, operation_id="materials_inputs"
 )
-@kept
+@kept(Asked)
 def inputs(request: HttpRequest, slug: str, stage: str, asked: Query[Asked]) -> dict[str, Any]:
     """Open an index to its inputs."""
     return concentration_out(door.find(slug), stage)
@@ -106,7 +134,7 @@ def inputs(request: HttpRequest, slug: str, stage: str, asked: Query[Asked]) -> 
     response=list[ObservationOut],
     operation_id="materials_observations",
 )
-@kept
+@kept(AskedPage)
 def observations(request: HttpRequest, slug: str, asked: Query[AskedPage]) -> list[dict[str, Any]]:
     """List the printed cells of a material with release and row."""
     rows = door.observations(door.find(slug)).select_related("material")
@@ -114,7 +142,7 @@ def observations(request: HttpRequest, slug: str, asked: Query[AskedPage]) -> li
 
 
 @router.get("/exposure", response=list[ExposureOut], operation_id="materials_exposure")
-@kept
+@kept(AskedCountry)
 def exposure(request: HttpRequest, asked: Query[AskedCountry]) -> list[dict[str, Any]]:
     """Rank what a country depends on; this node's own where none is named."""
     importer = door.place(asked.country) if asked.country else door.home()
@@ -122,6 +150,7 @@ def exposure(request: HttpRequest, asked: Query[AskedCountry]) -> list[dict[str,
 
 
 @router.get("/alarms", response=list[AlarmOut], operation_id="materials_alarms")
+@asks(AskedPage)
 def alarms(request: HttpRequest, asked: Query[AskedPage]) -> list[dict[str, Any]]:
     """List alarms, the newest month first."""
     rows = door.alarms()[asked.offset : asked.offset + asked.limit]
@@ -133,6 +162,7 @@ def _is_analyst(request: HttpRequest) -> bool:
 
 
 @router.get("/scenarios", response=list[ScenarioRow], operation_id="materials_scenarios")
+@asks(Asked)
 def scenarios(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]:
     """List scenarios: strangers see those that are public."""
     rows = Scenario.objects.order_by("-created_at")
@@ -142,6 +172,7 @@ def scenarios(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]
 
 
 @router.get("/scenarios/{slug}", response=ScenarioOut, operation_id="materials_scenario")
+@asks(Asked)
 def scenario(request: HttpRequest, slug: str, asked: Query[Asked]) -> dict[str, Any]:
     """Tell a scenario and its answer."""
     is_analyst = _is_analyst(request)
@@ -167,6 +198,7 @@ def scenario_open(request: HttpRequest, body: ScenarioIn) -> Status[dict[str, An
     auth=allow(Role.ANALYST),
     operation_id="materials_recommendation",
 )
+@asks(Asked)
 def recommendation(request: HttpRequest, slug: str, asked: Query[Asked]) -> dict[str, Any]:
     """Tell what both parties would approve."""
     return door.recommend(door.find_scenario(slug))

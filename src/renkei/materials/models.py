@@ -28,6 +28,9 @@ ISO3 = RegexValidator(r"^[A-Z]{3}\Z", _("three capital letters of ISO 3166-1 are
 HS6 = RegexValidator(r"^\d{6}\Z", _("six digits of the Harmonized System are expected"))
 LOCODE = RegexValidator(r"^[A-Z]{2}[A-Z2-9]{3}\Z", _("a UN/LOCODE such as JPTYO is expected"))
 SLUG = RegexValidator(r"^[a-z0-9][a-z0-9_-]*\Z", _("small letters, digits, - and _ are expected"))
+IN_BILLS = {"rare_earths": "magnet_rare_earths", "natural_graphite": "battery_graphite"}
+"""By which material bills of materials name what is traded under another one."""
+
 WORLD, OTHERS = "WLD", "OTH"
 """What stands for a printed world total, and for countries that a table does not name."""
 

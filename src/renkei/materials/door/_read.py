@@ -13,6 +13,7 @@ from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 from renkei.materials import engine
 from renkei.materials.door._summaries import governance
 from renkei.materials.models import (
+    IN_BILLS,
     OTHERS,
     WORLD,
     Component,
@@ -417,7 +418,11 @@ def bills() -> engine.Bills:
 
 def products_of(material: Material) -> list[Product]:
     """Return the products that a material goes into, at whatever depth."""
-    names = bills().products_of(material.slug)
+    known = bills()
+    names = {
+        *known.products_of(material.slug),
+        *known.products_of(IN_BILLS.get(material.slug, material.slug)),
+    }
     return list(Product.objects.filter(slug__in=names).order_by("name_en"))
 
 

@@ -364,7 +364,7 @@ def _mcs_cells(
         "valid_from": period[0],
         "valid_to": period[1],
         "is_estimated": cells["estimated"] == "True"
-        or (not cells["estimated"] and "Estimated" in cells["notes"]),
+        or (not cells["estimated"] and "stimated" in cells["notes"]),
         "unit": unit,
         "note": cells["notes"],
     }

@@ -16,6 +16,7 @@ from django.db.models import F, Max
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.materials import engine
 from renkei.materials.models import (
+    IN_BILLS,
     Component,
     Flow,
     Form,
@@ -313,9 +314,7 @@ def _products(answers: Sequence[Mapping[str, Any]], parties: Sequence[str]) -> l
 
 def _in_bills(slug: str) -> str:
     """Return the material by which bills name a shortage: magnets are made of rare earths."""
-    return {"rare_earths": "magnet_rare_earths", "natural_graphite": "battery_graphite"}.get(
-        slug, slug
-    )
+    return IN_BILLS.get(slug, slug)
 
 
 def _shortage(

@@ -259,7 +259,9 @@ def inputs(request: HttpRequest, slug: str, stage: str) -> HttpResponse:
     """Open an index to everything that it was made of."""
     row = door.find(slug)
     one = door.concentration(row, stage)
-    risk = Risk.objects.get(material=row, stage=stage, is_latest=True)
+    risk = Risk.objects.filter(material=row, stage=stage, is_latest=True).first()
+    if risk is None:  # the facts are newer than the summaries
+        raise NotFoundError(gettext_noop("there is nothing at this address"))
     cells = (
         door.observations(row)
         .filter(

@@ -366,10 +366,9 @@ def case(request: HttpRequest, slug: str) -> HttpResponseBase:
     }
     status = OK
     if request.method == "POST":
-        done = _act(request, row, blank)
-        if done:
+        status = _act(request, row, blank)
+        if status == OK:
             return redirect("materials:case", slug)
-        status = REFUSED
     notices = list(row.notices.order_by("-pk"))
     context = {
         "row": row,
@@ -383,8 +382,8 @@ def case(request: HttpRequest, slug: str) -> HttpResponseBase:
     )
 
 
-def _act(request: HttpRequest, row: Case, blank: dict[str, forms.BaseForm]) -> bool:
-    """Do what the form that was sent asks for; tell whether it was done."""
+def _act(request: HttpRequest, row: Case, blank: dict[str, forms.BaseForm]) -> int:
+    """Do what the form that was sent asks for; return the status of the answer."""
     author, asked = _person(request), request.POST.get("do", "")
     kinds: dict[str, type[forms.BaseForm]] = {
         "note": NoteForm,
@@ -396,7 +395,7 @@ def _act(request: HttpRequest, row: Case, blank: dict[str, forms.BaseForm]) -> b
         raise problems.BadRequestError(gettext_noop("the request cannot be read"))
     form = blank[asked] = kinds[asked](request.POST, prefix=asked)
     if not form.is_valid():
-        return False
+        return REFUSED
     data = form.cleaned_data
     with refusals_on(form) as refused:
         if asked == "note":
@@ -407,6 +406,8 @@ def _act(request: HttpRequest, row: Case, blank: dict[str, forms.BaseForm]) -> b
             door.add_notice(row, author=author, **data)
         else:
             door.close_case(row, reason=data["reason"])
-    if not refused:
-        messages.success(request, _("Saved."))
-    return not refused
+    if refused:
+        messages.error(request, problems.say(refused[0]))
+        return refused[0].status
+    messages.success(request, _("Saved."))
+    return OK
