@@ -2,10 +2,10 @@
 
 from importlib.metadata import entry_points
 
-BUILT_IN: tuple[str, ...] = ("renkei.record", "renkei.link")
 BUILT_IN: tuple[str, ...] = (
     "renkei.record",
     "renkei.border",
+    "renkei.link",
 )
 
 
