@@ -79,7 +79,6 @@ def ensure() -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-    keys.cache_clear()
 
 
 def load() -> engine.NodeKeys:
@@ -95,13 +94,22 @@ def load() -> engine.NodeKeys:
             folder=folder(),
         )
     return engine.NodeKeys.from_files(
-        {file.name: file.read_bytes() for file in sorted(folder().glob("*.pem"))}
+        {
+            file.name: file.read_bytes()
+            for file in sorted(folder().glob("*.pem"))
+            # Keys that wait for a rotation, or are left of one, come and go.
+            if not file.name.endswith((".next.pem", ".old.pem"))
+        }
     )
 
 
-@functools.cache
 def keys() -> engine.NodeKeys:
-    """Return the node's keys, read once a process: a rotation starts the processes anew."""
+    """Return the node's keys; read again when a rotation has changed them."""
+    return _read(folder().stat().st_mtime_ns if folder().is_dir() else 0)
+
+
+@functools.lru_cache(maxsize=1)
+def _read(_changed: int) -> engine.NodeKeys:
     return load()
 
 
