@@ -13,8 +13,8 @@ A block goes like this, each half in a process of its own::
     message = bob.start()                       # then ``receive`` in turn, until both have
     message = alice.receive(message)            # an ``outcome``: Distilled or Aborted
 
-``receive`` never raises for what a message holds. After a silence send ``pending`` again. Store
-``dump()`` and the reserve before an answer leaves the process; ``load`` goes on from there. When
+``receive`` never raises for what a message holds. After a silence Bob sends ``pending`` again and
+Alice answers it as before. Store ``dump()`` and the reserve before an answer leaves the process; ``load`` goes on from there. When
 both sides have stored a block, ``reserve.refill(block, distilled.for_reserve)``.
 """
 
@@ -29,6 +29,7 @@ from renkei.link.engine._authentication import (
 from renkei.link.engine._cascade import CascadeAlice, CascadeBob, DivergedError
 from renkei.link.engine._channel import (
     BadFibreError,
+    DeadFibreError,
     Eavesdropper,
     Fibre,
     Rate,
@@ -65,7 +66,6 @@ from renkei.link.engine._soak import Soak, soak, warm
 from renkei.link.engine._source import (
     SIMULATED,
     BadBlockError,
-    DeadFibreError,
     Detections,
     Preparations,
     SimulatedLink,
