@@ -372,6 +372,12 @@ def _descend(code: np.uint64, state: Words, layout: NDArray[np.int64]) -> tuple[
     return True, _code(frame, kind, size, start)
 
 
+@helper
+def _most_questions(frame_bits: int) -> int:
+    """Return how many questions a frame may have in one round: half of its bits, in pass one."""
+    return (frame_bits >> 1) + MASKS
+
+
 @kernel
 def _absorb(
     questions: Words, count: int, theirs: NDArray[np.uint8], own: NDArray[np.uint8],
@@ -384,9 +390,10 @@ def _absorb(
 
     ``search`` is by frame: stage, mask, low, high, odd masks. Returns how many questions follow,
     how many of them want an answer, and how many corrections were made; (-1, 0, 0) if there were
-    more corrections than can be.
+    more corrections or questions than there can be: only false answers lead there.
     """
     leaves, blocks = lists[0], lists[1]
+    most = _most_questions(layout[0] * 64)
     given = 0
     asked = 0
     flips = 0
@@ -465,7 +472,7 @@ def _absorb(
                 if kind:
                     place = np.int64(origins[kind - 1, place])
                 flips += 1
-                if flips > flips_left:
+                if flips > flips_left or max(waiting, depth) + PASSES > leaves.size:
                     return -1, 0, 0
                 depth, waiting = _flip(
                     frame,
@@ -492,6 +499,8 @@ def _absorb(
                         largest = min(largest, size + slack)
             if item == waiting:
                 break
+            if asked - first_asked >= most:
+                return -1, 0, 0
             code = blocks[item]
             item += 1
             size = np.int64((code >> np.uint64(16)) & np.uint64(255))
@@ -670,11 +679,11 @@ class CascadeBob:
             by_row[:, kind * count : (kind + 1) * count, 6] = part
         self._search = np.zeros((self.frames, 5), np.int64)
         self._search[:, 0] = -1
-        capacity = self.frames * (frame_bits >> 1) + 4096
+        capacity = self.frames * ((frame_bits >> 1) + MASKS) + 8
         self._questions = np.empty(capacity, np.uint64)
         self._following = np.empty(capacity, np.uint64)
         self._lists = np.empty((2, 4 * frame_bits), np.uint64)
-        self._own = np.empty(capacity >> 3, np.uint8)
+        self._own = np.empty((capacity + 7) >> 3, np.uint8)
         self._counts = np.empty(self.frames, np.uint16)
         self._codes = np.empty(3 * capacity, np.uint8)
         self._count, self.asked = _begin(

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 
 import llvmlite.binding
 from llvmlite import ir
-from numba import njit, types
+from numba import config, njit, types
 from numba.extending import intrinsic, models, register_model
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,7 +39,8 @@ def helper(function: F) -> F:
 
 
 def _features() -> dict[str, bool]:
-    if platform.machine().lower() not in {"x86_64", "amd64"}:
+    told_otherwise = config.CPU_NAME or config.CPU_FEATURES  # Numba compiles for another processor
+    if told_otherwise or platform.machine().lower() not in {"x86_64", "amd64"}:
         return {}
     return dict(llvmlite.binding.get_host_cpu_features())
 
