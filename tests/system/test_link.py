@@ -150,11 +150,11 @@ def test_a_client_of_others_draws_the_same_key_on_each_side_once(nodes):
     status, drawn = us.get_key("jp.b")
     assert status == 200
     (key,) = drawn.keys
-    status, fetched = jp.get_key_with_key_ids("us.a", [key.key_id])
+    status, fetched = jp.get_key_with_key_IDs("us.a", [key.key_id])
     assert status == 200
     assert fetched.keys[0].key == key.key
     assert len(base64.b64decode(key.key)) == 32
-    status, refused = jp.get_key_with_key_ids("us.a", [key.key_id])
+    status, refused = jp.get_key_with_key_IDs("us.a", [key.key_id])
     assert status == 400
     assert refused.message == "one or more keys specified are not found on KME"
 
