@@ -5,6 +5,7 @@ One pair for all tests of this file, in their order: the fibre takes a while to 
 
 import base64
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
@@ -224,19 +225,25 @@ def test_killed_workers_come_back_and_no_key_is_given_twice(nodes):
 
     def hammer():
         while not stop.is_set():
-            try:
-                us, jp = Client(nodes, "us.a"), Client(nodes, "jp.b")
-                while not stop.is_set():
-                    status, said = us.draw("jp.b", 4)
-                    if status != 200:
-                        time.sleep(0.2)
-                        continue
-                    drawn.extend(said["keys"])
-                    status, said = jp.fetch("us.a", [one["key_ID"] for one in said["keys"]])
-                    if status == 200:
-                        fetched.extend(said["keys"])
-            except (OSError, http.client.HTTPException):
-                time.sleep(0.2)  # its node was killed: try again
+            us, jp = Client(nodes, "us.a"), Client(nodes, "jp.b")
+            with (
+                contextlib.closing(us),
+                contextlib.closing(jp),
+                contextlib.suppress(OSError, http.client.HTTPException),
+            ):
+                play(us, jp)  # until its node is killed: then anew
+            time.sleep(0.2)
+
+    def play(us, jp):
+        while not stop.is_set():
+            status, said = us.draw("jp.b", 4)
+            if status != 200:
+                time.sleep(0.2)
+                continue
+            drawn.extend(said["keys"])
+            status, said = jp.fetch("us.a", [one["key_ID"] for one in said["keys"]])
+            if status == 200:
+                fetched.extend(said["keys"])
 
     threads = [threading.Thread(target=hammer) for _ in range(4)]
     for thread in threads:
@@ -257,8 +264,10 @@ def test_killed_workers_come_back_and_no_key_is_given_twice(nodes):
     assert len(fetched) > len(drawn) // 2
 
 
-def test_the_eavesdropper_stops_delivery_at_both_nodes_and_leaves_again(nodes):
+def test_the_eavesdropper_stops_delivery_at_both_nodes_and_leaves_again(nodes, request):
     us, jp = Client(nodes, "us.a"), Client(nodes, "jp.b")
+    request.addfinalizer(us.close)
+    request.addfinalizer(jp.close)
 
     def turn(intercept, split):
         page = http.client.HTTPConnection("127.0.0.1", nodes.pair.base + 1, timeout=30)
