@@ -181,20 +181,36 @@ def _ask(
 
 @kernel
 def _answer(
-    counts: NDArray[np.uint16], codes: NDArray[np.uint8], orders: Words, frames: int, words: int,
-    masks: NDArray[np.uint64], out: NDArray[np.uint8],
-) -> bool:  # fmt: skip
-    """Answer questions, eight answers a byte; return false at one that is no question.
+    message: NDArray[np.uint8],
+    orders: Words,
+    frames: int,
+    words: int,
+    masks: NDArray[np.uint64],
+    out: NDArray[np.uint8],
+) -> int:
+    """Answer a message of questions, eight answers a byte.
 
     ``orders`` holds the words of all frames in the order of each pass, shape (passes, words).
+    Returns how many questions there were, or -1 if these are none; ``out`` has room for an answer
+    to every third byte.
     """
+    head = 2 * frames
+    if message.size < head:
+        return -1
+    total = 0
+    for frame in range(frames):
+        total += np.int64(message[2 * frame]) | (np.int64(message[2 * frame + 1]) << 8)
+    if not total or message.size != head + 3 * total:
+        return -1
+    codes = message[head:]
     asked = 0
     gathered = np.uint64(0)
     bits = words * 64
     one = np.uint64(1)
     for frame in range(frames):
         base = frame * words
-        for _ in range(counts[frame]):
+        count = np.int64(message[2 * frame]) | (np.int64(message[2 * frame + 1]) << 8)
+        for _ in range(count):
             wire = (
                 np.int64(codes[3 * asked])
                 | (np.int64(codes[3 * asked + 1]) << 8)
@@ -202,7 +218,7 @@ def _answer(
             )
             kind, which, node = wire & 3, (wire >> 2) & 15, wire >> 6
             if node == 0 or node >= 2 * bits or which >= MASKS or (kind < _MASK and which):
-                return False
+                return -1
             # The nodes of a frame are a heap: 1 is all of it, from ``bits`` on they are single.
             depth = top_bit(np.uint64(node))
             size = top_bit(np.uint64(bits)) - depth
@@ -225,7 +241,7 @@ def _answer(
                 gathered = np.uint64(0)
     if asked & 7:
         out[asked >> 3] = gathered
-    return True
+    return asked
 
 
 @helper
@@ -622,21 +638,22 @@ class CascadeAlice:
             DivergedError: if these are no questions, or more than can be answered without
                 telling nearly all of the key.
         """
-        head = 2 * self.frames
-        counts = np.frombuffer(questions[:head].ljust(head, b"\xff"), "<u2").astype(np.uint16)
-        asked = int(counts.sum())
-        if len(questions) != head + 3 * asked or not asked:
+        out = np.empty(len(questions) // 24 + 1, np.uint8)
+        asked = _answer(
+            np.frombuffer(questions, np.uint8),
+            self._laid,
+            self.frames,
+            self.frame_bits // 64,
+            self._masks,
+            out,
+        )
+        if asked < 0:
             raise DivergedError(gettext_noop("these are no questions of Cascade"))
         self.disclosed += asked
         self.rounds += 1
         if self.disclosed > _MOST_DISCLOSED * self.frames * self.frame_bits:
             raise DivergedError(gettext_noop("Cascade does not come to an end: too many errors"))
-        out = np.empty((asked + 7) >> 3, np.uint8)
-        codes = np.frombuffer(questions, np.uint8, 3 * asked, head)
-        count = self.frame_bits // 64
-        if not _answer(counts, codes, self._laid, self.frames, count, self._masks, out):
-            raise DivergedError(gettext_noop("these are no questions of Cascade"))
-        return out.tobytes()
+        return out[: (asked + 7) >> 3].tobytes()
 
 
 class CascadeBob:

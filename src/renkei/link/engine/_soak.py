@@ -148,6 +148,6 @@ def warm() -> str:
         last = next(soak(1, rng=rng, settings=settings))
         digest.update(f"{last.disclosed_bits} {last.errors} {last.failed_blocks}".encode())
     key, seed = rng.integers(0, 2**64, (2, 200), dtype=np.uint64)
-    digest.update(amplify(key, seed, bits=12_800, out_bits=5_000))
+    digest.update(amplify(key, seed, bits=12_800, out_bits=5_000).tobytes())
     digest.update(verification_tag(key, 12_800, bytes(range(16))))
     return digest.hexdigest()

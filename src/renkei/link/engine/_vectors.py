@@ -10,13 +10,14 @@ Memory is addressed by integers (``array.ctypes.data``): nothing is checked, so 
 these owns its buffers.
 """
 
+import os
 import platform
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import llvmlite.binding
 from llvmlite import ir
-from numba import config, njit, types
+from numba import njit, types
 from numba.extending import intrinsic, models, register_model
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,7 +40,8 @@ def helper(function: F) -> F:
 
 
 def _features() -> dict[str, bool]:
-    told_otherwise = config.CPU_NAME or config.CPU_FEATURES  # Numba compiles for another processor
+    # Numba can be told to compile for another processor than this one.
+    told_otherwise = any(name in os.environ for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"))
     if told_otherwise or platform.machine().lower() not in {"x86_64", "amd64"}:
         return {}
     return dict(llvmlite.binding.get_host_cpu_features())
