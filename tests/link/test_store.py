@@ -1,6 +1,7 @@
 """Each key to its master once and to each slave once, whatever is lost, killed or restored."""
 
 import itertools
+import os
 import random
 from types import SimpleNamespace
 
@@ -410,19 +411,28 @@ def kill_points(monkeypatch, at):
     return count
 
 
-def everyday(ends):
-    """What a pair of managers does all day; every key that anybody was given."""
-    given = {"us.a": [], "jp.b": [], "jp.d": []}
-    ends.given = given
-    drawn = ends.draw(number=3, slaves=["jp.b", "jp.d"])
-    given["us.a"] += drawn if isinstance(drawn, list) else []
-    for slave in ("jp.b", "jp.d"):
-        if isinstance(drawn, list):
-            fetched = ends.fetch(names(drawn), slave=slave)
+def everyday(ends, chance):
+    """What a pair of managers does all day, in some order; every key that anybody was given."""
+    given = ends.given = {"us.a": [], "jp.b": [], "jp.d": []}
+
+    def exchange(master, slaves):
+        drawn = ends.draw(master, slaves, number=chance.randint(1, 4), size=chance.choice([16, 32]))
+        if not isinstance(drawn, list):
+            return
+        given[master] += drawn
+        for slave in slaves:
+            some = drawn[: chance.randint(1, len(drawn))]
+            fetched = ends.fetch(names(some), slave=slave, master=master)
             given[slave] += fetched if isinstance(fetched, list) else []
-    ends.add_block(3000)
-    back = ends.draw("jp.b", ["us.a"], number=2)
-    given["jp.b"] += back if isinstance(back, list) else []
+
+    tasks = [
+        lambda: exchange("us.a", ["jp.b", "jp.d"]),
+        lambda: ends.add_block(3000),
+        lambda: exchange("jp.b", ["us.a"]),
+    ]
+    chance.shuffle(tasks)
+    for one in tasks:
+        one()
 
 
 def recover(ends):
@@ -433,31 +443,41 @@ def recover(ends):
     ends.greet(ends.jp)
 
 
-@pytest.mark.parametrize("at", range(24))
-def test_killed_at_any_commit_nothing_is_given_twice(monkeypatch, at):
+POINTS = 24  # commits of such a day, before and after each
+DAYS = int(os.environ.get("RENKEI_KILL_DAYS", "1"))  # 10 make 240 points: the long run
+
+
+@pytest.mark.parametrize("day", range(DAYS))
+@pytest.mark.parametrize("at", range(POINTS))
+def test_killed_at_any_commit_nothing_is_given_twice(monkeypatch, at, day):
+    """``RENKEI_KILL_DAYS=10 pytest tests/link/test_store.py -k killed`` is the long run."""
     ends = Ends(length=3000)
+    killed = False
     with monkeypatch.context() as patched:
         kill_points(patched, at)
         try:
-            everyday(ends)
+            everyday(ends, random.Random(day))
         except KilledError:
             killed = True
-        else:
-            killed = False
-    before = ends.given
+    given = ends.given
 
     recover(ends)
 
     assert set(door.blocks_of(ends.us)) == set(door.blocks_of(ends.jp))
-    seen = {sae: set(secret(keys)) for sae, keys in before.items()}
+    by_name = {}
+    for key in itertools.chain.from_iterable(given.values()):
+        assert by_name.setdefault(key.key_id, key.key) == key.key
+    for sae, keys in given.items():
+        assert len({key.key_id for key in keys}) == len(keys), sae
     again = ends.draw(number=3, slaves=["jp.b", "jp.d"])
     assert isinstance(again, list)
-    assert not set(secret(again)) & set().union(*seen.values())
+    assert not {one.key for one in again} & set(by_name.values())
     for slave in ("jp.b", "jp.d"):
         assert secret(ends.fetch(names(again), slave=slave)) == secret(again)
-        if seen["us.a"] and seen[slave]:
-            assert isinstance(ends.fetch(names(before["us.a"]), slave=slave), door.KeyNotFoundError)
-    assert killed or at >= 20  # the day has fewer points than this
+        for key in given[slave]:
+            result = ends.fetch([key.key_id], slave=slave)
+            assert isinstance(result, door.KeyNotFoundError | door.NotYoursError)
+    assert killed or at >= 12  # the shortest day has fewer points than this
 
 
 def test_links_that_are_not_there_are_said(ends, settings):

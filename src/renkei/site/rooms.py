@@ -7,6 +7,7 @@ BUILT_IN: tuple[str, ...] = (
     "renkei.materials",
     "renkei.link",
     "renkei.border",
+    "renkei.link",
 )
 
 

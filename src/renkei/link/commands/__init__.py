@@ -113,9 +113,9 @@ def found(
     enter(node, var)
     from renkei.link import door
 
-    door.found_link(partner, simulated=simulated)
-    secret = sys.stdin.readline().strip() if secret_stdin else door.new_secret()
-    door.keep_secret(partner, secret)
+    founded = door.found_link(partner, simulated=simulated)
+    secret = sys.stdin.readline().strip() if secret_stdin else door.new_secrets()
+    door.keep_secrets(founded, secret)
     if not secret_stdin:
         tell(say(gettext_noop("The link's secret, shown this once:")))
         click.echo(secret)

@@ -20,10 +20,9 @@ from renkei.link.door._channel import (
     answer_mac,
     as_send,
     keep_secret,
-    new_secret,
     verified,
 )
-from renkei.link.door._demonstration import prepare_demonstration
+from renkei.link.door._demonstration import keep_secrets, new_secrets, prepare_demonstration
 from renkei.link.door._dispense import Caller, Count, Dispenser, greet
 from renkei.link.door._distil import (
     NoReserveError,
@@ -160,6 +159,7 @@ __all__ = [
     "keep_full",
     "keep_reserve",
     "keep_secret",
+    "keep_secrets",
     "keep_seed",
     "kme_name",
     "levels",
@@ -167,7 +167,7 @@ __all__ = [
     "links",
     "listen",
     "measure_delivery",
-    "new_secret",
+    "new_secrets",
     "node_of",
     "node_sae",
     "peek",

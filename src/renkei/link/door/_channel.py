@@ -76,11 +76,6 @@ def keep_secret(partner: str, text: str) -> None:
         write_secret(file, text.strip() + "\n")
 
 
-def new_secret() -> str:
-    """Return a fresh secret for a link."""
-    return secrets.token_hex(SECRET_BYTES)
-
-
 def secret_with(partner: str) -> bytes:
     """Return the secret that is shared with a partner.
 

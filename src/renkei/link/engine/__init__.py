@@ -13,9 +13,9 @@ A block goes like this, each half in a process of its own::
     message = bob.start()                       # then ``receive`` in turn, until both have
     message = alice.receive(message)            # an ``outcome``: Distilled or Aborted
 
-``receive`` never raises for what a message holds. After a silence send ``pending`` again. Store
-``dump()`` and the reserve before an answer leaves the process; ``load`` goes on from there. When
-both sides have stored a block, ``reserve.refill(block, distilled.for_reserve)``.
+``receive`` never raises for what a message holds. After a silence Bob sends ``pending`` again and
+Alice answers it as before. Store ``dump()`` and the reserve before an answer leaves the process;
+``load`` goes on from there. When both sides have stored a block, ``reserve.refill(block, distilled.for_reserve)``.
 
 Beside this stand the key manager's counters and messages, key at rest, and sealed files. What
 needs Numba is loaded when it is first asked for: a process that only hands out key stays small.
@@ -126,6 +126,7 @@ if TYPE_CHECKING:
     )
     from renkei.link.engine._channel import (
         BadFibreError,
+        DeadFibreError,
         Eavesdropper,
         Fibre,
         Rate,
@@ -170,7 +171,6 @@ if TYPE_CHECKING:
     from renkei.link.engine._source import (
         SIMULATED,
         BadBlockError,
-        DeadFibreError,
         Detections,
         Preparations,
         SimulatedLink,
@@ -191,6 +191,7 @@ _LATER = {
     "_cascade": ("CascadeAlice", "CascadeBob", "DivergedError"),
     "_channel": (
         "BadFibreError",
+        "DeadFibreError",
         "Eavesdropper",
         "Fibre",
         "Rate",
@@ -226,7 +227,6 @@ _LATER = {
     "_soak": ("Soak", "soak", "warm"),
     "_source": (
         "BadBlockError",
-        "DeadFibreError",
         "Detections",
         "Preparations",
         "SIMULATED",

@@ -181,20 +181,36 @@ def _ask(
 
 @kernel
 def _answer(
-    counts: NDArray[np.uint16], codes: NDArray[np.uint8], orders: Words, frames: int, words: int,
-    masks: NDArray[np.uint64], out: NDArray[np.uint8],
-) -> bool:  # fmt: skip
-    """Answer questions, eight answers a byte; return false at one that is no question.
+    message: NDArray[np.uint8],
+    orders: Words,
+    frames: int,
+    words: int,
+    masks: NDArray[np.uint64],
+    out: NDArray[np.uint8],
+) -> int:
+    """Answer a message of questions, eight answers a byte.
 
     ``orders`` holds the words of all frames in the order of each pass, shape (passes, words).
+    Returns how many questions there were, or -1 if these are none; ``out`` has room for an answer
+    to every third byte.
     """
+    head = 2 * frames
+    if message.size < head:
+        return -1
+    total = 0
+    for frame in range(frames):
+        total += np.int64(message[2 * frame]) | (np.int64(message[2 * frame + 1]) << 8)
+    if not total or message.size != head + 3 * total:
+        return -1
+    codes = message[head:]
     asked = 0
     gathered = np.uint64(0)
     bits = words * 64
     one = np.uint64(1)
     for frame in range(frames):
         base = frame * words
-        for _ in range(counts[frame]):
+        count = np.int64(message[2 * frame]) | (np.int64(message[2 * frame + 1]) << 8)
+        for _ in range(count):
             wire = (
                 np.int64(codes[3 * asked])
                 | (np.int64(codes[3 * asked + 1]) << 8)
@@ -202,7 +218,7 @@ def _answer(
             )
             kind, which, node = wire & 3, (wire >> 2) & 15, wire >> 6
             if node == 0 or node >= 2 * bits or which >= MASKS or (kind < _MASK and which):
-                return False
+                return -1
             # The nodes of a frame are a heap: 1 is all of it, from ``bits`` on they are single.
             depth = top_bit(np.uint64(node))
             size = top_bit(np.uint64(bits)) - depth
@@ -225,7 +241,7 @@ def _answer(
                 gathered = np.uint64(0)
     if asked & 7:
         out[asked >> 3] = gathered
-    return True
+    return asked
 
 
 @helper
@@ -372,6 +388,12 @@ def _descend(code: np.uint64, state: Words, layout: NDArray[np.int64]) -> tuple[
     return True, _code(frame, kind, size, start)
 
 
+@helper
+def _most_questions(frame_bits: int) -> int:
+    """Return how many questions a frame may have in one round: half of its bits, in pass one."""
+    return (frame_bits >> 1) + MASKS
+
+
 @kernel
 def _absorb(
     questions: Words, count: int, theirs: NDArray[np.uint8], own: NDArray[np.uint8],
@@ -384,9 +406,10 @@ def _absorb(
 
     ``search`` is by frame: stage, mask, low, high, odd masks. Returns how many questions follow,
     how many of them want an answer, and how many corrections were made; (-1, 0, 0) if there were
-    more corrections than can be.
+    more corrections or questions than there can be: only false answers lead there.
     """
     leaves, blocks = lists[0], lists[1]
+    most = _most_questions(layout[0] * 64)
     given = 0
     asked = 0
     flips = 0
@@ -465,7 +488,7 @@ def _absorb(
                 if kind:
                     place = np.int64(origins[kind - 1, place])
                 flips += 1
-                if flips > flips_left:
+                if flips > flips_left or max(waiting, depth) + PASSES > leaves.size:
                     return -1, 0, 0
                 depth, waiting = _flip(
                     frame,
@@ -492,6 +515,8 @@ def _absorb(
                         largest = min(largest, size + slack)
             if item == waiting:
                 break
+            if asked - first_asked >= most:
+                return -1, 0, 0
             code = blocks[item]
             item += 1
             size = np.int64((code >> np.uint64(16)) & np.uint64(255))
@@ -613,21 +638,22 @@ class CascadeAlice:
             DivergedError: if these are no questions, or more than can be answered without
                 telling nearly all of the key.
         """
-        head = 2 * self.frames
-        counts = np.frombuffer(questions[:head].ljust(head, b"\xff"), "<u2").astype(np.uint16)
-        asked = int(counts.sum())
-        if len(questions) != head + 3 * asked or not asked:
+        out = np.empty(len(questions) // 24 + 1, np.uint8)
+        asked = _answer(
+            np.frombuffer(questions, np.uint8),
+            self._laid,
+            self.frames,
+            self.frame_bits // 64,
+            self._masks,
+            out,
+        )
+        if asked < 0:
             raise DivergedError(gettext_noop("these are no questions of Cascade"))
         self.disclosed += asked
         self.rounds += 1
         if self.disclosed > _MOST_DISCLOSED * self.frames * self.frame_bits:
             raise DivergedError(gettext_noop("Cascade does not come to an end: too many errors"))
-        out = np.empty((asked + 7) >> 3, np.uint8)
-        codes = np.frombuffer(questions, np.uint8, 3 * asked, head)
-        count = self.frame_bits // 64
-        if not _answer(counts, codes, self._laid, self.frames, count, self._masks, out):
-            raise DivergedError(gettext_noop("these are no questions of Cascade"))
-        return out.tobytes()
+        return out[: (asked + 7) >> 3].tobytes()
 
 
 class CascadeBob:
@@ -670,11 +696,11 @@ class CascadeBob:
             by_row[:, kind * count : (kind + 1) * count, 6] = part
         self._search = np.zeros((self.frames, 5), np.int64)
         self._search[:, 0] = -1
-        capacity = self.frames * (frame_bits >> 1) + 4096
+        capacity = self.frames * ((frame_bits >> 1) + MASKS) + 8
         self._questions = np.empty(capacity, np.uint64)
         self._following = np.empty(capacity, np.uint64)
         self._lists = np.empty((2, 4 * frame_bits), np.uint64)
-        self._own = np.empty(capacity >> 3, np.uint8)
+        self._own = np.empty((capacity + 7) >> 3, np.uint8)
         self._counts = np.empty(self.frames, np.uint16)
         self._codes = np.empty(3 * capacity, np.uint8)
         self._count, self.asked = _begin(

@@ -5,7 +5,7 @@ threshold detectors and any photon-number dependent loss, and feeds the simulati
 """
 
 from dataclasses import dataclass
-from math import ceil, comb, exp, factorial, inf, log2
+from math import ceil, comb, exp, expm1, factorial, inf, log, log1p
 from typing import Final
 
 import numpy as np
@@ -15,12 +15,20 @@ from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link.engine._finite_key import Counts, KeyLength, Protocol, binary_entropy, key_length
 
 _MOST_PHOTONS: Final = 24  # a pulse of mean 2 holds more once in 10^17
+_MOST_PULSES: Final = 2.0**55  # a year at 1 GHz
 
 
 class BadFibreError(RenkeiError):
     """A property of the fibre or of an eavesdropper is out of its range."""
 
     code = "link.bad_fibre"
+
+
+class DeadFibreError(RenkeiError):
+    """The line gives so few detections that a block would never be full."""
+
+    code = "link.dead_fibre"
+    status = 503
 
 
 def _check(name: str, value: float, least: float, greatest: float) -> None:
@@ -124,8 +132,8 @@ def gain_and_error(mean_photons: float, fibre: Fibre) -> tuple[float, float]:
     Source: Lim et al., arXiv:1311.7129, section V, with the total transmittance in the
     misalignment term, as it must be; dead time is not in it.
     """
-    light = 1 - exp(-fibre.transmittance * mean_photons)
-    clicks = 1 - (1 - 2 * fibre.dark_probability) * (1 - light)
+    light = -expm1(-fibre.transmittance * mean_photons)
+    clicks = light + 2 * fibre.dark_probability * (1 - light)
     errors = fibre.dark_probability + fibre.optical_error * light + fibre.afterpulse * clicks / 2
     return clicks * (1 + fibre.afterpulse), errors
 
@@ -157,7 +165,7 @@ def plob(loss_db: float) -> float:
     Source: Pirandola, Laurenza, Ottaviani and Banchi, Nat. Commun. 8, 15043 (2017): -log2(1 - η).
     """
     transmittance = 10 ** (-loss_db / 10)
-    return inf if transmittance >= 1 else -log2(1 - transmittance)
+    return inf if transmittance >= 1 else -log1p(-transmittance) / log(2)
 
 
 def expected_counts(protocol: Protocol, fibre: Fibre, pulses: float) -> tuple[Counts, Counts]:
@@ -190,6 +198,8 @@ def secret_rate(
         weight * gain_and_error(mean, fibre)[0]
         for mean, weight in zip(protocol.intensities, protocol.weights, strict=True)
     )
+    if gain == 0:
+        return Rate(0.0, 0.0, plob(fibre.loss_db), 0.0, inf, KeyLength(0, 0.0, 0.5))
     same_basis = protocol.p_key_basis**2 + (1 - protocol.p_key_basis) ** 2
     pulses = matched / (gain * same_basis)
     key, test = expected_counts(protocol, fibre, pulses)
@@ -305,6 +315,14 @@ def click_table(
 
 
 def pulses_for(protocol: Protocol, fibre: Fibre, key_bits: int) -> int:
-    """Return how many pulses give so many key-basis detections in the mean."""
+    """Return how many pulses give so many key-basis detections in the mean.
+
+    Raises:
+        DeadFibreError: if no time would be long enough.
+    """
     key, _ = expected_counts(protocol, fibre, 1.0)
+    if sum(key.detections) * _MOST_PULSES < key_bits:
+        raise DeadFibreError(
+            gettext_noop("over {distance_km} km nothing arrives"), distance_km=fibre.distance_km
+        )
     return ceil(key_bits / sum(key.detections))

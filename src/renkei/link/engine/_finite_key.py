@@ -165,13 +165,21 @@ def _single_photons(counts: Counts, protocol: Protocol, epsilon: float) -> float
     )  # fmt: skip
 
 
-def _single_photon_errors(counts: Counts, protocol: Protocol, epsilon: float) -> float:
-    """Greatest number of errors among the single-photon events of a basis (one decoy)."""
+def _single_photon_errors(
+    counts: Counts, protocol: Protocol, epsilon: float, *, clip: bool = True
+) -> float:
+    """Greatest number of errors among the single-photon events of a basis (one decoy).
+
+    ``clip``: use that there are no fewer than no errors, as later analyses do.
+    """
     high, low = protocol.intensities
     total = sum(counts.detections)
     spread = _deviation(sum(counts.errors), epsilon)
-    more = exp(high) * _clipped(counts.errors[0] + spread, total) / protocol.weights[0]
-    less = exp(low) * _clipped(counts.errors[1] - spread, total) / protocol.weights[1]
+    most, least = counts.errors[0] + spread, counts.errors[1] - spread
+    if clip:
+        most, least = _clipped(most, total), _clipped(least, total)
+    more = exp(high) * most / protocol.weights[0]
+    less = exp(low) * least / protocol.weights[1]
     return _photons(1, protocol.intensities, protocol.weights) / (high - low) * (more - less)
 
 
@@ -335,7 +343,7 @@ def rusca_key_length(
     more = exp(high) / protocol.weights[0] * (key.detections[0] + spread)
     tau_0 = _photons(0, protocol.intensities, protocol.weights)
     vacuum = max(0.0, tau_0 / (high - low) * (high * less - low * more))
-    ratio = max(_single_photon_errors(test, protocol, epsilon) / tested, 1e-12)
+    ratio = max(_single_photon_errors(test, protocol, epsilon, clip=False) / tested, 1e-12)
     if ratio >= 0.5:
         return 0.0
     phase_error = ratio + _gamma(epsilon_secret, ratio, tested, ones, _TERMS_RUSCA)

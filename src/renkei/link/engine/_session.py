@@ -12,8 +12,10 @@ The parties speak in turn, Bob first::
     Alice  FINISH       her tag over everything said
 
 Until the tags nothing is authenticated: whoever changes a message can make a block fail and
-nothing else. A message seen before is answered with the same words again, one of another block is
-left alone, so that lost and repeated messages do no harm. A session is its own journal: ``dump``
+nothing else. Lost and repeated messages do no harm: after a silence Bob says ``pending`` again,
+Alice answers what she has heard before with the same words, and messages of another block or out
+of turn are left alone. (If both answered repetitions, a line that doubles messages would drown in
+them.) A session is its own journal: ``dump``
 holds what it was given, drew and heard, and ``load`` lives through it again.
 """
 
@@ -24,7 +26,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
-from typing import Any, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -303,6 +305,8 @@ Talk = Generator[Said | None, Said, tuple[Distilled, Said | None]]
 class _Session:
     """What both sides have in common: turns, repetition, abort, journal."""
 
+    _ANSWERS_AGAIN: ClassVar[bool]
+
     def __init__(
         self,
         settings: Settings,
@@ -339,12 +343,13 @@ class _Session:
         """Take a message and return what to answer, if anything.
 
         Never raises for what a message holds: a bad one ends the session with ``Aborted``, one
-        of another block or out of turn is left alone, one heard before gets the same answer.
+        of another block or out of turn is left alone. Alice gives the last answer once more to
+        what she has just heard before; Bob does not.
         """
         if not self._started:
             self.start()
         if message == self._last_heard:
-            return self.pending
+            return self.pending if self._ANSWERS_AGAIN else None
         if len(message) < _HEAD.size or self.outcome is not None:
             return None
         magic, kind, block, number = _HEAD.unpack_from(message)
@@ -366,10 +371,19 @@ class _Session:
         """End the session from this side; return what to tell the other one."""
         return None if self.outcome else self._abort("peer")
 
-    def dump(self) -> bytes:
-        """Return everything needed to go on after a restart: secret, to be stored encrypted."""
+    @property
+    def entries(self) -> int:
+        """How many entries the journal has; it only grows."""
+        return len(self._journal)
+
+    def dump(self, *, since: int = 0) -> bytes:
+        """Return what is needed to go on after a restart: secret, to be stored encrypted.
+
+        The first entry is the block, tens of megabytes; a store that is written after every
+        message appends ``dump(since=...)`` of the entries it lacks.
+        """
         out = []
-        for name, data in self._journal:
+        for name, data in self._journal[since:]:
             out.append(struct.pack("<BQ", ("half", "drawn", "heard").index(name), len(data)))
             out.append(data)
         return b"".join(out)
@@ -531,6 +545,8 @@ class AliceSession(_Session):
         entropy: returns so many unguessable bytes, as ``os.urandom`` does.
     """
 
+    _ANSWERS_AGAIN = True
+
     def __init__(
         self,
         settings: Settings,
@@ -627,6 +643,8 @@ class AliceSession(_Session):
         slots = decode_slots(reader.rest(), count)
         if slots is None or int(slots[-1]) >= pulses:
             raise _AbortError("format")
+        if np.array_equal(sent.slots, slots):  # the simulated source keeps nothing else
+            return min(newest, self._newest()), bases, sent.tags
         where = np.searchsorted(sent.slots, slots)
         if int(where.max()) >= sent.slots.size or bool((sent.slots[where] != slots).any()):
             raise _AbortError("statistics")
@@ -673,6 +691,8 @@ class BobSession(_Session):
         detections: what was seen.
         authentication: a ``Reserve`` or ``Signatures``.
     """
+
+    _ANSWERS_AGAIN = False
 
     def __init__(
         self, settings: Settings, detections: Detections, authentication: Authentication

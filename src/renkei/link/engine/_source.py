@@ -14,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from renkei.kit.errors import RenkeiError, gettext_noop
-from renkei.link.engine._channel import Eavesdropper, Fibre, click_table, pulses_for
+from renkei.link.engine._channel import (
+    DeadFibreError,
+    Eavesdropper,
+    Fibre,
+    click_table,
+    pulses_for,
+)
 from renkei.link.engine._finite_key import Protocol
 from renkei.link.engine._vectors import helper, kernel
 
@@ -33,13 +39,6 @@ class BadBlockError(RenkeiError):
     """The bytes or the numbers of a block are not what a source delivers."""
 
     code = "link.bad_block"
-
-
-class DeadFibreError(RenkeiError):
-    """The line gives so few detections that a block would never be full."""
-
-    code = "link.dead_fibre"
-    status = 503
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -239,11 +238,6 @@ class SimulatedLink:
         """
         eve = eavesdropper or Eavesdropper()
         expected = pulses_for(self.protocol, self.fibre, key_bits)
-        if expected > 1 << 56:
-            raise DeadFibreError(
-                gettext_noop("over {distance_km} km nothing arrives"),
-                distance_km=self.fibre.distance_km,
-            )
         pulses = _GUARD * expected + (key_bits + 1) * (1 + self.fibre.dead_slots)
         share = self.protocol.p_key_basis**2
         capacity = int(key_bits / share * 1.05 + 20 * (key_bits / share) ** 0.5 + 1000)

@@ -10,6 +10,7 @@ Memory is addressed by integers (``array.ctypes.data``): nothing is checked, so 
 these owns its buffers.
 """
 
+import os
 import platform
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -39,7 +40,9 @@ def helper(function: F) -> F:
 
 
 def _features() -> dict[str, bool]:
-    if platform.machine().lower() not in {"x86_64", "amd64"}:
+    # Numba can be told to compile for another processor than this one.
+    told_otherwise = any(name in os.environ for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"))
+    if told_otherwise or platform.machine().lower() not in {"x86_64", "amd64"}:
         return {}
     return dict(llvmlite.binding.get_host_cpu_features())
 
