@@ -32,6 +32,12 @@ NEEDED: Mapping[str, tuple[Callable[[], object], str, str]] = {
     ),
     "PostgreSQL": (postgres.programs, "postgresql", "the run on PostgreSQL"),
     "gettext": (lambda: shutil.which("xgettext"), "gettext", "the check of the catalogues"),
+    "Go": (lambda: shutil.which("go"), "golang-go", "the log's verifier in Go"),
+    "Go's x/mod": (
+        Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog").is_dir,
+        "golang-golang-x-mod-dev",
+        "the log's verifier in Go",
+    ),
 }
 
 passed = failed = 0

@@ -18,6 +18,8 @@ from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 
 from renkei.base.models import Job
+from renkei.base.rooms import rooms
+from renkei.base.services import running
 from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
 
 MAX_ATTEMPTS = 3  # a task that kills its worker every time must not do so for ever
@@ -114,12 +116,12 @@ def recover() -> int:
 
 
 def work(lock: Path, *, interval: float = 0.5, batch: bool = False) -> None:
-    """Run the node's tasks one after another until the process is told to stop.
+    """Run the node's tasks one after another, and the rooms' services beside them, until told to stop.
 
     Args:
         lock: a file that the one worker of a node holds locked.
         interval: seconds between looks at an empty queue.
-        batch: return when the queue is empty.
+        batch: return when the queue is empty; run no services.
 
     Raises:
         WorkerRunsError: another worker of this node is running.
@@ -143,6 +145,9 @@ def work(lock: Path, *, interval: float = 0.5, batch: bool = False) -> None:
             worker_id=uuid.uuid4().hex,
             excluded_queue_names=[],
         )
-        if not batch:
-            worker.configure_signals()
-        worker.run()
+        if batch:
+            worker.run()
+            return
+        worker.configure_signals()
+        with running([name for room in rooms() for name in room.services]):
+            worker.run()

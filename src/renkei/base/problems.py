@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol, cast
 from urllib.parse import urlencode
 
 from django.core.exceptions import (
@@ -34,7 +34,7 @@ from renkei.kit.errors import (
     gettext_noop,
 )
 
-API_PREFIXES = ("/node/", "/healthz")
+API_PREFIXES = ("/node/", "/healthz", "/access/")
 logger = logging.getLogger("renkei")
 
 TITLES: Mapping[int, object] = {
@@ -65,10 +65,28 @@ class InvalidError(RenkeiError):
         )
 
 
-def say(error: RenkeiError) -> str:
-    """Return the sentence of an error in the active language."""
+class Sayable(Protocol):
+    """A sentence with its values apart: an error, or a reason that an engine gives."""
+
+    @property
+    def sentence(self) -> str:
+        """The English sentence, with places for the values."""
+
+    @property
+    def values(self) -> Mapping[str, object]:
+        """What fills the places; a value may be such a sentence itself."""
+
+
+def say(error: Sayable) -> str:
+    """Return a sentence with its values in the active language."""
     sentence = gettext(error.sentence)
-    return sentence.format(**error.values) if error.values else sentence
+    if not error.values:
+        return sentence
+    said = {
+        name: say(cast(Sayable, value)) if hasattr(value, "sentence") else value
+        for name, value in error.values.items()
+    }
+    return sentence.format(**said)
 
 
 _EXPECTED: Mapping[str, str] = {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from django.apps import AppConfig, apps
+from django.utils.module_loading import import_string
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,12 @@ class RoomConfig(AppConfig):
         figures: dotted path of a function that returns figures for the dashboard.
         front: dotted path of the view at ``/<language>/``; one room alone sets it.
         menu: its entries in the menu.
+        statements: dotted path of a tuple of ``renkei.border.door.StatementType``.
+        joint: dotted path of a tuple of ``renkei.border.door.JointKind``.
+        founding: dotted path of a function that gives a new node what the room needs; it is run
+            again whenever the node is brought up to date, and then changes nothing that is there.
+        services: dotted paths of functions that the worker runs while it lives, each in a thread;
+            see ``renkei.base.services``.
     """
 
     default = False
@@ -53,6 +60,10 @@ class RoomConfig(AppConfig):
     figures: ClassVar[str | None] = None
     front: ClassVar[str | None] = None
     menu: ClassVar[tuple[MenuItem, ...]] = ()
+    statements: ClassVar[str | None] = None
+    joint: ClassVar[str | None] = None
+    founding: ClassVar[str | None] = None
+    services: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Make the room's own config the default: an imported base would be a rival candidate."""
@@ -63,6 +74,13 @@ class RoomConfig(AppConfig):
 def rooms() -> list[RoomConfig]:
     """Return the installed rooms in the order of the menu."""
     return [config for config in apps.get_app_configs() if isinstance(config, RoomConfig)]
+
+
+def found() -> None:
+    """Give the node what each room needs; what is there already stays as it is."""
+    for room in rooms():
+        if room.founding:
+            import_string(room.founding)()
 
 
 FigureSource = Callable[[], list[Figure]]

@@ -14,6 +14,7 @@ class RecordConfig(RoomConfig):
     urls = "renkei.record.urls"
     router = "renkei.record.endpoints.router"
     front = "renkei.record.views.dashboard"
+    joint = "renkei.record.door.JOINT"
     commands = "renkei.record.commands:record"
     menu = (
         MenuItem(url="front", label=_("Dashboard")),

@@ -837,6 +837,36 @@ class Finding(Bilingual):
         return self.slug
 
 
+class Joint(models.Model):
+    """Something of the record that every party approved: which joint act made it."""
+
+    act = models.CharField(max_length=100, unique=True)
+    kind = models.CharField(max_length=20)
+    commitment = models.ForeignKey(
+        Commitment, on_delete=models.CASCADE, null=True, blank=True, related_name="joint"
+    )
+    finding = models.ForeignKey(
+        Finding, on_delete=models.CASCADE, null=True, blank=True, related_name="joint"
+    )
+    agreement = models.ForeignKey(
+        Agreement, on_delete=models.CASCADE, null=True, blank=True, related_name="joint"
+    )
+    is_witnessed = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="record_joint_is_about_one_thing",
+                condition=Q(commitment__isnull=False, finding=None, agreement=None)
+                | Q(commitment=None, finding__isnull=False, agreement=None)
+                | Q(commitment=None, finding=None, agreement__isnull=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.act
+
+
 class FindingSide(Bilingual):
     """One passage of a finding and what it says, in our words."""
 

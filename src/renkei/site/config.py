@@ -17,6 +17,7 @@ from renkei.kit.errors import RenkeiError, gettext_noop
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 PARTY = re.compile(r"[A-Z]{2}")
+FINGERPRINT = re.compile(r"[0-9a-fA-F]{64}|[0-9]{80}")  # as hex, or as it is read aloud
 ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 HIGHEST_PORT = 65_535
 HALF_MADE = gettext_noop(
@@ -48,6 +49,13 @@ class Partner:
     name: str = field(metadata={"help": "short name of the partner's node"})
     party: str = field(metadata={"help": "ISO 3166-1 alpha-2 code of the partner"})
     address: str = field(metadata={"help": "base address of the partner's pages and API"})
+    fingerprint: str = field(
+        default="",
+        metadata={
+            "help": "of the partner's keys, as two officers read it to each other; nothing is "
+            "exchanged with a partner without it"
+        },
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +99,15 @@ class NodeConfig:
     partners: tuple[Partner, ...] = field(
         default=(), metadata={"help": "[[partners]] tables, one a partner"}
     )
+
+    @property
+    def origin(self) -> str:
+        """Name of the node's log (C2SP tlog-checkpoint, origin)."""
+        return self.origin_of(self.name)
+
+    def origin_of(self, name: str) -> str:
+        """Return the name of the log of the node ``name``: the same on every node."""
+        return f"renkei-{self.programme}/{name}"
 
     @property
     def parties(self) -> tuple[str, ...]:
@@ -243,6 +260,14 @@ def check(config: NodeConfig, file: Path) -> None:
             file=file,
             name=config.name,
         )
+    if not NAME.fullmatch(config.programme):
+        raise NodeConfigError(
+            gettext_noop(
+                "{file}: programme {name!r}: lower-case letters, digits and hyphens, at most 31"
+            ),
+            file=file,
+            name=config.programme,
+        )
     for party in (config.party, *(partner.party for partner in config.partners)):
         if not PARTY.fullmatch(party):
             raise NodeConfigError(
@@ -266,6 +291,17 @@ def check(config: NodeConfig, file: Path) -> None:
                 file=file,
                 name=partner.name,
                 address=partner.address,
+            )
+        if partner.fingerprint and not FINGERPRINT.fullmatch(
+            re.sub(r"[\s-]", "", partner.fingerprint)
+        ):
+            raise NodeConfigError(
+                gettext_noop(
+                    "{file}: partner {name}: the fingerprint is neither 16 groups of 5 digits nor 64 hexadecimal digits; "
+                    "`renkei border fingerprint` prints it on the partner's node"
+                ),
+                file=file,
+                name=partner.name,
             )
     names = [partner.name for partner in config.partners]
     if len(set(names)) != len(names):

@@ -232,12 +232,15 @@ def refuse_pending(folder: Path) -> None:
 
 
 def migrate() -> list[str]:
-    """Bring the database up to date; return what was applied."""
+    """Bring the database up to date, and give the rooms what they need; return what was applied."""
     from django.core.management import call_command
+
+    from renkei.base import rooms
 
     lacking = pending()
     if lacking:
         call_command("migrate", interactive=False, verbosity=0)
+    rooms.found()
     return lacking
 
 
@@ -384,7 +387,13 @@ def prepare_demonstration(
         commitments = door.ensure_shipped()
         door.ensure_drawn()  # so that the first page has its charts
         accounts = [asdict(account) for account in demonstration_accounts(known)]
-        return {"commitments": commitments, "accounts": accounts}
+        from renkei.border import door as border
+
+        return {
+            "commitments": commitments,
+            "accounts": accounts,
+            "fingerprint": border.identity().fingerprint,
+        }
 
     if not folder.exists() or not any(folder.iterdir()):
         return {"founded": True, **found(folder, node, then=fill)}

@@ -2,7 +2,10 @@
 
 from importlib.metadata import entry_points
 
-BUILT_IN: tuple[str, ...] = ("renkei.record",)
+BUILT_IN: tuple[str, ...] = (
+    "renkei.record",
+    "renkei.border",
+)
 
 
 def installed() -> tuple[str, ...]:

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -307,10 +307,26 @@ class Pair:
                     child.terminate()
                     child.wait()
                 errors.close()
+        self._pin({
+            node.name: answer["fingerprint"]
+            for (node, _child, _errors), answer in zip(running, answers, strict=True)
+        })
         accounts = [account for answer in answers for account in answer["accounts"]]
         if accounts != known:
             life.write_private(file, json.dumps(accounts, indent=2, ensure_ascii=False) + "\n")
         return accounts != known
+
+    def _pin(self, fingerprints: Mapping[str, str]) -> None:
+        """Tell each node the others' fingerprints: here one person founds all of them."""
+        for name in fingerprints:
+            folder = self.var / name
+            there = config.load(folder)
+            partners = tuple(
+                replace(partner, fingerprint=fingerprints.get(partner.name, partner.fingerprint))
+                for partner in there.partners
+            )
+            if partners != there.partners:
+                life.rewrite(folder, replace(there, partners=partners))
 
     def _answer_of(self, node: NodeConfig, child: "subprocess.Popen[str]") -> dict[str, Any]:
         while not self.stop.is_set():

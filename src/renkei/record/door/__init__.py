@@ -1,5 +1,6 @@
 """The record's verbs: the only module of the record that other rooms import."""
 
+from renkei.record.door._joint import JOINT
 from renkei.record.door._package import (
     NotEmptyError,
     UnknownDocumentError,
@@ -62,6 +63,7 @@ __all__ = [
     "CHARTS",
     "DEEPEST_ROW",
     "FINDING",
+    "JOINT",
     "LONGEST_QUERY",
     "MOST_COUNTED",
     "MOST_HITS",

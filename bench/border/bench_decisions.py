@@ -1,0 +1,77 @@
+"""Random requests to random agreements: how many decisions a second, and does Cedar decide the same?
+
+Cedar (``cedarpy``) is given its policies parsed and its requests in batches; ours decides one by one
+and keeps the trace. One disagreement misses the target.
+"""
+
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(HOME), str(HOME / "src")]
+
+from tests.border import agreements, cedar  # noqa: E402
+
+from renkei.border import engine  # noqa: E402
+
+SETS = 500  # of one to three agreements with up to eighteen clauses
+EACH = 220  # requests to each set: 110,000 in all
+SHOW_EVERY = 100
+
+
+def main() -> None:
+    """Ask both the same."""
+    ours = theirs = 0.0
+    asked = allowed = disagreements = 0
+    for seed in range(SETS):
+        found, question = agreements.random_case(seed)
+        policies, oracle = engine.Policies(found), cedar.translate(found)
+        cases = [question() for _ in range(EACH)]
+        start = time.process_time()
+        answers = [engine.decide(policies, one, now=now, uses=uses) for one, now, uses in cases]
+        ours += time.process_time() - start
+        translated = [cedar.question(found, *case) for case in cases]
+        start = time.process_time()
+        verdicts = cedar.ask(translated, oracle)
+        theirs += time.process_time() - start
+        for answer, verdict, case in zip(answers, verdicts, cases, strict=True):
+            asked += 1
+            allowed += answer.allow
+            if answer.allow != verdict:
+                disagreements += 1
+                print(f"seed {seed}: ours {answer.allow}, Cedar {verdict}: {case}", file=sys.stderr)
+        if seed % SHOW_EVERY == SHOW_EVERY - 1:
+            print(f"{asked} requests, {disagreements} disagreements", file=sys.stderr, flush=True)
+    machine = f"{platform.machine()}, Python {platform.python_version()}"
+    rows = [
+        {
+            "task": f"decisions ({allowed} of {asked} allowed)",
+            "value": asked / ours,
+            "unit": "1/s CPU",
+            "target": ">= 50000",
+            "peer": "cedarpy, parsed, batch",
+            "peer_value": asked / theirs,
+            "ratio": theirs / ours,
+            "machine": machine,
+        },
+        {
+            "task": f"disagreements with Cedar in {asked} requests",
+            "value": disagreements,
+            "unit": "",
+            "target": "<= 0",
+            "machine": machine,
+        },
+    ]
+    out = HOME / "bench" / "out" / "border.json"
+    out.parent.mkdir(exist_ok=True)
+    before = json.loads(out.read_text("utf-8")) if out.exists() else []
+    out.write_text(json.dumps([*before, *rows], indent=1), "utf-8")
+    for row in rows:
+        print(f"{row['task']}: {row['value']:.6g} {row['unit']}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""A whole log held against its checkpoint, and which of its files are damaged.
+
+The tree is rebuilt from the entries alone; tiles are compared with it, and vouch for entries that
+are damaged themselves.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from renkei.border.engine._merkle import HASH_BYTES, Frontier, leaf_hash
+from renkei.border.engine._tiles import (
+    ENTRIES,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    BadBundleError,
+    BadTileError,
+    Tile,
+    TileNodes,
+    parse_bundle,
+)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found.
+
+    Args:
+        size: entries that the checkpoint speaks of.
+        root: of the tree rebuilt.
+        damaged: bundles and tiles that do not belong to the checkpoint's tree, in the order in
+            which they were read.
+        sound: whether nothing is damaged and the root is the checkpoint's. Nothing damaged and
+            yet unsound: this is a log of its own, not the one of the checkpoint.
+    """
+
+    size: int
+    root: bytes
+    damaged: tuple[Tile, ...]
+    sound: bool
+
+
+class _Auditor:
+    """Reads a log from its first entry to its last, and keeps what it found."""
+
+    def __init__(self, fetch: Callable[[Tile], bytes], size: int, root: bytes) -> None:
+        self.fetch = fetch
+        self.nodes = TileNodes(fetch, size, root=root)
+        self.frontier = Frontier.empty()
+        self.damaged: list[Tile] = []
+        self.contradicted: list[Tile] = []
+        self._above: dict[int, list[bytes]] = {}  # by level: hashes of its last tile, so far
+
+    def read(self, first: int, width: int) -> None:
+        """Take one bundle and the tile of its hashes."""
+        entries, tile = (Tile(level, first // TILE_WIDTH, width) for level in (ENTRIES, 0))
+        try:
+            leaves = list(map(leaf_hash, parse_bundle(self.fetch(entries), width)))
+        except BadBundleError:
+            leaves = []
+        if self.fetch(tile) != b"".join(leaves):
+            try:  # the tile, if everything above vouches for it, convicts the entries
+                leaves = [self.nodes(0, at) for at in range(first, first + width)]
+                self.damaged.append(entries)
+            except BadTileError:
+                self.damaged.append(tile)
+                self.contradicted.append(entries)
+                leaves = leaves or [bytes(HASH_BYTES)] * width
+        self.frontier, completed = self.frontier.grown(leaves)
+        for height in completed:
+            level, within = divmod(height, TILE_HEIGHT)
+            if level and not within:
+                self._above.setdefault(level, []).extend(completed[height][1])
+                if len(self._above[level]) == TILE_WIDTH:
+                    self.compare(level)
+
+    def compare(self, level: int) -> None:
+        """Hold a tile against the hashes that were rebuilt for it, and begin the next."""
+        hashes = self._above.pop(level)
+        last = (self.frontier.size >> (level * TILE_HEIGHT)) - 1
+        tile = Tile(level, last // TILE_WIDTH, len(hashes))
+        if self.fetch(tile) != b"".join(hashes):
+            self.damaged.append(tile)
+
+    def end(self) -> None:
+        """Hold the partial tiles against what was rebuilt."""
+        for level in sorted(self._above):
+            self.compare(level)
+
+
+def audit(
+    fetch: Callable[[Tile], bytes],
+    size: int,
+    root: bytes,
+    *,
+    progress: Callable[[int], object] = lambda _entries: None,
+) -> Audit:
+    """Read every bundle and every tile of a log, and rebuild its root.
+
+    Args:
+        fetch: returns the content of a bundle or a tile; of one that is not there, nothing.
+        size: from a verified checkpoint.
+        root: from the same.
+        progress: told how many entries are done, after each bundle.
+
+    Returns:
+        What is damaged. If the root is found in spite of it, the list is exact; else entries and
+        tiles that contradict each other are both in it.
+    """
+    auditor = _Auditor(fetch, size, root)
+    for first in range(0, size, TILE_WIDTH):
+        width = min(TILE_WIDTH, size - first)
+        auditor.read(first, width)
+        progress(first + width)
+    auditor.end()
+    found = auditor.frontier.root
+    damaged = tuple(auditor.damaged + (auditor.contradicted if found != root else []))
+    return Audit(size, found, damaged, not damaged and found == root)
