@@ -309,7 +309,7 @@ def test_addresses_without_a_name_are_closed():
     assert [rule_of(pattern.callback) for pattern in nameless] == [None] * len(nameless)
 
 
-def address(name):
+def address(name):  # noqa: C901  a table of what each page needs
     """Return an address of the page, on things that exist."""
     short = name.removeprefix("record:")
     if name.startswith("border:"):

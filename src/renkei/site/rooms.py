@@ -7,7 +7,6 @@ BUILT_IN: tuple[str, ...] = (
     "renkei.materials",
     "renkei.link",
     "renkei.border",
-    "renkei.link",
 )
 
 
