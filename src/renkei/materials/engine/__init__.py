@@ -38,6 +38,12 @@ Confidentiality::
 
     release(cells, relations, ...) -> Release;  PsiServer, PsiClient;  compare bits;  BorderSide
 
+Publishers' files, places, drawings::
+
+    read_mcs(content, commodities=...) | read_baci(...) | ... -> Read(rows, faults, passed_over)
+    place_code("Congo (Kinshasa)") -> "COD";  place_name("COD", "ja")
+    world_map(...), lines(...), bars(...) -> SVG text
+
 Rules and bills::
 
     judge(rules, facts, as_of=..., hypothetical=...) -> Judgement
@@ -152,6 +158,14 @@ from renkei.materials.engine._disruption import (
     timeline,
     without_ports,
 )
+from renkei.materials.engine._drawing import (
+    Arc,
+    Bar,
+    Line,
+    bars,
+    lines,
+    world_map,
+)
 from renkei.materials.engine._flows import (
     BadTableError,
     CountryShortage,
@@ -185,7 +199,35 @@ from renkei.materials.engine._network import (
     network,
     synthetic_network,
 )
+from renkei.materials.engine._places import (
+    outlines,
+    place_code,
+    place_name,
+    places,
+)
 from renkei.materials.engine._program import SolverError
+from renkei.materials.engine._releases import (
+    BACI_COLUMNS,
+    COMTRADE_COLUMNS,
+    CUSTOMS_COLUMNS,
+    TONNES,
+    FaultyRowError,
+    MovedColumnsError,
+    Printed,
+    Read,
+    Trade,
+    UnreadableError,
+    flow_rows,
+    key_of,
+    read_baci,
+    read_comtrade,
+    read_customs,
+    read_gleif,
+    read_mcs,
+    read_wgi,
+    token,
+    tonnes_of,
+)
 from renkei.materials.engine._response import (
     Action,
     ActionKind,
@@ -230,11 +272,14 @@ from renkei.materials.engine._rules import (
 __all__ = [
     "ADJUST_DAYS",
     "AGREEMENT_MINERALS",
+    "BACI_COLUMNS",
     "BATTERY_PASSPORT_FIELDS",
     "BREADTH",
     "CLEAN_VEHICLE_ENDED",
+    "COMTRADE_COLUMNS",
     "COPPER_FACTOR",
     "COUNTRY_CODES",
+    "CUSTOMS_COLUMNS",
     "ECONOMIC_IMPORTANCE_THRESHOLD",
     "KINDS",
     "LEAST_CONTRIBUTORS",
@@ -257,6 +302,7 @@ __all__ = [
     "THRESHOLD",
     "TIGHT",
     "TOLERANCE",
+    "TONNES",
     "UNKNOWN_STABILITY",
     "WINDOW",
     "WORST_GOVERNANCE",
@@ -264,6 +310,7 @@ __all__ = [
     "ActionKind",
     "Alarm",
     "AlarmKind",
+    "Arc",
     "Backtest",
     "BadBorderError",
     "BadCellError",
@@ -279,6 +326,7 @@ __all__ = [
     "BadSharesError",
     "BadShockError",
     "BadTableError",
+    "Bar",
     "BillLine",
     "Bills",
     "BorderMessage",
@@ -295,6 +343,7 @@ __all__ = [
     "DisruptionKind",
     "Elasticities",
     "Exposed",
+    "FaultyRowError",
     "Finding",
     "FlowTable",
     "GeoPolRisk",
@@ -304,16 +353,20 @@ __all__ = [
     "InputOutput",
     "InventoryRun",
     "Judgement",
+    "Line",
     "Measure",
     "Month",
+    "MovedColumnsError",
     "Network",
     "NoSupplyError",
     "NotProtectableError",
     "NotViableError",
     "Plan",
+    "Printed",
     "PsiAnswerer",
     "PsiAsker",
     "QueryLimitError",
+    "Read",
     "Release",
     "ResponseProblem",
     "Rule",
@@ -327,14 +380,17 @@ __all__ = [
     "StockOffer",
     "Sweep",
     "TonneValue",
+    "Trade",
     "UnknownCountryError",
     "UnknownProductError",
+    "UnreadableError",
     "Variant",
     "Why",
     "ZeroEffectError",
     "alarms",
     "allocation_coefficients",
     "backtest",
+    "bars",
     "breadth",
     "cascade",
     "check_query",
@@ -344,6 +400,7 @@ __all__ = [
     "detour",
     "difference_gate",
     "economic_importance",
+    "flow_rows",
     "flow_table",
     "gate",
     "geopolrisk",
@@ -353,12 +410,24 @@ __all__ = [
     "instability",
     "inventory_interval",
     "judge",
+    "key_of",
     "leave_one_out",
     "lesser_set",
+    "lines",
     "net_import_reliance",
     "network",
     "origins",
+    "outlines",
+    "place_code",
+    "place_name",
+    "places",
     "pooled",
+    "read_baci",
+    "read_comtrade",
+    "read_customs",
+    "read_gleif",
+    "read_mcs",
+    "read_wgi",
     "refuse_zero_effect",
     "release",
     "remaining_capacity",
@@ -378,6 +447,9 @@ __all__ = [
     "threshold_bit",
     "time_to_survive",
     "timeline",
+    "token",
+    "tonnes_of",
     "who_is_short",
     "without_ports",
+    "world_map",
 ]
