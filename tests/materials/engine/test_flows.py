@@ -74,7 +74,9 @@ def test_a_shortage_passes_down_the_stages():
     )
     found = engine.who_is_short(deep, [stop], **YEAR)
 
-    assert short(found, "JPN", "mine").no_diversion == pytest.approx(0.5)
+    ore = short(found, "JPN", "mine")
+    assert ore.no_diversion == pytest.approx(0.5)
+    assert 0.3 < ore.capped.high <= 0.5 + 1e-5  # ore that is feed alone is short there too
     assert short(found, "USA").no_diversion == pytest.approx(0.5)
 
 
@@ -84,7 +86,8 @@ def test_an_origin_rule_stops_re_exports():
         production=[("refine", "CHN", 100.0)],
         trade=[("refine", "CHN", "VNM", 50.0), ("refine", "VNM", "JPN", 50.0)],
     )
-    free = engine.who_is_short(handed, [BAN_WITH_RULE], **YEAR)
+    bare = Elasticities(substitution=Bounds(0, 0))
+    free = engine.who_is_short(handed, [BAN_WITH_RULE], **YEAR, elasticities=bare)
     assert short(free, "JPN").no_diversion == pytest.approx(1)
     assert short(free, "JPN").free_diversion == pytest.approx(1)
     with pytest.raises(engine.ZeroEffectError):
@@ -201,6 +204,10 @@ def test_a_stricter_ban_never_leaves_the_target_more(seed):
             kind="export_quota", start=DAY, countries={"CHN"}, importers={"JPN"}, severity=severity
         )
         lost.append(short(engine.who_is_short(random, [cut], **YEAR), "JPN").no_diversion)
+        for row in engine.who_is_short(random, [cut], **YEAR).rows:
+            assert 0 <= row.capped.low <= row.capped.high <= row.no_diversion + 1e-5
+            if row.country == "JPN":
+                assert row.free_diversion <= row.capped.low + 1e-5
     assert lost[0] <= lost[1] + 1e-9
 
 

@@ -128,8 +128,10 @@ class CountryShortage:
     Attributes:
         use: tonnes in the period.
         direct: share of the imports that the disruptions stop directly.
-        no_diversion, free_diversion: the two bounds.
-        capped: between the careful and the hopeful corner of the elasticities.
+        no_diversion, free_diversion: the two bounds. The second re-routes everything at once, with
+            spare capacity, substitution and demand at their hopeful ends.
+        capped: between the careful and the hopeful corner of the elasticities; nobody hands over
+            so much that it has less than with no diversion.
         tonnes: what is missing in the period: from the better to the worse of the two bounds.
         days_of_stock: how long the stock lasts, from the worse to the better bound; None without
             a stock.
@@ -303,7 +305,8 @@ def who_is_short(
         hit += (1 - shrunk[0]) * table.use[-1].sum() * share
         still = _no_diversion(table, state)
         elapsed = max(0, (first - begin).days)
-        free = _diverted(table, state, _Freedom(np.inf, np.inf, 0.0, 0.0, 1.0))
+        hopeful = known.spare.high, known.substitution.high, shrunk[1]
+        free = _diverted(table, state, _Freedom(np.inf, np.inf, *hopeful, floor=still))
         worst = _diverted(
             table,
             state,
@@ -314,6 +317,7 @@ def who_is_short(
                 known.substitution.low,
                 shrunk[0],
                 kept=still,
+                floor=still,
             ),
         )
         best = _diverted(
@@ -322,11 +326,12 @@ def who_is_short(
             _Freedom(
                 known.diversion.high,
                 known.new_partners.high if elapsed >= known.qualification_days.low else 0.0,
-                known.spare.high,
-                known.substitution.high,
-                shrunk[1],
+                *hopeful,
+                floor=still,
             ),
         )
+        # What limited diversion reaches, free diversion could as well.
+        free = np.maximum(np.maximum(free, best), worst)
         bought = table.trade.sum(axis=1)
         stopped = np.divide(
             (table.trade * (1 - state.trade)).sum(axis=1),
@@ -382,7 +387,7 @@ class _State:
     hit: float  # tonnes a year that are lost directly
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Freedom:
     """How far flows may be re-arranged."""
 
@@ -392,6 +397,7 @@ class _Freedom:
     substitution: float
     demand: float
     kept: NDArray[np.float64] | None = None  # share of old flows that sellers go on sending
+    floor: NDArray[np.float64] | None = None  # share of its own use that nobody falls below
 
 
 def _state(
@@ -467,16 +473,24 @@ def _diverted(table: FlowTable, state: _State, freedom: _Freedom) -> NDArray[np.
     supply, use, feed = table.supply, table.use, table.feed
     # Tonnes of some materials are thousands of those of others; the solver's tolerance is fixed.
     scale = max(float(supply.max()), 1e-300) / _SOLVER_RANGE
+    before = np.zeros((k, n)) if freedom.floor is None else freedom.floor
     apart = [bool(state.barred[at].any()) for at in range(k)]
     made = [
         program.add_columns(
             n,
-            cost=0.0,
+            cost=-1e-5,  # what can be made is made
+            # Nobody hands over what its own next stage would have had with no diversion.
+            lower=table.production[at]
+            * state.production[at]
+            * (before[at - 1] if at and table.needed[at - 1] > 0 else 0.0)
+            * (1 - 1e-6)
+            / scale,
             upper=table.production[at] * state.production[at] * (1 + freedom.spare) / scale,
         )
         for at in range(k)
     ]
-    own = np.maximum(0.0, use - feed) * (1 - freedom.substitution) * freedom.demand / scale
+    asked = np.maximum(0.0, use - feed) / scale
+    own = asked * (1 - freedom.substitution) * freedom.demand
     short = []
     for at in range(k):
         kinds = 2 if apart[at] else 1
@@ -501,20 +515,46 @@ def _diverted(table: FlowTable, state: _State, freedom: _Freedom) -> NDArray[np.
         need = program.add_rows(n, low=own[at])
         for columns in (*served, *missing):
             program.add(need, columns)
+        most = program.add_rows(n, high=asked[at] * (1 - before[at] + 1e-6))
+        for columns in missing:
+            program.add(most, columns)
         if at + 1 < k and table.needed[at] > 0:
             base = np.where(table.production[at + 1] > 0, table.production[at + 1], 1.0)
             program.add(need, made[at + 1], -feed[at] / base)
     solved = program.solve(threads=1)
-    if solved.status == "infeasible" and freedom.kept is not None:
-        # By origin, what is left of a mixed flow may be less than its old share: let it be so.
-        return _diverted(table, state, replace(freedom, kept=None))
     if solved.status == "infeasible":
+        # By origin, what is left of a mixed flow may be less than its old share: let it be so.
+        if freedom.kept is not None or freedom.floor is not None:
+            looser = freedom.floor if freedom.kept is not None else None
+            return _diverted(table, state, replace(freedom, kept=None, floor=looser))
         raise SolverError(gettext_noop("the solver ended as {status}"), status=solved.status)
-    left = np.ones((k, n))
-    for at in range(k):
-        lost = sum(solved.value[columns] for columns in short[at])
-        left[at] = np.divide(own[at] - lost, own[at], where=own[at] > 1e-12, out=np.ones(n))
-    return np.clip(left, 0.0, 1.0)
+    lost = np.array([sum(solved.value[columns] for columns in missing) for missing in short])
+    output = np.array([solved.value[columns] for columns in made])
+    return _left(table, state, asked, lost=lost, output=output, scale=scale)
+
+
+def _left(
+    table: FlowTable,
+    state: _State,
+    asked: NDArray[np.float64],
+    *,
+    lost: NDArray[np.float64],
+    output: NDArray[np.float64],
+    scale: float,
+) -> NDArray[np.float64]:
+    """Return the share of its use, feed included, that each country has left."""
+    whole, gone = asked.copy(), lost.copy()
+    for at in range(len(table.stages) - 1):
+        if table.needed[at] > 0:
+            # What the next stage could run on: an outage of its own asks for less.
+            could = state.production[at + 1]
+            base = table.production[at + 1] / scale
+            ran = np.divide(output[at + 1], base, where=base > 0, out=could.copy())
+            whole[at] += table.feed[at] / scale * could
+            gone[at] += table.feed[at] / scale * np.maximum(0.0, could - ran)
+    share = np.divide(gone, whole, where=whole > _ROUNDING, out=np.zeros(whole.shape))
+    kept: NDArray[np.float64] = np.clip(1 - share, 0.0, 1.0)
+    return kept
 
 
 def _arcs(
