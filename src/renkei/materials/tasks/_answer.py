@@ -279,7 +279,7 @@ def _products(answers: Sequence[Mapping[str, Any]], parties: Sequence[str]) -> l
     bills = engine.Bills(
         engine.BillLine(
             row.product.slug,
-            row.material.slug if row.material else row.part.slug,
+            row.part_name,
             row.quantity or 1.0,
             essential=row.is_essential,
             substitutable=row.substitutable,
