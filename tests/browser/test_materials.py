@@ -38,7 +38,7 @@ def registry(live_server):
     door.watch()
 
 
-def test_pages_have_no_barrier_that_a_machine_can_find(registry, open_page, axe):
+def test_pages_have_no_barrier_and_a_table_behind_the_map(registry, open_page, axe):
     """One load of the registry serves both languages, both themes and both widths."""
     for code, theme, width in (("en", "light", DESK), ("ja", "dark", PHONE)):
         page = open_page(theme=theme, width=width)
@@ -48,10 +48,6 @@ def test_pages_have_no_barrier_that_a_machine_can_find(registry, open_page, axe)
             axe(page)
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{name}: {wide} pixels on a screen of {width}"
-
-
-def test_a_map_has_a_table_behind_it(registry, open_page):
-    page = open_page()
     page.goto("/ja/materials/rare_earths/")
     assert page.locator(".materials-map svg path").count() > 10
     page.get_by_text("地図の元の表").click()
