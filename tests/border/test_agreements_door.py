@@ -4,6 +4,7 @@ import copy
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import rfc8785
 from django.db import IntegrityError, transaction
 from tests.border.agreements import agreement, changed, genome, limit, rule
 
@@ -134,7 +135,7 @@ def test_a_limited_clause_is_used_up(adopted):
     answers = [door.decide(**EXPORT) for _ in range(5)]
 
     assert [row.allow for row in answers] == [True, True, True, False, False]
-    assert "count is 4, and the clause says lteq 3" in str(answers[3].reason)
+    assert "count is 4, above 3" in str(answers[3].reason)
     assert ClauseUse.objects.get().times == 3
 
 
@@ -335,3 +336,45 @@ def test_an_agreement_is_a_kind_of_joint_record():
 
     assert AgreementVersion.objects.get().act == "act-9"
     assert kind.url(agreement("urn:nobody", permission=[rule("c", "read")])) == ""
+
+
+@pytest.fixture
+def founded(settings, tmp_path):
+    """Give the node keys and a log, in a folder of its own."""
+    object.__setattr__(settings.NODE, "folder", tmp_path)
+    object.__setattr__(settings.NODE, "party", "US")
+    (tmp_path / "keys").mkdir()
+    door.found()
+
+
+def test_a_draft_is_proposed_as_a_joint_act_and_then_stands(founded, officer):
+    draft = door.draft_agreement(genome(), author=officer, now=NOW)
+
+    act = door.propose_agreement(draft, by=officer, reason="as the committee decided")
+
+    draft.refresh_from_db()
+    assert draft.state == "proposed"
+    assert (act.kind, act.record) == ("border.agreement", "border.agreement/us/genome")
+    assert engine.document_hash(act.content) == draft.digest
+    with pytest.raises(door.NotADraftError):
+        door.propose_agreement(draft, by=officer, reason="again")
+    with pytest.raises(door.NotADraftError):
+        door.discard_draft(draft)
+
+
+def test_the_largest_agreement_fits_a_statement_of_the_log(founded, officer):
+    """And one byte more is refused before anybody proposes it."""
+
+    def sized(more):
+        clauses = [rule(f"c{at}", "read", ja="長" * 2_660) for at in range(6)]  # 7,800 bytes each
+        last = rule("c6", "read", en="x" * more)
+        return agreement("urn:renkei:agreement:long", permission=[*clauses, last])
+
+    room = engine.LARGEST_BYTES - len(rfc8785.dumps(sized(0)))
+    with pytest.raises(engine.BadAgreementError, match=f"at most {engine.LARGEST_BYTES}"):
+        door.draft_agreement(sized(room + 1), author=officer, now=NOW)
+    draft = door.draft_agreement(sized(room), author=officer, now=NOW)
+
+    act = door.propose_agreement(draft, by=officer, reason="理" * 500)
+
+    assert engine.document_hash(act.content) == draft.digest

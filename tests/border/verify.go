@@ -1,12 +1,15 @@
 // An independent reader of a published log: Go's own note and tlog, none of our code.
-// Usage: verify FOLDER VKEY STEP — checks every entry, and proofs of each STEPth entry and size.
+// Usage: verify FOLDER|URL VKEY STEP — checks every entry, and proofs of each STEPth entry and size.
+// Build: GO111MODULE=off GOPATH=/usr/share/gocode go build -o verify verify.go
 package main
 
 import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"log"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,15 +19,30 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-type folder string
+type place string
 
-func (f folder) Height() int                         { return 8 }
-func (f folder) SaveTiles(_ []tlog.Tile, _ [][]byte) {}
+func (p place) Height() int                         { return 8 }
+func (p place) SaveTiles(_ []tlog.Tile, _ [][]byte) {}
 
-func (f folder) ReadTiles(tiles []tlog.Tile) (all [][]byte, err error) {
+func (p place) read(path string) ([]byte, error) {
+	if !strings.HasPrefix(string(p), "http") {
+		return os.ReadFile(filepath.Join(string(p), path))
+	}
+	answer, err := http.Get(string(p) + "/" + path)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", path, answer.Status)
+	}
+	return io.ReadAll(answer.Body)
+}
+
+func (p place) ReadTiles(tiles []tlog.Tile) (all [][]byte, err error) {
 	for _, t := range tiles {
 		path := strings.Replace(t.Path(), "tile/8/", "tile/", 1)
-		data, err := os.ReadFile(filepath.Join(string(f), strings.Replace(path, "/data/", "/entries/", 1)))
+		data, err := p.read(strings.Replace(path, "/data/", "/entries/", 1))
 		if err != nil {
 			return nil, err
 		}
@@ -41,9 +59,9 @@ func must[T any](value T, err error) T {
 }
 
 func main() {
-	files, step := folder(os.Args[1]), must(strconv.ParseInt(os.Args[3], 10, 64))
+	files, step := place(strings.TrimSuffix(os.Args[1], "/")), must(strconv.ParseInt(os.Args[3], 10, 64))
 	key := must(note.NewVerifier(os.Args[2]))
-	opened := must(note.Open(must(os.ReadFile(filepath.Join(os.Args[1], "checkpoint"))), note.VerifierList(key)))
+	opened := must(note.Open(must(files.read("checkpoint")), note.VerifierList(key)))
 	lines := strings.Split(opened.Text, "\n")
 	tree := tlog.Tree{N: must(strconv.ParseInt(lines[1], 10, 64)), Hash: must(tlog.ParseHash(lines[2]))}
 	hashes := tlog.TileHashReader(tree, files)

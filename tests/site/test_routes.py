@@ -4,23 +4,31 @@ A route without a row fails, and so does a row without a route.
 """
 
 import uuid
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 from django.utils.translation import override
+from tests.border.agreements import genome
 
 from renkei.base.access import BY_OPERATION, rule_of
 from renkei.base.models import ApiToken, Grant, Role, User
+from renkei.border import door as border
+from renkei.border.models import Act, Incident, Obligation
+from renkei.kit.errors import RenkeiError
 from renkei.materials.models import Material, Observation, Release, Scenario
 from renkei.record.models import Claim, Disbursement, Milestone
 from renkei.site.api import api
 
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EVERYBODY = frozenset({"public"})
 SIGNED_IN = frozenset({"signed-in"})
 OFFICER = frozenset({"officer"})
 OPERATOR = frozenset({"operator"})
+OVERSEERS = frozenset({"officer", "board"})
+KEEPERS = frozenset({"officer", "board", "operator"})
+MEMBERS = frozenset({"officer", "board", "researcher", "analyst", "operator"})
 ANALYST = frozenset({"analyst"})
 NOBODY = None
 
@@ -73,7 +81,14 @@ PAGES = {
     # Jobs
     "jobs": OFFICER | OPERATOR,
     "job_cancel": OPERATOR,
+    # The link
+    "link:overview": EVERYBODY,
+    "link:now": EVERYBODY,
+    "link:proof": EVERYBODY,
+    "link:eavesdrop": EVERYBODY,
+    "link_peer": EVERYBODY,  # who may speak is decided by the link's secret
     # The border: logs, witness and mirror are open; what partners ask is signed by them
+    "border_authzen": EVERYBODY,
     "border_did": EVERYBODY,
     "border_node": EVERYBODY,
     "border_checkpoint": EVERYBODY,
@@ -99,6 +114,32 @@ PAGES = {
     "record:agreement": EVERYBODY,
     "record:findings": EVERYBODY,
     "record:finding": EVERYBODY,
+    # Agreements: whom they bind may read them; decisions and ledgers name persons
+    "border:overview": EVERYBODY,
+    "border:acts": EVERYBODY,
+    "border:act": EVERYBODY,
+    "border:act_receipt": EVERYBODY,
+    "border:act_answer": OFFICER,
+    "border:act_propose": OFFICER,
+    "border:incidents": KEEPERS,
+    "border:incident": OFFICER,
+    "border:evidence": KEEPERS,
+    "border:verify": EVERYBODY,
+    "border:agreements": MEMBERS,
+    "border:agreement": MEMBERS,
+    "border:agreement_ask": MEMBERS,
+    "border:agreement_draft": OFFICER,
+    "border:agreement_amend": OFFICER,
+    "border:agreement_propose": OFFICER,
+    "border:agreement_discard": OFFICER,
+    "border:agreement_simulation": OVERSEERS,
+    "border:decisions": OVERSEERS,
+    "border:decision": OVERSEERS,
+    "border:obligations": OVERSEERS,
+    "border:obligation_fulfil": OFFICER,
+    "border:outgoing": OVERSEERS,
+    "border:outgoing_csv": OVERSEERS,
+    "border:outgoing_json": OVERSEERS,
     "record:commitment_add": OFFICER,
     "record:commitment_edit": OFFICER,
     "record:claim_add": OFFICER,
@@ -134,6 +175,24 @@ PAGES = {
 }
 
 OPERATIONS = {
+    ("GET", "/border/status"): EVERYBODY,
+    ("GET", "/border/acts"): EVERYBODY,
+    ("GET", "/border/acts/{uid}"): EVERYBODY,
+    ("POST", "/border/acts"): OFFICER,
+    ("POST", "/border/acts/{uid}/answer"): OFFICER,
+    ("GET", "/border/incidents"): KEEPERS,
+    ("POST", "/border/incidents/{number}/settlement"): OFFICER,
+    ("GET", "/border/agreements"): MEMBERS,
+    ("GET", "/border/agreements/{slug}"): MEMBERS,
+    ("GET", "/border/agreement-schema"): EVERYBODY,
+    ("POST", "/border/agreements"): OFFICER,
+    ("POST", "/border/agreement-simulation"): OVERSEERS,
+    ("GET", "/border/decisions"): OVERSEERS,
+    ("GET", "/border/obligations"): OVERSEERS,
+    ("POST", "/border/obligations/{number}/fulfilment"): OFFICER,
+    ("GET", "/border/outgoing"): OVERSEERS,
+    ("GET", "/link/links"): EVERYBODY,
+    ("GET", "/link/rates"): EVERYBODY,
     ("GET", "/record/commitments"): EVERYBODY,
     ("GET", "/record/commitments/{slug}"): EVERYBODY,
     ("GET", "/record/findings"): EVERYBODY,
@@ -182,6 +241,7 @@ SLUGS = {
     "source": "s1",
     "source_attach": "s1",
     "agreement": "st-1988",
+    "border": "genome",
     "finding": "x01",
     "finding_resolve": "x01",
     "finding_reopen": "x01",
@@ -249,9 +309,11 @@ def test_addresses_without_a_name_are_closed():
     assert [rule_of(pattern.callback) for pattern in nameless] == [None] * len(nameless)
 
 
-def address(name):
+def address(name):  # noqa: C901  a table of what each page needs
     """Return an address of the page, on things that exist."""
     short = name.removeprefix("record:")
+    if name.startswith("border:"):
+        short = "border"
     pattern = pages()[name]
     kinds = {
         "slug": SLUGS.get(short, "s1-c01"),
@@ -265,14 +327,23 @@ def address(name):
         "log": "0" * 64,
         "wanted": "tile/0/000.p/1",
         "stage": "refine",
+        "uid": getattr(Act.objects.first(), "uid", "none"),
     }
+    if name == "border:act_propose":
+        kinds["kind"] = "record.decision"
+    if name in {"border:incident", "border:evidence"}:
+        kinds["pk"] = Incident.objects.first().pk
+    if name == "link_peer":
+        kinds["kind"] = "ping"
     if name.startswith("materials:"):
         kinds["slug"] = "what-if" if "scenario" in name else "gallium"
     if short == "milestone_assess":
         kinds["slug"] = Milestone.objects.first().slug
     if "claim" in pattern.pattern.converters:
         kinds["claim"] = Claim.objects.filter(commitment__slug="s1-c01").first().pk
-    if "number" in pattern.pattern.converters:
+    if "number" in pattern.pattern.converters and short == "border":
+        kinds["number"] = Obligation.objects.first().pk
+    elif "number" in pattern.pattern.converters:
         kinds["number"] = getattr(Disbursement.objects.first(), "pk", 1)
     with override("en"):
         names = {*pattern.pattern.regex.groupindex, *pattern.pattern.converters}
@@ -319,6 +390,18 @@ def callers(registry):
         Grant.objects.bulk_create(Grant(user=user, party=party, role=role) for role in roles)
         return user
 
+    border.adopt_agreement(genome(), act="act-1")
+    border.found()
+    border.propose(
+        "record.decision",
+        "x01",
+        {"finding": "x01", "decision_en": "Both stand.", "decision_ja": "両論併記とする。"},
+        by=User.objects.create(username="proposer"),
+        reason="a trial",
+    )
+    border.note(
+        Incident.Kind.CLOCK, RenkeiError("clocks differ"), key="jp", now=NOON, evidence=b"x"
+    )
     return {
         "stranger": (None, set()),
         "account": (account(), {"signed-in"}),
@@ -368,9 +451,13 @@ def test_operations_take_whom_the_table_names_and_nobody_else(callers, key):
         "organisations": "uw",
         "agreements": "st-1988",
     }
+    if path.startswith("/border/"):
+        slug["agreements"] = "genome"
     where = (
         f"/node/v1{path}".replace("{slug}", slug.get(kind, "s1-c01"))
+        .replace("{number}", str(getattr(Obligation.objects.first(), "pk", 1)))
         .replace("{kind}", "findings")
+        .replace("{uid}", Act.objects.first().uid)
         .replace("{claim}", "1")
         .replace("{stage}", "refine")
     )

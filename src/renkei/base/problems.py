@@ -34,7 +34,7 @@ from renkei.kit.errors import (
     gettext_noop,
 )
 
-API_PREFIXES = ("/node/", "/healthz")
+API_PREFIXES = ("/node/", "/healthz", "/access/")
 logger = logging.getLogger("renkei")
 
 TITLES: Mapping[int, object] = {

@@ -9,13 +9,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from renkei.base.node import Nodes, run_on
+from renkei.base.commands import enter, folders, on_node, print_json, reading, tell
+from renkei.base.node import run_on
 from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
 
 KINDS = ("commitments", "findings", "sources", "organisations")
@@ -39,78 +39,6 @@ class FolderTakenError(ConflictError):
     """The folder has something in it already."""
 
     code = "record.folder_taken"
-
-
-def on_node(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say which node is meant."""
-    for option in (
-        click.option(
-            "--node",
-            type=click.Path(path_type=Path, file_okay=False),
-            help=gettext_noop("Folder of the node; else the nodes of --var."),
-        ),
-        click.option(
-            "--var",
-            type=click.Path(path_type=Path, file_okay=False),
-            envvar="RENKEI_VAR",
-            default=Path("var"),
-            show_default=True,
-            help=gettext_noop("Folder that holds the nodes."),
-        ),
-        click.option("--json", "as_json", is_flag=True, help=gettext_noop("Print JSON.")),
-    ):
-        command = option(command)
-    return command
-
-
-def tell(sentence: str) -> None:
-    """Say something to the person, beside the data."""
-    click.echo(sentence, err=True)
-
-
-def print_json(data: object) -> None:
-    """Print data for a program."""
-    from django.core.serializers.json import DjangoJSONEncoder
-
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2, cls=DjangoJSONEncoder))
-
-
-def _nodes() -> Nodes:
-    nodes = click.get_current_context().find_object(Nodes)
-    if nodes is None:
-        raise RuntimeError("the command line gives no nodes")  # a defect of ours
-    return nodes
-
-
-def folders(node: Path | None, var: Path) -> list[Path]:
-    """Return the nodes that are meant."""
-    return [node] if node is not None else _nodes().under(var)
-
-
-def enter(folder: Path) -> str:
-    """Load Django for a node and return the node's name."""
-    _nodes().enter(folder)
-    from django.conf import settings
-
-    return str(settings.NODE.name)
-
-
-@contextmanager
-def reading(node: Path | None, var: Path, language: str | None = None) -> Iterator[None]:
-    """Enter the node that is read: the first one where none was named; say which, if it was chosen."""
-    found = folders(node, var)
-    name = enter(found[0])
-    from django.utils import translation
-    from django.utils.translation import gettext
-
-    if len(found) > 1:
-        tell(
-            gettext("Node {name} ({folder}); --node names another.").format(
-                name=name, folder=found[0]
-            )
-        )
-    with translation.override(language or translation.get_language()):
-        yield
 
 
 @click.group()
@@ -208,7 +136,9 @@ def _listed(kind: str, query: str, chosen: dict[str, str], limit: int) -> tuple[
     if kind == "commitments":
         selection = door.Selection(q=query, **chosen)
         rows = door.listed(selection, offset=0, limit=limit)
-        return door.count(selection), [schemas.commitment_row(row) for row in rows]
+        return door.count(selection), [
+            schemas.commitment_row(row, source=row.source_slug) for row in rows
+        ]
     of_kind: dict[str, tuple[Any, Callable[[Any], Item], str]] = {
         "findings": (models.Finding, schemas.finding_row, "finding"),
         "sources": (models.Source, schemas.source_row, "source"),
@@ -364,7 +294,7 @@ def _write_csv() -> None:
     rows = door.select(door.Selection()).select_related("source").iterator(chunk_size=1_000)
     writer: Any = None
     for row in rows:
-        item = schemas.commitment_row(row)
+        item = schemas.commitment_row(row, source=row.source.slug if row.source else None)
         amount = item.pop("amount") or {}
         del item["labels"], item["title"]
         flat = {

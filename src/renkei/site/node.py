@@ -382,10 +382,12 @@ def prepare_demonstration(
     """
 
     def fill() -> dict[str, object]:
+        from renkei.link import door as link
         from renkei.record import door
 
         commitments = door.ensure_shipped()
         door.ensure_drawn()  # so that the first page has its charts
+        link.prepare_demonstration(folder.parent)
         accounts = [asdict(account) for account in demonstration_accounts(known)]
         from renkei.border import door as border
 

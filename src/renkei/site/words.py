@@ -48,5 +48,9 @@ def gettext(sentence: str, **values: object) -> str:
 
 
 def say(error: RenkeiError) -> str:
-    """Return the sentence of an error in the reader's language."""
-    return gettext(error.sentence, **error.values)
+    """Return the sentence of an error in the reader's language; a value may be a sentence itself."""
+    values = {
+        name: say(value) if hasattr(value, "sentence") else value  # type: ignore[arg-type]  # alike
+        for name, value in error.values.items()
+    }
+    return gettext(error.sentence, **values)

@@ -130,7 +130,7 @@ def test_space_comments_addresses_and_octets():
     read = engine.parse_policy(text)
     assert list(read.witnesses) == [b"K", b"\xff", kelvin]
     assert read.addresses == {b"\xff": "http://x"}
-    assert read.groups == {b"g": engine.Group(1, (b"K", b"\xff"))}
+    assert (read.groups[b"g"].threshold, read.groups[b"g"].members) == (1, (b"K", b"\xff"))
 
 
 MORE = engine.Ed25519NoteSigner("m.example", ed25519("m")).key.text

@@ -99,6 +99,7 @@ def test_what_is_no_proof_is_refused(log, note):
         good.replace(b"index 5", b"index " + b"9" * 99, 1),
         good.replace(line, line[:-1], 1),
         good.replace(line, b"AAAA", 1),
+        good.replace(line, b"\n".join([line] * (65 - len(hashes))), 1),
         good.replace(line, b"\n".join([line] * 64), 1),
         good + b"x" * (1 << 20),
         b"\xff\xfe",

@@ -3,7 +3,10 @@
 import os
 import shutil
 import subprocess
+import threading
 from base64 import b64encode
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import metamorphic_log
@@ -14,6 +17,13 @@ from renkei.border import engine
 
 GO_PATH = Path("/usr/share/gocode")
 VERIFIER = Path(__file__).parent.parent / "verify.go"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *_arguments):
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +51,6 @@ def go_verify(tmp_path_factory):
         "GO111MODULE": "off",
         "GOPATH": str(GO_PATH),
         "GOCACHE": str(folder / "cache"),
-        "CGO_ENABLED": "0",
     }
     program = folder / "verify"
     subprocess.run(["go", "build", "-o", program, VERIFIER], check=True, env=environment)
@@ -82,6 +91,19 @@ def test_go_and_we_name_the_same_files(log, published):
     files.remove("checkpoint")
     assert {engine.parse_tile(path).path for path in files} == files
     assert len(files) == 258 + 1 + 258 + 1 + 1 + 1 + 1
+
+
+def test_go_reads_the_log_over_http(log, published, go_verify):
+    """As a third party would, from the addresses that the specification gives."""
+    handler = partial(Quiet, directory=str(published))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        done = go_verify(f"http://127.0.0.1:{server.server_port}/", log.ed25519.key, 9999)
+        server.shutdown()
+        thread.join()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[:2] == [log.origin, str(len(log.entries))]
 
 
 def test_metamorphic_reads_checkpoint_and_proofs(log):

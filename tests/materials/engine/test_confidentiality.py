@@ -131,6 +131,17 @@ def test_what_was_published_stays_and_what_was_held_back_stays_so():
     assert high - low >= 0.1 * 24
 
 
+def test_a_total_of_few_is_held_back_too():
+    """Two cells of one contributor each: their total has two, and must not come out either."""
+    cells = [Cell("a", 5.0, {"x": 5.0}), Cell("b", 7.0, {"y": 7.0}), Cell("t", 12.0, {})]
+    found = engine.release(cells, [("t", ["a", "b"])])
+
+    assert found.published == {}
+    assert found.primary == dict.fromkeys("abt", "few_contributors")
+    with pytest.raises(engine.BadCellError, match="a part of itself"):
+        engine.release([Cell("a", 5, {}), Cell("b", 5, {})], [("a", ["b"]), ("b", ["a"])])
+
+
 def test_a_year_to_date_may_not_give_a_month_away():
     """January was held back and February is open: the sum of both must be held back too."""
     cells = [

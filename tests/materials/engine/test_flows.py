@@ -14,6 +14,7 @@ from renkei.materials.engine import Bounds, Disruption, Elasticities
 
 DAY, NEXT = date(2027, 1, 1), date(2028, 1, 1)
 YEAR = {"since": DAY, "until": NEXT}
+BAN_ATA = Disruption(kind="export_ban", start=DAY, countries={"CHN"}, importers={"ATA"})
 BAN = Disruption(kind="export_ban", start=DAY, countries={"CHN"}, importers={"JPN"})
 
 
@@ -166,6 +167,13 @@ def test_a_bad_row_is_named(rows, error, says):
 
 
 def test_what_was_assumed_is_said():
+    rule = Disruption(kind="export_ban", start=DAY, countries={"DEU"}, origin_rule=True)
+    found = engine.who_is_short(table(), [rule, BAN], **YEAR)
+    assert any("stops no re-export" in flag for flag in found.flags)
+    polar = table(trade=[("refine", "CHN", "ATA", 60.0), ("refine", "AUS", "JPN", 40.0)])
+    closed = Disruption(kind="strait_closed", start=DAY, straits={"luzon", "taiwan_strait"})
+    told = engine.who_is_short(polar, [closed, BAN_ATA], **YEAR).flags
+    assert any("ports are not known" in flag and "ATA" in flag for flag in told)
     assert "net exports" in table(production=[]).flags[0]
     more = table(production=[("refine", "CHN", 10.0), ("refine", "AUS", 150.0)])
     assert "CHN export more than they have" in more.flags[0]

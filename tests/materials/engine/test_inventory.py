@@ -1,5 +1,7 @@
 """Inventories day by day: no shock, a closed form, and what nobody knows."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 
@@ -122,3 +124,19 @@ def test_a_run_can_be_cancelled(net):
             net, [], days=50, progress=days.append, is_cancelled=lambda: len(days) == 5
         )
     assert len(days) == 5
+
+
+def test_a_disruption_becomes_a_shock():
+    firms = {"firms": ["a", "b", "c"], "countries": ["CHN", "JPN", "CHN"], "sectors": ["x"] * 3}
+    ban = engine.Disruption(
+        kind="export_quota", start=date(2027, 1, 11), days=30, severity=0.4, countries={"CHN"}
+    )
+    attack = engine.Disruption(kind="cyber_attack", start=date(2026, 12, 1), firms={"b"})
+    late = engine.Disruption(kind="mine_out", start=date(2029, 1, 1), countries={"CHN"})
+    found = engine.shocks_of([ban, attack, late], **firms, since=date(2027, 1, 1), days=90)
+
+    assert [(one.first_day, one.days, one.firms.tolist()) for one in found] == [
+        (10, 30, [0, 2]),
+        (0, 90, [1]),
+    ]
+    assert [one.remaining for one in found] == [0.6, 0.0]

@@ -23,13 +23,13 @@ def test_worked_example_of_the_textbook():
     )
 
 
-@pytest.mark.parametrize("n", [1, 3, 255, 256, 257, 600])
+@pytest.mark.parametrize("n", [1, 3, 127, 128, 129, 600])
 def test_it_is_the_solution_of_the_equations(n):
     a = economy(n, n)
     demand = np.random.default_rng(1).random((n, 4))
     found = engine.InputOutput(a).output(demand)
 
-    assert found == pytest.approx(np.linalg.solve(np.eye(n) - a, demand), rel=1e-12)
+    assert found == pytest.approx(np.linalg.solve(np.eye(n) - a, demand), rel=1e-10)
 
 
 def test_ghosh_is_the_transposed_question():
@@ -58,7 +58,7 @@ def test_outputs_add_up(n, seed):
     one, other = np.random.default_rng(seed).random((2, n))
 
     assert table.output(one) + table.output(other) == pytest.approx(table.output(one + other))
-    assert (table.output(one) >= one - 1e-12).all()
+    assert (table.output(one) >= one - 1e-9).all()
 
 
 @pytest.mark.parametrize("a", [[[1.0, 0], [0, 0.5]], [[0.6, 0.9], [0.9, 0.6]], [[2.0]]])

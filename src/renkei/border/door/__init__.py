@@ -23,7 +23,9 @@ from renkei.border.door._agreements import (
     read_agreement,
     release,
     simulate_amendment,
+    visible_versions,
 )
+from renkei.border.door._audit import Audit, audit, rebuild, scrub
 from renkei.border.door._exchange import (
     add_cosignatures,
     default_policy,
@@ -38,7 +40,9 @@ from renkei.border.door._incidents import FrozenError, close_incident, note
 from renkei.border.door._joint import (
     ActOverError,
     Officer,
+    Step,
     UnknownActError,
+    act_of,
     answer,
     expire,
     find,
@@ -48,10 +52,13 @@ from renkei.border.door._joint import (
     officers,
     propose,
     seal_due,
+    shown_stage,
+    steps,
     version_of,
     witnessed_sizes,
 )
 from renkei.border.door._keys import (
+    NoLogError,
     NotPinnedError,
     OtherIdentityError,
     Partner,
@@ -64,7 +71,6 @@ from renkei.border.door._keys import (
 )
 from renkei.border.door._log import (
     HaltedError,
-    NoLogError,
     Said,
     erase_private,
     found,
@@ -79,15 +85,20 @@ from renkei.border.door._log import (
     want_private,
 )
 from renkei.border.door._nudge import wake
+from renkei.border.door._receipt import NotProvenError, fork_file, receipt, verify
 from renkei.border.door._registry import (
     BadStatementError,
+    JointField,
     JointKind,
     NotYetError,
     Statement,
     StatementType,
+    content_lines,
+    kinds,
 )
 from renkei.border.door._requests import ReplayedError, asking
-from renkei.border.door._serve import newest, serve
+from renkei.border.door._rotate import NoRecoveryKeyError, rotate
+from renkei.border.door._serve import logs, newest, serve, status
 from renkei.border.door._tiles import name_of, nodes, tile
 from renkei.border.door._types import TYPES
 from renkei.border.door._witness import add_checkpoint
@@ -100,16 +111,20 @@ __all__ = [
     "JOINT",
     "TYPES",
     "ActOverError",
+    "Audit",
     "BadStatementError",
     "FrozenError",
     "FulfilledError",
     "HaltedError",
+    "JointField",
     "JointKind",
     "NoEvidenceError",
     "NoLogError",
+    "NoRecoveryKeyError",
     "NotADraftError",
     "NotAllowedError",
     "NotPinnedError",
+    "NotProvenError",
     "NotYetError",
     "Officer",
     "OldVersionError",
@@ -119,14 +134,18 @@ __all__ = [
     "Said",
     "Statement",
     "StatementType",
+    "Step",
     "UnknownActError",
     "UnknownAgreementError",
+    "act_of",
     "add_checkpoint",
     "add_cosignatures",
     "adopt_agreement",
     "answer",
     "asking",
+    "audit",
     "close_incident",
+    "content_lines",
     "decide",
     "decide_request",
     "default_policy",
@@ -140,6 +159,7 @@ __all__ = [
     "find_agreement",
     "find_version",
     "fingerprint",
+    "fork_file",
     "found",
     "fulfil_obligation",
     "identity",
@@ -147,6 +167,8 @@ __all__ = [
     "is_witnessed",
     "keep_private",
     "kind_of",
+    "kinds",
+    "logs",
     "meet",
     "name_of",
     "newest",
@@ -167,18 +189,27 @@ __all__ = [
     "propose_agreement",
     "publish",
     "read_agreement",
+    "rebuild",
+    "receipt",
     "ref_to",
     "release",
     "retry",
+    "rotate",
     "say",
     "say_all",
+    "scrub",
     "seal_due",
     "sealed_for",
     "serve",
+    "shown_stage",
     "simulate_amendment",
     "statement_of",
+    "status",
+    "steps",
     "tile",
+    "verify",
     "version_of",
+    "visible_versions",
     "wake",
     "want_private",
     "witnessed_sizes",

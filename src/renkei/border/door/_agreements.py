@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, QuerySet, When
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
@@ -40,6 +40,7 @@ HOLDS_FOR = timedelta(hours=1)  # how long a decision may be acted on
 MOST_REPLAYED = 50_000
 LONGEST_EVIDENCE = 2_000
 LONGEST_NAME = 200
+ADDRESSES = frozenset({"ask", "draft"})  # names that pages beside the agreements' have
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHANNEL = re.compile(r"[\x20-\x7e]{1,80}")
 
@@ -93,17 +94,31 @@ def find_agreement(slug: str) -> Agreement:
     return found
 
 
-def find_version(slug: str, number: int, *, state: str = "") -> AgreementVersion:
-    """Return one version of an agreement; of several with the number, the newest.
+def visible_versions(*, with_drafts: bool) -> QuerySet[AgreementVersion]:
+    """Return the versions that somebody may see: what was ever sealed, or drafts as well."""
+    rows = AgreementVersion.objects.select_related("agreement")
+    states = AgreementVersion.State
+    return rows if with_drafts else rows.filter(state__in=[states.IN_FORCE, states.REPLACED])
+
+
+def find_version(
+    slug: str, number: int | None = None, *, with_drafts: bool = True
+) -> AgreementVersion:
+    """Return one version of an agreement: the one in force, else the newest, if none is asked for.
 
     Raises:
-        UnknownAgreementError: there is none.
+        UnknownAgreementError: there is none, or none that may be seen.
     """
-    rows = find_agreement(slug).versions.filter(number=number)
-    found = (rows.filter(state=state) if state else rows).order_by("-pk").first()
+    rows = visible_versions(with_drafts=with_drafts).filter(agreement=find_agreement(slug))
+    if number is not None:
+        rows = rows.filter(number=number)
+    in_force = Case(When(state=AgreementVersion.State.IN_FORCE, then=0), default=1)
+    found = rows.order_by(in_force, "-number", "-pk").first()
     if found is None:
         raise UnknownAgreementError(
-            gettext_noop("agreement {slug!r} has no version {number}"), slug=slug, number=number
+            gettext_noop("agreement {slug!r} has no version {number}"),
+            slug=slug,
+            number=number or "",
         )
     return found
 
@@ -246,7 +261,8 @@ def _slug(uid: str) -> str:
     """Return a name for addresses: the end of the identifier, and its hash where that is not all."""
     tail = slugify(uid.rsplit(":", 1)[-1])[:40]
     plain = f"urn:renkei:agreement:{tail}"
-    return tail if tail and uid == plain else f"{tail or 'agreement'}-{engine.text_hash(uid)[:12]}"
+    is_plain = bool(tail) and uid == plain and tail not in ADDRESSES
+    return tail if is_plain else f"{tail or 'agreement'}-{engine.text_hash(uid)[:12]}"
 
 
 def _check_newer(agreement: Agreement, read: engine.Agreement) -> None:
@@ -546,7 +562,7 @@ def release(
                 gettext_noop("there is no decision {number} here"), number=number
             )
         refusal = _unreleasable(row, at)
-        if refusal:
+        if refusal or row.version is None:
             raise NotAllowedError(refusal, number=number)
         return OutgoingBytes.objects.create(
             at=at,
@@ -592,7 +608,7 @@ def _past(since: datetime | None, until: datetime | None, limit: int) -> Iterato
 
 
 def simulate_amendment(
-    draft: AgreementVersion | Mapping[str, Any],
+    draft: object,
     *,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -601,7 +617,7 @@ def simulate_amendment(
     """Replay past requests against a draft: who would have gained access, who lost it.
 
     Args:
-        draft: a version, or a document.
+        draft: an ``AgreementVersion``, or a document as parsed JSON.
         limit: at most so many, the newest.
 
     Raises:

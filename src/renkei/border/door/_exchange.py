@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from renkei.border import engine
-from renkei.border.door import _client, _keys, _log, _tiles, _witness
+from renkei.border.door import _client, _keys, _log, _rotate, _tiles, _witness
 from renkei.border.door._incidents import note as note_incident
 from renkei.border.door._keys import Partner
 from renkei.border.door._registry import types
@@ -153,6 +153,7 @@ def publish(*, now: datetime) -> Checkpoint:
             mldsa44=engine.MlDsa44Cosigner(log.origin, keys.log_mldsa44),
             timestamp=at,
         )
+        note = _overlapped(note, frontier.size, at=at)
         # A node's own witness signs too, so that one policy holds for every log.
         note = engine.with_cosignatures(note, _witness.cosign(note, "witness", at=at))
         witnessed = is_witnessed(note)
@@ -170,6 +171,23 @@ def publish(*, now: datetime) -> Checkpoint:
         _show(log, note)
         _forget(log)
         return saved
+
+
+def _overlapped(note: bytes, size: int, *, at: int) -> bytes:
+    """Sign with the keys before the last rotation too, while they hold: readers may know those."""
+    old = _rotate.previous_keys()
+    history = _keys.own_history()
+    if old is None or old.log.public not in history.keys_at("log", size):
+        return note
+    origin = history.identity.origin
+    signer = engine.Ed25519NoteSigner(origin, old.log_ed25519)
+    line = engine.NoteSignature(
+        signer.key.name,
+        signer.key.key_id,
+        signer.sign_note(engine.parse_note(note).text.encode()),
+    ).line
+    second = engine.cosign(note, [engine.MlDsa44Cosigner(origin, old.log_mldsa44)], at)
+    return engine.with_cosignatures(note, [line, *second])
 
 
 def _refuse_unguarded(log: Log) -> None:
@@ -471,7 +489,7 @@ def pull(partner: Partner, identity: engine.Identity, *, now: Callable[[], datet
         return 0  # it has signed nothing yet
     _note_clock(partner, answer.date, now=now())
     note = _client.ok(answer, url)
-    fetch = _fetcher(f"{partner.address}/log")
+    fetch = fetcher(f"{partner.address}/log")
     checkpoint, history = _verified(log, identity, note, fetch)
     if checkpoint.size < log.size:
         raise ShrunkError(
@@ -533,7 +551,7 @@ def _good(lines: list[str], note: bytes) -> list[str]:
         return []
 
 
-def _fetcher(base: str) -> Callable[[engine.Tile], bytes]:
+def fetcher(base: str) -> Callable[[engine.Tile], bytes]:
     def fetch(tile: engine.Tile) -> bytes:
         url = f"{base}/{tile.path}"
         most = engine.MAX_BUNDLE_BYTES if tile.level == engine.ENTRIES else 32 * engine.TILE_WIDTH
@@ -563,27 +581,30 @@ def _verified(
     except engine.UnsignedNoteError:
         # The keys may have changed while this node was away: their history is in the log itself,
         # and each change is signed by the old, the new and the recovery key.
-        history = _learn(log, history, claimed, fetch)
+        history = learn(log, history, claimed, fetch)
         found, _by = engine.open_checkpoint(
             note, log.origin, _keys.verifier_keys(history, "log", claimed.size)
         )
     return found, history
 
 
-def _learn(
+def learn(
     log: Log,
     history: engine.KeyHistory,
     claimed: engine.Checkpoint,
     fetch: Callable[[engine.Tile], bytes],
+    *,
+    start: int | None = None,
 ) -> engine.KeyHistory:
     """Read changes of keys beyond what is mirrored; each vouches for itself by its signatures."""
-    index = log.size
+    begin = log.size if start is None else start
+    index = begin
     while index < claimed.size:
         first = index // engine.TILE_WIDTH * engine.TILE_WIDTH
         width = min(engine.TILE_WIDTH, claimed.size - first)
         tile = engine.Tile(engine.ENTRIES, first // engine.TILE_WIDTH, width)
-        for place, data in enumerate(_bundle(fetch, tile), start=first):
-            if place < log.size:
+        for place, data in enumerate(bundle(fetch, tile), start=first):
+            if place < begin:
                 continue
             with suppress(RenkeiError):
                 history = history.after(place, engine.read_envelope(data))
@@ -591,7 +612,7 @@ def _learn(
     return history
 
 
-def _bundle(fetch: Callable[[engine.Tile], bytes], tile: engine.Tile) -> list[bytes]:
+def bundle(fetch: Callable[[engine.Tile], bytes], tile: engine.Tile) -> list[bytes]:
     data = fetch(tile)
     try:
         return engine.parse_bundle(data, tile.width)
@@ -623,7 +644,7 @@ def _take(
         first = at // engine.TILE_WIDTH * engine.TILE_WIDTH
         width = min(engine.TILE_WIDTH, checkpoint.size - first)
         tile = engine.Tile(engine.ENTRIES, first // engine.TILE_WIDTH, width)
-        bodies += _bundle(fetch, tile)[at - first :]
+        bodies += bundle(fetch, tile)[at - first :]
         at = first + width
     leaves = [engine.leaf_hash(body) for body in bodies]
     for index, leaf in enumerate(leaves, start=log.size):

@@ -179,6 +179,19 @@ def find(uid: str) -> Act:
     return act
 
 
+def act_of(name: str) -> Act:
+    """Return a joint act by its identifier, or the last sealed one of a record.
+
+    Raises:
+        UnknownActError: neither.
+    """
+    act = Act.objects.filter(uid=name).first()
+    if act is None:
+        sealed = Act.objects.filter(record=name, stage=Act.Stage.SEALED)
+        act = sealed.order_by("-seal__pk").first()
+    return act if act is not None else find(name)
+
+
 def _officer(user: User) -> str:
     said = {"name": user.get_full_name() or user.get_username(), "account": user.get_username()}
     content = json.dumps(said, ensure_ascii=False, sort_keys=True).encode()
@@ -447,6 +460,59 @@ def officers(act: Act) -> list[Officer]:
             )
         )
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One statement of an act, and whether every party's witness has cosigned it.
+
+    Args:
+        what: ``proposed``, ``approved``, ``rejected`` or ``sealed``.
+        party: who said it.
+        issued: when, by the issuer's clock.
+        origin: log that it stands in.
+        index: its place there.
+        is_proven: whether it is under a checkpoint that the quorum cosigned.
+    """
+
+    what: str
+    party: str
+    issued: datetime
+    origin: str
+    index: int
+    is_proven: bool
+
+
+def steps(act: Act) -> list[Step]:
+    """Return the statements of an act, in the order in which they refer to each other."""
+    sizes = witnessed_sizes()
+    entries = [("proposed", act.proposal)]
+    entries += [
+        ("approved" if row.is_approval else "rejected", row.entry)
+        for row in act.approvals.select_related("entry__log").order_by("pk")
+    ]
+    if act.seal is not None:
+        entries.append(("sealed", act.seal))
+    return [
+        Step(
+            what=what,
+            party=entry.log.party,
+            issued=engine.read_envelope(bytes(entry.data)).issued,
+            origin=entry.log.origin,
+            index=entry.index,
+            is_proven=is_proven(entry, sizes),
+        )
+        for what, entry in entries
+    ]
+
+
+def shown_stage(act: Act) -> str:
+    """Return how far an act has come, for people: ``witnessed`` and ``approved_by_one`` included."""
+    if act.stage == Act.Stage.SEALED and act.witnessed_at is not None:
+        return "witnessed"
+    if act.stage == Act.Stage.PROPOSED and act.approvals.exists():
+        return "approved_by_one"
+    return act.stage
 
 
 def witnessed_sizes() -> dict[int, int]:

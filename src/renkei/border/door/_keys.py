@@ -79,7 +79,6 @@ def ensure() -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-    keys.cache_clear()
 
 
 def load() -> engine.NodeKeys:
@@ -95,13 +94,22 @@ def load() -> engine.NodeKeys:
             folder=folder(),
         )
     return engine.NodeKeys.from_files(
-        {file.name: file.read_bytes() for file in sorted(folder().glob("*.pem"))}
+        {
+            file.name: file.read_bytes()
+            for file in sorted(folder().glob("*.pem"))
+            # Keys that wait for a rotation, or are left of one, come and go.
+            if not file.name.endswith((".next.pem", ".old.pem"))
+        }
     )
 
 
-@functools.cache
 def keys() -> engine.NodeKeys:
-    """Return the node's keys, read once a process: a rotation starts the processes anew."""
+    """Return the node's keys; read again when a rotation has changed them."""
+    return _read(folder().stat().st_mtime_ns if folder().is_dir() else 0)
+
+
+@functools.lru_cache(maxsize=1)
+def _read(_changed: int) -> engine.NodeKeys:
     return load()
 
 
@@ -235,5 +243,5 @@ def own_history() -> engine.KeyHistory:
 
 def verifier_keys(found: engine.KeyHistory, role: str, size: int) -> list[engine.VerifierKey]:
     """Return a role's C2SP verifier keys that hold for a checkpoint of that size."""
-    texts = found.vkeys_for(role, max(size - 1, 0))
+    texts = found.vkeys_at(role, size)
     return [engine.VerifierKey.parse(text) for text in texts]

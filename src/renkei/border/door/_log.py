@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from renkei.border import engine
@@ -21,7 +22,7 @@ from renkei.border.door._registry import (
     check_body,
     types,
 )
-from renkei.border.models import Entry, Fate, Incident, Log, Node, Private
+from renkei.border.models import Act, Approval, Entry, Fate, Incident, Log, Node, Private
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 
 MOST_SKEW_SECONDS = 300
@@ -75,7 +76,9 @@ def locked(log: Log) -> Iterator[Log]:
         yield Log.objects.select_for_update().get(pk=log.pk)
 
 
-def say(said: Said, *, now: datetime | None = None) -> Entry:
+def say(
+    said: Said, *, now: datetime | None = None, also: Sequence[engine.SigningKey] = ()
+) -> Entry:
     """Put one statement into the node's log, with its effect here, in the caller's transaction.
 
     When this returns inside a transaction, the statement is said if and only if that commits.
@@ -84,11 +87,22 @@ def say(said: Said, *, now: datetime | None = None) -> Entry:
         BadStatementError: the body is not what the type asks for.
         HaltedError: the node must not sign.
     """
-    return say_all([said], now=now)[0]
+    return say_all([said], now=now, also=also)[0]
 
 
-def say_all(batch: Sequence[Said], *, now: datetime | None = None) -> list[Entry]:
-    """Put statements into the node's log, all or none; see ``say``."""
+def say_all(
+    batch: Sequence[Said],
+    *,
+    now: datetime | None = None,
+    also: Sequence[engine.SigningKey] = (),
+) -> list[Entry]:
+    """Put statements into the node's log, all or none; see ``say``.
+
+    Args:
+        batch: what is said, in this order.
+        now: when.
+        also: keys that sign beside the log's own: a change of keys needs several.
+    """
     at = now or timezone.now()
     for said in batch:
         if said.type not in types():
@@ -108,7 +122,7 @@ def say_all(batch: Sequence[Said], *, now: datetime | None = None) -> list[Entry
                 parent=said.parent or None,
                 body=said.body,
                 refs=said.refs,
-                signers=_keys.signers(solemn=types()[said.type].is_solemn),
+                signers=_unique([*_keys.signers(solemn=types()[said.type].is_solemn), *also]),
             )
             leaf = engine.leaf_hash(data)
             leaves.append(leaf)
@@ -131,18 +145,39 @@ def say_all(batch: Sequence[Said], *, now: datetime | None = None) -> list[Entry
     return entries
 
 
+def _unique(signers: Sequence[engine.SigningKey]) -> list[engine.SigningKey]:
+    return list({signer.kid: signer for signer in signers}.values())
+
+
 def append(log: Log, entries: list[Entry], leaves: list[bytes]) -> None:
     """Save entries that follow what the locked log holds."""
     Entry.objects.bulk_create(entries, batch_size=256)
     frontier, completed = engine.Frontier.load(bytes(log.frontier)).grown(leaves)
+    save_nodes(log, completed)
+    log.size, log.frontier = frontier.size, frontier.dump()
+    log.save(update_fields=["size", "frontier"])
+
+
+def save_nodes(log: Log, completed: Mapping[int, tuple[int, Sequence[bytes]]]) -> None:
+    """Save the roots of full tiles among the subtrees that an append completed."""
     Node.objects.bulk_create(
         Node(log=log, level=height // engine.TILE_HEIGHT, index=index, hash=found)
         for height, (first, hashes) in completed.items()
         if height and height % engine.TILE_HEIGHT == 0
         for index, found in enumerate(hashes, start=first)
     )
-    log.size, log.frontier = frontier.size, frontier.dump()
-    log.save(update_fields=["size", "frontier"])
+
+
+def forget_from(log: Log, index: int) -> None:
+    """Take out entries that no partner has cosigned, with the acts that rest on them alone."""
+    gone = Entry.objects.filter(log=log, index__gte=index)
+    acts = Act.objects.filter(proposal__in=gone)
+    Approval.objects.filter(Q(entry__in=gone) | Q(act__in=acts)).delete()
+    Act.objects.filter(seal__in=gone).exclude(proposal__in=gone).update(
+        seal=None, stage=Act.Stage.APPROVED, version="", witnessed_at=None
+    )
+    acts.delete()
+    gone.delete()
 
 
 def statement_of(entry: Entry, log: Log) -> Statement:

@@ -63,6 +63,23 @@ class StatementType:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JointField:
+    """One field of a joint record, as people see it.
+
+    Args:
+        name: of the property in the content.
+        label: a lazy translation.
+        choices: code and lazy label of each allowed value; empty for a text.
+        is_long: a text of several lines.
+    """
+
+    name: str
+    label: object
+    choices: tuple[tuple[str, object], ...] = ()
+    is_long: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class JointKind:
     """A kind of record that belongs to several parties.
 
@@ -77,7 +94,9 @@ class JointKind:
             cosigned the act; in a transaction.
         is_applied_witnessed: ``apply`` is called only then, and not at the seal: for what must not
             count before, such as money.
-        lines: the content as ``(label, value)`` for people, in the active language.
+        fields: what the content says, in the order that people read and write it; a kind without
+            them has pages of its own to write a proposal.
+        lines: shows the content as ``(label, value)`` instead of ``fields``.
         url: address of what it became, or empty.
     """
 
@@ -86,10 +105,22 @@ class JointKind:
     schema: Mapping[str, Any]
     apply: Callable[[Mapping[str, Any], str, str], None]
     check: Callable[[Mapping[str, Any]], None]
-    lines: Callable[[Mapping[str, Any]], list[tuple[object, str]]]
     url: Callable[[Mapping[str, Any]], str]
+    fields: tuple[JointField, ...] = ()
+    lines: Callable[[Mapping[str, Any]], list[tuple[object, str]]] | None = None
     witnessed: Callable[[Mapping[str, Any], str], None] = lambda _content, _act: None
     is_applied_witnessed: bool = False
+
+
+def content_lines(kind: JointKind, content: Mapping[str, Any]) -> list[tuple[object, str]]:
+    """Return a content as ``(label, value)`` for people, in the active language."""
+    if kind.lines is not None:
+        return kind.lines(content)
+    return [
+        (field.label, str(dict(field.choices).get(content[field.name], content[field.name])))
+        for field in kind.fields
+        if content.get(field.name)
+    ]
 
 
 class NotYetError(RenkeiError):

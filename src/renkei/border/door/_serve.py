@@ -3,12 +3,13 @@
 import logging
 import threading
 from contextlib import suppress
+from typing import Any
 
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from renkei.border.door import _exchange, _joint, _keys, _log, _nudge, _tiles
-from renkei.border.models import Checkpoint, Log
+from renkei.border.door import _exchange, _joint, _keys, _log, _nudge, _rotate, _tiles
+from renkei.border.models import Act, Checkpoint, Entry, Fate, Incident, Log, Peer
 from renkei.kit.errors import RenkeiError
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ def serve(stop: threading.Event) -> None:
     """
     if not Log.objects.filter(is_own=True).exists():
         return
+    _rotate.finish()
     talks = {
         partner.name: _Talk(partner, stop) for partner in _keys.partners() if partner.fingerprint
     }
@@ -118,3 +120,43 @@ def _own_round(talks: dict[str, _Talk]) -> None:
 def newest(name: str) -> Checkpoint | None:
     """Return the newest checkpoint of a log, by the name of its node."""
     return Checkpoint.objects.filter(log__name=name).order_by("-size").first()
+
+
+def logs() -> list[Log]:
+    """Return the logs held here, the node's own first."""
+    return list(Log.objects.order_by("-is_own", "name"))
+
+
+def status() -> dict[str, Any]:
+    """Return the state of the border as plain data."""
+    sizes = _joint.witnessed_sizes()
+    rows = []
+    for each in logs():
+        peer = Peer.objects.filter(name=each.name).first()
+        proven = Checkpoint.objects.filter(log=each, is_witnessed=True).order_by("-size").first()
+        rows.append(
+            {
+                "name": each.name,
+                "origin": each.origin,
+                "party": each.party,
+                "is_own": each.is_own,
+                "entries": each.size,
+                "signed": each.published,
+                "witnessed": sizes.get(each.pk, 0),
+                "proven_at": proven.witnessed_at.isoformat()
+                if proven and proven.witnessed_at
+                else None,
+                "state": peer.failure if peer and peer.failure else "ok",
+                "clock_skew_seconds": peer.clock_skew_seconds if peer else 0.0,
+            }
+        )
+    known = {each.name for each in logs()}
+    return {
+        "logs": rows,
+        "not_met": [p.name for p in _keys.partners() if p.name not in known],
+        "acts_under_way": Act.objects.filter(stage__in=_joint.UNDER_WAY).count(),
+        "open_incidents": Incident.objects.filter(closed_at=None).count(),
+        "not_applied": Entry.objects.filter(
+            fate__in=[Fate.WAITING, Fate.QUARANTINED, Fate.REFUSED, Fate.INVALID]
+        ).count(),
+    }

@@ -699,6 +699,42 @@ HEAD = (
 )
 
 
+def _read_clauses(head: Mapping[str, Any], *, strict: bool) -> tuple[Clause, ...]:
+    """Return the clauses in order; their names must differ."""
+    clauses: list[Clause] = []
+    for kind in KINDS:
+        raws = _list(head.get(kind, []), kind, most=MOST_CLAUSES, least=0)
+        clauses += [_rule(raw, kind, f"{kind}[{at}]", strict=strict) for at, raw in enumerate(raws)]
+    if not clauses:
+        _bad("agreement", gettext_noop("has no clause"))
+    names = [clause.id for clause in clauses]
+    if len(set(names)) != len(names):
+        twice = next(name for at, name in enumerate(names) if name in names[:at])
+        _bad("agreement", gettext_noop("two clauses have the @id {name}"), name=twice)
+    return tuple(clauses)
+
+
+def _spelled_hash(head: Mapping[str, Any]) -> str:
+    """Return the hash of the whole document, if it has one spelling that can be kept."""
+    if "@context" in head:
+        _names(head["@context"], "@context")
+    try:
+        spelled = rfc8785.dumps(head)
+    except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
+        _bad("agreement", gettext_noop("has no canonical form: {error}"), error=str(error)[:200])
+    if b"\\u0000" in spelled:  # no database keeps it
+        _bad("agreement", gettext_noop("holds a character that no text has"))
+    size = len(spelled)
+    if size > LARGEST_BYTES:
+        _bad(
+            "agreement",
+            gettext_noop("has {size} bytes: at most {most}"),
+            size=size,
+            most=LARGEST_BYTES,
+        )
+    return hashlib.sha256(spelled).hexdigest()
+
+
 def parse_agreement(document: object, *, strict: bool = True) -> Agreement:
     """Return the agreement that a document says.
 
@@ -732,32 +768,8 @@ def parse_agreement(document: object, *, strict: bool = True) -> Agreement:
         concluded_at = instant(head["timestamp"])
     except ValueError as error:
         _bad("timestamp", gettext_noop("expected {expected}"), expected=Reason(str(error)))
-    clauses: list[Clause] = []
-    for kind in KINDS:
-        raws = _list(head.get(kind, []), kind, most=MOST_CLAUSES, least=0)
-        clauses += [_rule(raw, kind, f"{kind}[{at}]", strict=strict) for at, raw in enumerate(raws)]
-    if not clauses:
-        _bad("agreement", gettext_noop("has no clause"))
-    names = [clause.id for clause in clauses]
-    if len(set(names)) != len(names):
-        twice = next(name for at, name in enumerate(names) if name in names[:at])
-        _bad("agreement", gettext_noop("two clauses have the @id {name}"), name=twice)
-    if "@context" in head:
-        _names(head["@context"], "@context")
-    try:
-        spelled = rfc8785.dumps(head)
-    except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
-        _bad("agreement", gettext_noop("has no canonical form: {error}"), error=str(error)[:200])
-    if b"\\u0000" in spelled:  # no database keeps it
-        _bad("agreement", gettext_noop("holds a character that no text has"))
-    size = len(spelled)
-    if size > LARGEST_BYTES:
-        _bad(
-            "agreement",
-            gettext_noop("has {size} bytes: at most {most}"),
-            size=size,
-            most=LARGEST_BYTES,
-        )
+    clauses = _read_clauses(head, strict=strict)
+    digest = _spelled_hash(head)
     return Agreement(
         uid=_name(head["@id"], "@id"),
         version=version,
@@ -766,8 +778,8 @@ def parse_agreement(document: object, *, strict: bool = True) -> Agreement:
         assignees=_names(head["assignee"], "assignee"),
         targets=_names(head["target"], "target"),
         concluded_at=concluded_at,
-        clauses=tuple(clauses),
-        hash=hashlib.sha256(spelled).hexdigest(),
+        clauses=clauses,
+        hash=digest,
         document=head,
     )
 

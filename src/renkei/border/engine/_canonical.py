@@ -50,16 +50,13 @@ def canonical(value: Any, *, deepest: int = DEEPEST) -> bytes:
     return spell(value)
 
 
-def read_canonical(
-    data: bytes, *, longest: int = LONGEST_ENTRY, deepest: int = DEEPEST, what: str = "the entry"
-) -> Any:
+def read_canonical(data: bytes, *, longest: int = LONGEST_ENTRY, deepest: int = DEEPEST) -> Any:
     """Return the value that ``data`` is the canonical spelling of.
 
     Args:
         data: UTF-8; anything a stranger may send.
         longest: bytes; longer input is refused before it is read.
         deepest: how many objects and arrays may lie inside one another.
-        what: what the bytes are called in a refusal.
 
     Raises:
         NotCanonicalError: too long, not JSON, a duplicate key, a float, NaN, too deep, or any
@@ -67,12 +64,11 @@ def read_canonical(
     """
     if len(data) > longest:
         raise NotCanonicalError(
-            gettext_noop("{what} has {length} bytes: at most {longest}"),
-            what=what,
+            gettext_noop("{length} bytes are too many: at most {longest}"),
             length=len(data),
             longest=longest,
         )
-    value = read_json(data, what=what)
+    value = read_json(data)
     # A text with this few brackets cannot be too deep, and needs no second walk.
     if data.count(b"{") + data.count(b"[") > deepest:
         _check(value, deepest)
@@ -80,15 +76,14 @@ def read_canonical(
         json.loads(data, object_pairs_hook=_refuse_duplicates)
         raise NotCanonicalError(
             gettext_noop(
-                "{what} is JSON but not in canonical form (RFC 8785): expected sorted keys, "
+                "the JSON is not in canonical form (RFC 8785): expected sorted keys, "
                 "no spaces and the shortest escapes"
             ),
-            what=what,
         )
     return value
 
 
-def read_json(data: bytes, *, what: str) -> Any:
+def read_json(data: bytes) -> Any:
     """Return the value of JSON without floats, however it is spelled.
 
     Raises:
@@ -103,20 +98,17 @@ def read_json(data: bytes, *, what: str) -> Any:
         )
     except RecursionError:
         raise NotCanonicalError(
-            gettext_noop("{what} is nested too deeply: at most {deepest} levels"),
-            what=what,
+            gettext_noop("the value is nested too deeply: at most {deepest} levels"),
             deepest=DEEPEST,
         ) from None
     except UnicodeDecodeError as error:
         raise NotCanonicalError(
-            gettext_noop("{what} is not UTF-8: byte {position} cannot be read"),
-            what=what,
+            gettext_noop("not UTF-8: byte {position} cannot be read"),
             position=error.start,
         ) from None
     except json.JSONDecodeError as error:
         raise NotCanonicalError(
-            gettext_noop("{what} is not JSON: {reason} at character {position}"),
-            what=what,
+            gettext_noop("not JSON: {reason} at character {position}"),
             reason=error.msg,
             position=error.pos,
         ) from None

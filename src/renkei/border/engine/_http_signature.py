@@ -15,7 +15,7 @@ from http_message_signatures import (
     HTTPMessageSigner,
     HTTPMessageVerifier,
     HTTPSignatureAlgorithm,
-    MappingKeyResolver,
+    HTTPSignatureKeyResolver,
     VerifyResult,
 )
 from http_message_signatures import algorithms as library
@@ -95,6 +95,21 @@ class _MlDsa44(HTTPSignatureAlgorithm):
 
     def verify(self, signature: bytes, message: bytes) -> None:
         self._public.verify(signature, message)
+
+
+class _Keys(HTTPSignatureKeyResolver):
+    """Keys by name; the library's own resolver takes no ML-DSA-44."""
+
+    def __init__(
+        self, *, public: Mapping[str, Any] | None = None, private: Mapping[str, Any] | None = None
+    ) -> None:
+        self._public, self._private = public or {}, private or {}
+
+    def resolve_public_key(self, key_id: str) -> Any:
+        return self._public.get(key_id)
+
+    def resolve_private_key(self, key_id: str) -> Any:
+        return self._private[key_id]
 
 
 _ALGORITHMS = {ED25519: library.ED25519, ML_DSA_44: _MlDsa44}
@@ -257,9 +272,7 @@ def _sign(
         for number, key in enumerate(keys.both):
             signer = HTTPMessageSigner(
                 signature_algorithm=_ALGORITHMS[key.alg],
-                key_resolver=MappingKeyResolver(
-                    public_keys={}, private_keys={key.kid: key.private}
-                ),
+                key_resolver=_Keys(private={key.kid: key.private}),
             )
             signer.sign(
                 message,
@@ -325,7 +338,7 @@ def _verify_one(
     keys = {key.kid: key.loaded for pair in pairs for key in pair.by_kid.values() if key.alg == alg}
     verifier = _Verifier(
         signature_algorithm=_ALGORITHMS[alg],
-        key_resolver=MappingKeyResolver(public_keys=keys, private_keys={}),
+        key_resolver=_Keys(public=keys),
     )
     try:
         results = verifier.verify(

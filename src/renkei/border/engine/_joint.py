@@ -21,7 +21,9 @@ SEALED = "joint.sealed"
 RECORD = re.compile(
     r"([a-z][a-z0-9_.]{0,60})/([a-z][a-z0-9-]{0,30})/([A-Za-z0-9][A-Za-z0-9._-]{0,80})"
 )
-MOMENT = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ")
+MOMENT = re.compile(
+    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ", re.ASCII
+)
 HASH = re.compile(r"[0-9a-f]{64}")
 PARTY = re.compile(r"[A-Z]{2}")
 MOST_PARTIES = 32
@@ -268,7 +270,7 @@ def read_answer(
         )
     _not_expired(proposal, _moment("issued", issued))
     answer = body.get("answer")
-    if answer not in {"approve", "reject"}:
+    if answer not in ("approve", "reject"):
         raise BadActError(
             gettext_noop("answer: expected approve or reject, not {answer!r}"), answer=answer
         )

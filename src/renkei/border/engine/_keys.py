@@ -505,10 +505,10 @@ def _load(
     if not isinstance(key, kind):
         raise DamagedKeyFileError(
             gettext_noop(
-                "the key file {name} is damaged: expected a {kind} in PEM; put it back from your "
+                "the key file {name} is damaged: expected an {kind} key in PEM; put it back from your "
                 "backup"
             ),
             name=name,
-            kind=kind.__name__.removesuffix("PrivateKey").removesuffix("PublicKey") + " key",
+            kind=kind.__name__.removesuffix("PrivateKey").removesuffix("PublicKey"),
         )
     return key

@@ -219,7 +219,7 @@ def consistency_proof(old: int, new: int, read: NodeReader) -> list[bytes]:
         raise OutOfTreeError(
             gettext_noop("a tree cannot grow from {old} entries to {new}"), old=old, new=new
         )
-    if old in (0, new):
+    if old == 0:
         return []
     first, last, path = 0, new, []
     while old != last:

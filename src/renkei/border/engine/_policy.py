@@ -238,7 +238,7 @@ def parse_policy(data: bytes) -> Policy:
         raise BadPolicyError(gettext_noop("every line of a policy ends in a newline"))
     reader = _Reader()
     for number, line in enumerate(lines, 1):
-        words = [word for word in re.split(rb"[ \t]+", line) if word]
+        words = line.split()  # of all white space, only space and tab are left by now
         if not words or words[0].startswith(b"#"):
             continue
         try:

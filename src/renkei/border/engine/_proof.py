@@ -84,9 +84,9 @@ class TlogProof:
         )
         if index is None:
             raise BadTlogProofError(gettext_noop("expected a line such as 'index 15' in the proof"))
-        hashes = [decode_base64(line) for line in lines[: MAX_PROOF_HASHES + 1]]
+        hashes = [decode_base64(line) for line in lines[:MAX_PROOF_HASHES]]
         good = tuple(each for each in hashes if each is not None and len(each) == HASH_BYTES)
-        if len(good) != len(lines) or len(good) > MAX_PROOF_HASHES:
+        if len(good) != len(lines):
             raise BadTlogProofError(
                 gettext_noop("a proof has at most {most} hashes, each of 32 bytes in base64"),
                 most=MAX_PROOF_HASHES,

@@ -30,6 +30,7 @@ from renkei.border.engine._envelope import (
 )
 from renkei.border.engine._fork import ForkEvidence
 from renkei.border.engine._identity import (
+    FOUNDED,
     KEY_TYPES,
     Identity,
     KeyHistory,
@@ -267,6 +268,9 @@ def verify_receipt(data: bytes, pins: Collection[str] | None = None) -> Report:
     Returns:
         Every check that was made, in order. A check that needs one that failed is not made, and
         what it would have shown is missing from the seal's.
+
+    Raises:
+        BadFingerprintError: one of ``pins`` is none.
     """
     checks = _Checks(None if pins is None else frozenset(map(parse_fingerprint, pins)))
     document = checks.run("file", "", lambda: _read_file(data))
@@ -330,13 +334,13 @@ class _Checks:
         if identity.fingerprint in self.pins:
             self.made.append(Check("fingerprint", identity.origin, passed=True, found=shown))
             return identity
-        error = WrongFingerprintError(
+        other = WrongFingerprintError(
             gettext_noop("{origin} shows the fingerprint {shown}: that is none you know"),
             origin=identity.origin,
             shown=shown,
         )
         self.made.append(
-            Check("fingerprint", identity.origin, passed=False, found=str(error), error=error)
+            Check("fingerprint", identity.origin, passed=False, found=str(other), error=other)
         )
         return None
 
@@ -430,7 +434,7 @@ def _verify_fork(checks: _Checks, document: Mapping[str, Any]) -> dict[str, Any]
         keys = {
             text
             for note in (evidence.first, evidence.second)
-            for text in history.vkeys_for("log", max(_size(note) - 1, 0))
+            for text in history.vkeys_at("log", _size(note))
         }
         return evidence.verify(identity.origin, map(VerifierKey.parse, sorted(keys)))
 
@@ -466,7 +470,7 @@ def _verify_log(checks: _Checks, log: _Log, logs: Sequence[_Log]) -> list[_Said]
     origin = log.identity.origin
     note = log.document["checkpoint"].encode()
     size = _size(note)
-    own = [VerifierKey.parse(text) for text in log.history.vkeys_for("log", max(size - 1, 0))]
+    own = [VerifierKey.parse(text) for text in log.history.vkeys_at("log", size)]
     opened = checks.run("checkpoint", origin, lambda: open_checkpoint(note, origin, own))
     if opened is None:
         return []
@@ -498,7 +502,7 @@ def _verify_log(checks: _Checks, log: _Log, logs: Sequence[_Log]) -> list[_Said]
 
 def _cosigned(note: bytes, origin: str, own: Sequence[VerifierKey], other: _Log) -> bool:
     size = _size(other.document["checkpoint"].encode())
-    texts = other.history.vkeys_for("witness", max(size - 1, 0))
+    texts = other.history.vkeys_at("witness", size)
     witness = [VerifierKey.parse(text) for text in texts]
     _checkpoint, signed = open_checkpoint(note, origin, [*own, *witness])
     for at in range(0, len(witness), 2):  # pairs: Ed25519 and ML-DSA-44 of one name
@@ -634,8 +638,8 @@ def _check_refs(envelope: Envelope, expected: Iterable[Ref]) -> None:
 def _verify_disclosed(
     checks: _Checks, document: Mapping[str, Any], statements: Sequence[_Said]
 ) -> dict[str, str]:
-    committed = {each.envelope.commitment for each in statements}
-    committed |= {(each.envelope.body or {}).get("officer") for each in statements}
+    committed = [each.envelope.commitment for each in statements]
+    committed += [(each.envelope.body or {}).get("officer") for each in statements]
     shown: dict[str, str] = {}
     for item in document["disclosed"]:
 
@@ -696,6 +700,7 @@ def _log_document(log: ReceiptLog, histories: Mapping[str, KeyHistory]) -> dict[
                 "statement": entry.data.decode(),
             }
             for entry in log.entries
+            if read_envelope(entry.data).type != FOUNDED  # it repeats the identity
         ],
     }
 
@@ -730,11 +735,11 @@ _SHAPES: dict[str, dict[str, type]] = {
 
 def _read_file(data: bytes) -> dict[str, Any]:
     try:
-        document = read_canonical(data, longest=MAX_RECEIPT_BYTES, what="the file")
+        document = read_canonical(data, longest=MAX_RECEIPT_BYTES)
     except NotCanonicalError as error:
         raise BadReceiptError(error.sentence, **error.values) from None
     kind = document.get("kind") if isinstance(document, dict) else None
-    if kind not in _SHAPES:
+    if not isinstance(kind, str) or kind not in _SHAPES:
         raise BadReceiptError(
             gettext_noop("the file is of no kind that is known: expected {kinds}"),
             kinds=", ".join(_SHAPES),
@@ -752,7 +757,8 @@ def _read_file(data: bytes) -> dict[str, Any]:
         for entry in log["entries"]:
             _path(entry["path"])
     origins = [log["identity"].get("origin") for log in document["logs"]]
-    if not origins or len({str(origin) for origin in origins}) != len(origins):
+    named = {origin for origin in origins if isinstance(origin, str)}
+    if not origins or len(named) != len(origins):
         raise BadReceiptError(gettext_noop("expected one or more logs, each once"))
     shown = {"commitment": str, "salt": str, "content": str}
     _each(document["disclosed"], shown, "disclosed", MOST_DISCLOSED)

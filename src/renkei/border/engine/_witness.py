@@ -213,9 +213,8 @@ def _evidence(
     """Return what a refused checkpoint proves together with the one cosigned last, if anything."""
     if checkpoint.size == head.size:
         return ForkEvidence(head.note, note) if checkpoint.root != head.root else None
-    # A proof that leads to the new root, but from another old one, convicts the log itself. From
-    # a power of two the old root is part of the path, and the sender need not have sent it.
-    if not 0 < head.size < checkpoint.size or head.size.bit_count() == 1:
+    # A proof that leads to the new root, but from another old one, convicts the log itself.
+    if not 0 < head.size < checkpoint.size:
         return None
     try:
         old_root, new_root = consistency_roots(head.size, checkpoint.size, proof)

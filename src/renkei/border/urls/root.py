@@ -5,6 +5,13 @@ from django.urls import path
 from renkei.border import endpoints
 
 urlpatterns = [
+    path(
+        ".well-known/authzen-configuration",
+        endpoints.authzen_configuration,
+        name="border_authzen",
+    ),
+    path("access/v1/evaluation", endpoints.evaluation, name="border_evaluation"),
+    path("access/v1/evaluations", endpoints.evaluations, name="border_evaluations"),
     path(".well-known/did.json", endpoints.did, name="border_did"),
     path(".well-known/renkei-node", endpoints.renkei_node, name="border_node"),
     path("log/checkpoint", endpoints.checkpoint, name="border_checkpoint"),

@@ -156,6 +156,7 @@ from renkei.materials.engine._disruption import (
     remaining_trade,
     sea_route,
     timeline,
+    without_ports,
 )
 from renkei.materials.engine._drawing import (
     Arc,
@@ -183,6 +184,7 @@ from renkei.materials.engine._inventory import (
     Shock,
     inventory_interval,
     run_inventories,
+    shocks_of,
 )
 from renkei.materials.engine._leontief import (
     InputOutput,
@@ -436,6 +438,7 @@ __all__ = [
     "run_inventories",
     "run_jointly",
     "sea_route",
+    "shocks_of",
     "supply_risk",
     "sweep",
     "synthetic_network",
@@ -447,5 +450,6 @@ __all__ = [
     "token",
     "tonnes_of",
     "who_is_short",
+    "without_ports",
     "world_map",
 ]

@@ -378,11 +378,11 @@ def backtest(
                     leads.append(min(3, place) - int(rush[0]))
             free[max(0, place + guard[0]) : max(0, place + guard[1])] = False
         last = -99
-        for column in np.flatnonzero(beyond & free):
+        for column in np.flatnonzero(beyond & free).tolist():
             wrong += column - last > 3
-            last = int(column)
+            last = column
         watched += int(free.sum())
-    return Backtest(threshold, hits, total, tuple(delays), tuple(leads), int(wrong), watched / 12)
+    return Backtest(threshold, hits, total, tuple(delays), tuple(leads), wrong, watched / 12)
 
 
 def leave_one_out(

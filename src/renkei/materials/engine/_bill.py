@@ -151,6 +151,7 @@ class Bills:
 
     def _lost(self, shortage: Mapping[str, float]) -> dict[str, tuple[float, tuple[str, ...]]]:
         found: dict[str, tuple[float, tuple[str, ...]]] = {}
+        path: tuple[str, ...]
         for name in self._order:  # parts before their wholes
             if name not in self.parts:
                 found[name] = (shortage.get(name, 0.0), (name,))
@@ -176,13 +177,15 @@ class Bills:
             if start in done:
                 continue
             path = [start]  # an explicit stack: a bill may be deeper than Python's
+            on_path = {start}
             waiting = [iter(self.parts[start])]
             while path:
                 part = next(waiting[-1], None)
                 if part is None:
+                    on_path.discard(path[-1])
                     done[path.pop()] = None
                     waiting.pop()
-                elif part in path:
+                elif part in on_path:
                     ring = [*path[path.index(part) :], part]
                     raise CycleError(
                         gettext_noop("a product cannot be a part of itself: {ring}"),
@@ -190,5 +193,6 @@ class Bills:
                     )
                 elif part not in done:
                     path.append(part)
+                    on_path.add(part)
                     waiting.append(iter(self.parts.get(part, ())))
         return list(done)

@@ -153,7 +153,7 @@ class CascadeEngine:
                 net.supplier,
                 ready.in_weight,
                 net.group_end,
-                net.group_essential,
+                net.linear_ptr,
                 net.group_ptr,
                 net.out_ptr,
                 net.buyer,

@@ -54,8 +54,8 @@ class Cell:
     Attributes:
         key: its name, the same at every node and in every month.
         value: the figure.
-        contributions: what each contributor gave, by name; a cell without any is a published
-            fact (a zero, a figure of official statistics).
+        contributions: what each contributor gave, by name. A total without any takes those of its
+            parts; any other cell without is a public fact (a zero, official statistics).
         state: what happened earlier: "published" stays published, "suppressed" stays suppressed.
         weight: what suppressing it costs (its use to readers); default its size.
     """
@@ -158,9 +158,10 @@ def release(
         matrix[row, place[total]] = 1.0
         for part in parts:
             matrix[row, place[part]] -= 1.0
+    given = _contributions(cells, relations)
     primary: dict[str, Why] = {}
     for cell in cells:
-        why = gate(cell.contributions.values(), least=least, percent=percent)
+        why = gate(given[cell.key].values(), least=least, percent=percent)
         if why is not None and cell.state != "published":
             primary[cell.key] = why
     open_to_reader = {place[key] for key in known}
@@ -180,7 +181,7 @@ def release(
         [cell.value + 1.0 if cell.weight is None else cell.weight for cell in cells], float
     )
     wanted = {
-        place[key]: max(_TIGHT, percent / 100 * _largest(cells[place[key]])) for key in primary
+        place[key]: max(_TIGHT, percent / 100 * max(given[key].values())) for key in primary
         if place[key] not in open_to_reader
     }  # fmt: skip
     chosen, reach = _suppress(
@@ -194,7 +195,11 @@ def release(
         seconds=seconds,
     )
     return Release(
-        published={cell.key: cell.value for at, cell in enumerate(cells) if not chosen[at]},
+        published={
+            cell.key: cell.value
+            for at, cell in enumerate(cells)
+            if not chosen[at] and cell.key not in primary
+        },
         primary=primary,
         secondary=frozenset(
             cell.key for at, cell in enumerate(cells) if chosen[at] and cell.key not in primary
@@ -348,8 +353,32 @@ def _padded(own: list[str], bits: int, side: str) -> list[str]:
     return own + [f"{side}-{number}" for number in range(bits - len(own))]
 
 
-def _largest(cell: Cell) -> float:
-    return max((abs(one) for one in cell.contributions.values()), default=abs(cell.value))
+def _contributions(
+    cells: Sequence[Cell], relations: Sequence[tuple[str, Sequence[str]]]
+) -> dict[str, Mapping[str, float]]:
+    """Return what each contributor gave to each cell, to totals through their parts."""
+    given: dict[str, Mapping[str, float]] = {cell.key: cell.contributions for cell in cells}
+    waiting = [(total, parts) for total, parts in relations if not given[total]]
+    while waiting:
+        later = []
+        for total, parts in waiting:
+            # A total of totals waits until those are known.
+            if any(total != other and other in parts for other, _ in waiting):
+                later.append((total, parts))
+                continue
+            merged: dict[str, float] = {}
+            for part in parts:
+                for name, amount in given[part].items():
+                    merged[name] = merged.get(name, 0.0) + amount
+            given[total] = given[total] or merged
+        if len(later) == len(waiting):
+            raise BadCellError(
+                gettext_noop("relation {row}: {key} would be a part of itself"),
+                row=relations.index(later[0]),
+                key=later[0][0],
+            )
+        waiting = later
+    return given
 
 
 def _checked(

@@ -321,6 +321,11 @@ def sea_route(exporter: str, importer: str, *, closed: Collection[str] = ()) -> 
     return None
 
 
+def without_ports(countries: Iterable[str]) -> list[str]:
+    """Return the countries whose way by sea we do not know: closing a strait spares them."""
+    return [country for country in countries if country not in _BASINS]
+
+
 def detour(exporter: str, importer: str, straits: Collection[str]) -> float:
     """Return the days that closing straits adds to the voyage; infinite if there is no way.
 
@@ -478,7 +483,7 @@ def refuse_zero_effect(hit: float, disruptions: Sequence[Disruption]) -> None:
 
 def described(one: Disruption) -> str:
     """Return a disruption in one line of its own words, for messages and logs."""
-    parts = [one.kind]
+    parts: list[str] = [one.kind]
     parts += [
         f"{label}={','.join(sorted(found))}" for label in _SETS if (found := getattr(one, label))
     ]

@@ -26,6 +26,7 @@ from renkei.materials.engine._disruption import (
     remaining_production,
     remaining_trade,
     timeline,
+    without_ports,
 )
 from renkei.materials.engine._program import Program, SolverError
 from renkei.materials.engine._risk import origins
@@ -286,7 +287,7 @@ def who_is_short(
     hit = 0.0
     rows: list[CountryShortage] = []
     used: dict[str, list[float]] = {}
-    flags = list(table.flags)
+    flags = [*table.flags, *_assumptions(table, disruptions)]
     for number, (first, last) in enumerate(periods):
         if is_cancelled is not None and is_cancelled():
             raise CancelledError(gettext_noop("the run was cancelled"))
@@ -351,6 +352,25 @@ def who_is_short(
     return Shortages(table.material, tuple(rows), hit / years, known, tuple(flags))
 
 
+def _assumptions(table: FlowTable, disruptions: Sequence[Disruption]) -> list[str]:
+    """Return what the answer takes for granted about these disruptions."""
+    flags = []
+    unknown = without_ports(table.countries)
+    if unknown and any(one.kind == "strait_closed" for one in disruptions):
+        flags.append(f"ports are not known, flows are kept whole: {', '.join(unknown)}")
+    for one in disruptions:
+        if not one.origin_rule:
+            continue
+        named = [name in one.countries for name in table.countries]
+        for at, stage in enumerate(table.stages):
+            if one.concerns(table.material, stage) and not table.production[at][named].any():
+                flags.append(
+                    f"{stage}: {', '.join(sorted(one.countries))} make nothing by these figures:"
+                    " the origin rule stops no re-export"
+                )
+    return flags
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _State:
     """What is left of flows and producers in a period, and who is barred by origin."""
@@ -386,7 +406,11 @@ def _state(
     trade, production = np.ones((k, n, n)), np.ones((k, n))
     barred, targets = np.zeros((k, n), bool), np.zeros((k, n), bool)
     for at, stage in enumerate(table.stages):
-        what = {"material": table.material, "stage": stage, "countries": table.countries}
+        what: dict[str, Any] = {
+            "material": table.material,
+            "stage": stage,
+            "countries": table.countries,
+        }
         trade[at] = remaining_trade(
             disruptions, **what, since=first, until=last, code=codes.get(stage, "")
         )

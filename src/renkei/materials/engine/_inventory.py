@@ -9,6 +9,7 @@ and Inoue and Todo (Nature Sustainability 2 (2019) 841).
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.materials.engine._answers import BadFigureError, Bounds
 from renkei.materials.engine._cascade import CancelledError, even_cuts
+from renkei.materials.engine._disruption import Disruption, remaining_capacity
 from renkei.materials.engine._network import Network
 
 # Shorter times to mend stocks make orders swing long after the event: an artefact.
@@ -75,6 +77,34 @@ class InventoryRun:
         return float(self.loss.sum())
 
 
+def shocks_of(
+    disruptions: Sequence[Disruption],
+    *,
+    firms: Sequence[str],
+    countries: Sequence[str],
+    sectors: Sequence[str],
+    since: date,
+    days: int,
+) -> list[Shock]:
+    """Return disruptions as shocks to the firms of a network.
+
+    Args:
+        firms, countries, sectors: of each firm; see ``remaining_capacity``.
+        since: the day that is day 0 of the run of ``days`` days.
+
+    A disruption that hits no firm, or no day of the run, gives no shock.
+    """
+    found = []
+    for one in disruptions:
+        left = remaining_capacity([one], firms=firms, countries=countries, sectors=sectors)
+        hit = np.flatnonzero(left < 1)
+        first = max(0, (one.start - since).days)
+        last = days if one.end is None else min(days, (one.end - since).days)
+        if len(hit) and first < last:
+            found.append(Shock(first, last - first, hit, 1 - one.severity))
+    return found
+
+
 def run_inventories(
     net: Network,
     shocks: Sequence[Shock],
@@ -130,7 +160,7 @@ def run_inventories(
             demand,
             stock,
             net.group_ptr,
-            net.group_essential,
+            net.linear_ptr,
             cover,
             made,
             filled,

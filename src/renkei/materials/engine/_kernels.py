@@ -1,4 +1,5 @@
 # Numba infers the types; kernels take arrays one by one.
+# mypy: disable-error-code="no-untyped-def, call-overload"
 # ruff: noqa: ANN001, ANN202, C901, PLR0124, PLR0912, PLR0915, PLR0917
 """The inner loops, compiled. Imported only when a network is run: Numba takes a second to load.
 
@@ -15,7 +16,7 @@ _FAST = {"cache": True, "nogil": True, "fastmath": True}
 
 @njit(**_FAST)
 def sweep(
-    first, last, down, up, capacity, scarce, in_ptr, supplier, in_weight, group_end, group_kind,
+    first, last, down, up, capacity, scarce, in_ptr, supplier, in_weight, group_end, linear_ptr,
     group_ptr, out_ptr, buyer, out_weight, own_demand, new_down, new_up,
 ):  # fmt: skip
     """Move firms first … last - 1 one step on; return the largest change.
@@ -28,18 +29,17 @@ def sweep(
     for i in range(first, last):
         least = capacity[i]
         least = min(least, down[i])
-        linear = 0.0
         e = in_ptr[i]
-        for g in range(group_ptr[i], group_ptr[i + 1]):
+        for g in range(group_ptr[i], linear_ptr[i]):
             lost = 0.0
             end = group_end[g]
             while e < end:
                 lost += in_weight[e] * scarce[supplier[e]]
                 e += 1
-            if group_kind[g]:
-                least = min(least, 1.0 - lost)
-            else:
-                linear += lost
+            least = min(least, 1.0 - lost)
+        linear = 0.0
+        for k in range(e, in_ptr[i + 1]):
+            linear += in_weight[k] * scarce[supplier[k]]
         least = min(least, 1.0 - linear)
         least = max(least, 0.0)
         worst = max(worst, down[i] - least)
@@ -220,7 +220,7 @@ def close_each(
 
 @njit(**_FAST)
 def produce(
-    first, last, day, capacity, base, demand, stock, group_ptr, group_kind, group_cover, made,
+    first, last, day, capacity, base, demand, stock, group_ptr, linear_ptr, group_cover, made,
     filled, first_hit, first_out,
 ):  # fmt: skip
     """Let firms first … last - 1 make what capacity, orders and stocks allow.
@@ -231,12 +231,11 @@ def produce(
         most = capacity[i] * base[i]
         most = min(most, demand[i])
         short = False
-        for g in range(group_ptr[i], group_ptr[i + 1]):
-            if group_kind[g]:
-                possible = stock[g] * group_cover[g]
-                if possible < most:
-                    most = possible
-                    short = True
+        for g in range(group_ptr[i], linear_ptr[i]):
+            possible = stock[g] * group_cover[g]
+            if possible < most:
+                most = possible
+                short = True
         made[i] = most
         filled[i] = most / demand[i] if demand[i] > 0.0 else 1.0
         if first_hit[i] < 0 and most < base[i] * (1.0 - 1e-6):

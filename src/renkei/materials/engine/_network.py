@@ -23,8 +23,8 @@ class BadNetworkError(RenkeiError):
 class Network:
     """Firms and links, ready for the cascade and the inventory model.
 
-    Firms are numbered 0 … n - 1 as given. Links stand twice: by buyer, ordered by the seller's
-    sector (a *group* is what one buyer buys of one sector), and by seller.
+    Firms are numbered 0 … n - 1 as given. Links stand twice: by buyer, essential inputs first and
+    then by the seller's sector (a *group* is what one buyer buys of one sector), and by seller.
 
     Attributes:
         sector: product of each firm, 0 … k - 1.
@@ -33,7 +33,7 @@ class Network:
         is_synthetic: no firm of it exists.
         in_ptr, supplier, weight: links by buyer; firm i buys links in_ptr[i] … in_ptr[i+1] - 1.
         group_ptr, group_end, group_sector, group_total, group_essential: groups by buyer; links
-            of a group end at group_end.
+            of a group end at group_end; groups from linear_ptr[i] on are not essential for firm i.
         out_ptr, buyer, out_weight, out_group: links by seller, and the group each falls in.
     """
 
@@ -46,6 +46,7 @@ class Network:
     supplier: NDArray[np.int32]
     weight: NDArray[np.float64]
     group_ptr: NDArray[np.int64]
+    linear_ptr: NDArray[np.int64]
     group_end: NDArray[np.int64]
     group_sector: NDArray[np.int32]
     group_buyer: NDArray[np.int32]
@@ -70,7 +71,10 @@ class Network:
     @property
     def sector_output(self) -> NDArray[np.float64]:
         """Return the output of each sector."""
-        return np.bincount(self.sector, self.output, self.sectors)
+        made: NDArray[np.float64] = np.bincount(self.sector, self.output, self.sectors).astype(
+            np.float64
+        )
+        return made
 
 
 def network(
@@ -105,7 +109,9 @@ def network(
     sold = np.zeros(n) if outside is None else np.asarray(outside, np.float64)
     _check(s, b, w, kind=kind, essential=np.asarray(essential, bool), sold=sold, names=names)
 
-    order = np.lexsort((s, kind[s], b))
+    must = np.asarray(essential, bool)
+    # Essential inputs first: the rest of a buyer's links is one plain sum.
+    order = np.lexsort((s, kind[s], ~must[kind[s], kind[b]], b))
     by_buyer, seller, value = b[order], s[order], w[order]
     twice = (by_buyer[1:] == by_buyer[:-1]) & (seller[1:] == seller[:-1])
     if twice.any():
@@ -125,6 +131,8 @@ def network(
     group_sector = product[first]
     total = np.add.reduceat(value, first) if len(first) else np.zeros(0)
     firms = np.arange(n + 1)
+    group_essential = must[group_sector, kind[group_buyer]]
+    group_ptr = np.searchsorted(group_buyer, firms)
     back = np.lexsort((by_buyer, seller))
     return Network(
         sector=kind,
@@ -135,12 +143,13 @@ def network(
         in_ptr=np.searchsorted(by_buyer, firms),
         supplier=seller.astype(np.int32),
         weight=value,
-        group_ptr=np.searchsorted(group_buyer, firms),
+        group_ptr=group_ptr,
+        linear_ptr=group_ptr[:-1] + np.bincount(group_buyer[group_essential], minlength=n),
         group_end=np.append(first[1:], len(order)).astype(np.int64)[: len(first)],
         group_sector=group_sector.astype(np.int32),
         group_buyer=group_buyer.astype(np.int32),
         group_total=total,
-        group_essential=np.asarray(essential, bool)[group_sector, kind[group_buyer]],
+        group_essential=group_essential,
         out_ptr=np.searchsorted(seller[back], firms),
         buyer=by_buyer[back].astype(np.int32),
         out_weight=value[back],

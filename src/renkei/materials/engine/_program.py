@@ -102,11 +102,13 @@ class Program:
         seconds: float = 60.0,
         gap: float = 1e-2,
         solver: str = "choose",
+        presolve: bool = True,
     ) -> Solved:
         """Solve it.
 
         Args:
             seconds: give up after that long; the best found so far is returned as "stopped".
+            presolve: look for what can be left out first; many small programmes do without.
             gap: relative gap at which an integer programme is good enough.
 
         Raises:
@@ -143,15 +145,16 @@ class Program:
         if integer.any():
             whole, part = highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous
             model.integrality_ = [whole if one else part for one in integer]
-        highs = highspy.Highs()
-        for option, value in (
+        highs = highspy.Highs()  # type: ignore[no-untyped-call]
+        for option, setting in (
             ("output_flag", False),
             ("threads", threads),
             ("time_limit", float(seconds)),
             ("mip_rel_gap", gap),
             ("solver", solver),
+            ("presolve", "choose" if presolve else "off"),
         ):
-            highs.setOptionValue(option, value)
+            highs.setOptionValue(option, setting)
         highs.passModel(model)
         highs.run()
         found = highs.getModelStatus()

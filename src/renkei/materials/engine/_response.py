@@ -281,7 +281,7 @@ def respond(
         if is_cancelled is not None and is_cancelled():
             raise CancelledError(gettext_noop("the run was cancelled"))
         part = _build(problem, group)
-        solved = part.program.solve(seconds=seconds, gap=gap)
+        solved = part.program.solve(seconds=seconds, gap=gap, presolve=len(part.chosen) > 0)
         if solved.status == "infeasible":
             raise InfeasibleError(_unmet(problem, group))
         if len(part.chosen):  # prices need a linear programme: keep the decisions, solve again

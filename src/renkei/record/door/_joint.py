@@ -3,26 +3,25 @@
 The sealed text is itself the source of what it says: its bytes are the same on every node.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 import rfc8785
 from django.urls import reverse
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from renkei.border.door import JointKind
+from renkei.border.door import JointField, JointKind
 from renkei.kit.errors import gettext_noop
 from renkei.record import engine
 from renkei.record.door import _write
 from renkei.record.models import (
+    LABELS,
     Agreement,
     Commitment,
     Finding,
     Joint,
     Source,
-    label,
 )
 
 Content = Mapping[str, Any]
@@ -211,29 +210,20 @@ def _check_decision(content: Content) -> None:
     _write.find(Finding, content["finding"])
 
 
-def _in_language(content: Content, name: str) -> str:
-    return str(content.get(f"{name}_{'ja' if get_language() == 'ja' else 'en'}", ""))
+def _text(name: str, said: object, *, is_long: bool = False) -> JointField:
+    return JointField(name=name, label=said, is_long=is_long)
 
 
-def _lines(*fields: tuple[str, object, str]) -> Callable[[Content], list[tuple[object, str]]]:
-    """Return what shows a content: for each field its name, its label, and its vocabulary or empty.
+def _code(name: str, said: object, vocabulary: str) -> JointField:
+    choices = tuple((code, LABELS[vocabulary][code]) for code in engine.VOCABULARY[vocabulary])
+    return JointField(name=name, label=said, choices=choices)
 
-    A field that ends in ``*`` exists in both languages; both are shown, the reader's first.
-    """
 
-    def shown(content: Content) -> list[tuple[object, str]]:
-        rows: list[tuple[object, str]] = []
-        for name, said, vocabulary in fields:
-            if name.endswith("*"):
-                first = _in_language(content, name[:-1])
-                other = content.get(f"{name[:-1]}_{'en' if get_language() == 'ja' else 'ja'}", "")
-                rows.append((said, f"{first}\n{other}" if other else first))
-            elif content.get(name):
-                value = str(content[name])
-                rows.append((said, str(label(vocabulary, value)) if vocabulary else value))
-        return rows
-
-    return shown
+_TITLES = (_text("title_en", _("Title (English)")), _text("title_ja", _("Title (Japanese)")))
+_NOTES = (
+    _text("note_en", _("Note (English)"), is_long=True),
+    _text("note_ja", _("Note (Japanese)"), is_long=True),
+)
 
 
 def _commitment_url(content: Content) -> str:
@@ -260,14 +250,15 @@ JOINT = (
         apply=_apply_commitment,
         check=_check_commitment,
         witnessed=_witnessed,
-        lines=_lines(
-            ("title*", _("Title"), ""),
-            ("domain", _("Domain"), "domain"),
-            ("kind", _("Kind"), "kind"),
-            ("status", _("Status"), "status"),
-            ("parties", _("Parties"), ""),
-            ("funding_source", _("Funding source"), "funding_source"),
-            ("note*", _("Note"), ""),
+        fields=(
+            _text("slug", _("Short name in addresses")),
+            *_TITLES,
+            _code("domain", _("Domain"), "domain"),
+            _code("kind", _("Kind"), "kind"),
+            _code("status", _("Status"), "status"),
+            _text("parties", _("Parties")),
+            _code("funding_source", _("Funding source"), "funding_source"),
+            *_NOTES,
         ),
         url=_commitment_url,
     ),
@@ -289,12 +280,12 @@ JOINT = (
         apply=_apply_milestone,
         check=_check_milestone,
         witnessed=_witnessed,
-        lines=_lines(
-            ("commitment", _("Commitment"), ""),
-            ("title*", _("Title"), ""),
-            ("due", _("Due"), ""),
-            ("metric", _("Metric"), ""),
-            ("target", _("Target"), ""),
+        fields=(
+            _text("commitment", _("Commitment")),
+            *_TITLES,
+            _text("due", _("Due")),
+            _text("metric", _("Metric")),
+            _text("target", _("Target")),
         ),
         url=_commitment_url,
     ),
@@ -316,15 +307,15 @@ JOINT = (
         check=_check_disbursement,
         witnessed=_witnessed,
         is_applied_witnessed=True,  # money is released only when every witness has cosigned
-        lines=_lines(
-            ("commitment", _("Commitment"), ""),
-            ("value", _("Amount"), ""),
-            ("currency", _("Currency"), ""),
-            ("side", _("Side"), ""),
-            ("nature", _("Nature"), "nature"),
-            ("paid_on", _("Paid on"), ""),
-            ("recipient", _("Recipient"), ""),
-            ("evidence", _("Evidence"), ""),
+        fields=(
+            _text("commitment", _("Commitment")),
+            _text("value", _("Amount")),
+            _text("currency", _("Currency")),
+            _text("side", _("Side")),
+            _code("nature", _("Nature"), "nature"),
+            _text("paid_on", _("Paid on")),
+            _text("recipient", _("Recipient")),
+            _text("evidence", _("Evidence")),
         ),
         url=_commitment_url,
     ),
@@ -346,13 +337,14 @@ JOINT = (
         apply=_apply_agreement,
         check=_check_agreement,
         witnessed=_witnessed,
-        lines=_lines(
-            ("title*", _("Title"), ""),
-            ("kind", _("Kind"), "agreement"),
-            ("parties", _("Parties"), ""),
-            ("signed", _("Signed"), ""),
-            ("binding", _("Binding"), "binding"),
-            ("note*", _("Note"), ""),
+        fields=(
+            _text("slug", _("Short name in addresses")),
+            *_TITLES,
+            _code("kind", _("Kind"), "agreement"),
+            _text("parties", _("Parties")),
+            _text("signed", _("Signed")),
+            _code("binding", _("Binding"), "binding"),
+            *_NOTES,
         ),
         url=lambda content: reverse("record:agreement", args=[content["slug"]]),
     ),
@@ -369,7 +361,11 @@ JOINT = (
         apply=_apply_decision,
         check=_check_decision,
         witnessed=_witnessed,
-        lines=_lines(("finding", _("Finding"), ""), ("decision*", _("Decision"), "")),
+        fields=(
+            _text("finding", _("Finding")),
+            _text("decision_en", _("Decision (English)"), is_long=True),
+            _text("decision_ja", _("Decision (Japanese)"), is_long=True),
+        ),
         url=lambda content: reverse("record:finding", args=[content["finding"]]),
     ),
 )

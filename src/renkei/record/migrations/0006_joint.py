@@ -5,25 +5,78 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('record', '0005_domain_titles'),
+        ("record", "0005_domain_titles"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Joint',
+            name="Joint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('act', models.CharField(max_length=100, unique=True)),
-                ('kind', models.CharField(max_length=20)),
-                ('is_witnessed', models.BooleanField(default=False)),
-                ('agreement', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='joint', to='record.agreement')),
-                ('commitment', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='joint', to='record.commitment')),
-                ('finding', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='joint', to='record.finding')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("act", models.CharField(max_length=100, unique=True)),
+                ("kind", models.CharField(max_length=20)),
+                ("is_witnessed", models.BooleanField(default=False)),
+                (
+                    "agreement",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="joint",
+                        to="record.agreement",
+                    ),
+                ),
+                (
+                    "commitment",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="joint",
+                        to="record.commitment",
+                    ),
+                ),
+                (
+                    "finding",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="joint",
+                        to="record.finding",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('agreement', None), ('commitment__isnull', False), ('finding', None)), models.Q(('agreement', None), ('commitment', None), ('finding__isnull', False)), models.Q(('agreement__isnull', False), ('commitment', None), ('finding', None)), _connector='OR'), name='record_joint_is_about_one_thing')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("agreement", None),
+                                ("commitment__isnull", False),
+                                ("finding", None),
+                            ),
+                            models.Q(
+                                ("agreement", None),
+                                ("commitment", None),
+                                ("finding__isnull", False),
+                            ),
+                            models.Q(
+                                ("agreement__isnull", False),
+                                ("commitment", None),
+                                ("finding", None),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="record_joint_is_about_one_thing",
+                    )
+                ],
             },
         ),
     ]

@@ -1,23 +1,19 @@
 """Downloads: the present selection and the tables behind charts, as CSV and JSON, streamed."""
 
-import csv
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.text import get_valid_filename
 from django.views.decorators.http import require_safe
 
 from renkei.base.access import PUBLIC, access
+from renkei.base.files import table_file
 from renkei.kit.errors import NotFoundError, gettext_noop
 from renkei.record import door, engine
 from renkei.record.models import Finding
 
-FORMATS = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 COLUMNS = (
     "id",
     "class",
@@ -48,63 +44,13 @@ CHUNK = 1_000
 Row = dict[str, Any]
 
 
-class _Echo:
-    """A file that gives back what is written to it."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def cell(value: object) -> str:
-    """Return a value that no spreadsheet program takes for a formula.
-
-    Source: OWASP, CSV Injection.
-    """
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_SIGNS) else text
-
-
-def csv_lines(columns: Iterable[str], rows: Iterable[Row]) -> Iterator[str]:
-    """Yield a CSV file line by line, with the byte order mark that spreadsheet programs need."""
-    names = list(columns)
-    writer = csv.writer(_Echo())
-    yield "\ufeff" + writer.writerow(names)
-    for row in rows:
-        yield writer.writerow([cell(row[name]) for name in names])
-
-
-def json_lines(columns: Iterable[str], rows: Iterable[Row], **head: object) -> Iterator[str]:
-    """Yield a JSON document item by item."""
-    names = list(columns)
-    yield json.dumps(head, ensure_ascii=False)[:-1] + (", " if head else "") + '"items": [\n'
-    for index, row in enumerate(rows):
-        text = json.dumps({name: row[name] for name in names}, ensure_ascii=False)
-        yield (",\n" if index else "") + text
-    yield "\n]}\n"
-
-
-def _file(
-    name: str, form: str, columns: Iterable[str], rows: Iterable[Row], **head: object
-) -> StreamingHttpResponse:
-    lines = csv_lines(columns, rows) if form == "csv" else json_lines(columns, rows, **head)
-    file = get_valid_filename(f"renkei-{name}.{form}")
-    return StreamingHttpResponse(
-        lines,
-        content_type=FORMATS[form],
-        headers={
-            "Content-Disposition": f'attachment; filename="{file}"',
-            "Cache-Control": "no-cache",
-        },
-    )
-
-
 @access(PUBLIC)
 @require_safe
 def commitments_file(request: HttpRequest, form: str) -> HttpResponseBase:
     """Give the present selection as a file."""
     selection = door.Selection.parse(request.GET.dict())
     host = f"{request.scheme}://{request.get_host()}"
-    return _file(
+    return table_file(
         f"commitments-{timezone.localdate().isoformat()}",
         form,
         COLUMNS,
@@ -167,4 +113,4 @@ def chart_file(_request: HttpRequest, name: str, form: str) -> HttpResponseBase:
     if chart is None:
         raise NotFoundError(gettext_noop("there is no chart {name!r}"), name=name)
     rows = chart.rows(timezone.localdate())
-    return _file(name, form, chart.columns, rows, chart=name, version=door.state().version)
+    return table_file(name, form, chart.columns, rows, chart=name, version=door.state().version)

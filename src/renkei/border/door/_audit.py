@@ -1,0 +1,378 @@
+"""Looking at every stored byte again: audit tells, scrub mends, rebuild fetches everything back."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+
+from django.conf import settings
+from django.db import transaction
+
+from renkei.border import engine
+from renkei.border.door import _client, _exchange, _keys, _log, _tiles
+from renkei.border.door._incidents import note as note_incident
+from renkei.border.door._keys import Partner
+from renkei.border.door._registry import types
+from renkei.border.models import Checkpoint, Entry, Fate, Incident, Log, Node, Peer
+from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
+
+CHUNK = 4096
+MOST_FINDINGS = 100
+
+
+class DamagedError(RenkeiError):
+    """Stored bytes are not those that were signed."""
+
+    code = "border.damaged"
+    status = 500
+
+
+class NotRebuiltError(ConflictError):
+    """The log could not be fetched back."""
+
+    code = "border.not_rebuilt"
+
+
+@dataclass(kw_only=True)
+class Audit:
+    """What was found out about one log.
+
+    Args:
+        origin: the log.
+        entries: how many were read and hashed.
+        statements: how many signatures of statements were checked.
+        checkpoints: how many signed checkpoints agree with the entries.
+        files: how many tiles on disk agree with the entries.
+        witnessed: entries under a checkpoint that the quorum cosigned.
+        wrong: what does not agree, at most 100; empty when all is well.
+    """
+
+    origin: str
+    entries: int = 0
+    statements: int = 0
+    checkpoints: int = 0
+    files: int = 0
+    witnessed: int = 0
+    wrong: list[RenkeiError] = field(default_factory=list)
+    damaged_entries: list[int] = field(default_factory=list)
+    damaged_files: list[engine.Tile] = field(default_factory=list)
+
+    def note(self, error: RenkeiError) -> None:
+        """Write down what is wrong."""
+        if len(self.wrong) < MOST_FINDINGS:
+            self.wrong.append(error)
+
+
+def audit(log: Log, *, signatures: bool = True) -> Audit:
+    """Read a whole log as it is stored, and hold it against everything that was signed over it.
+
+    Args:
+        log: the own one, or a mirror.
+        signatures: whether every statement's signatures are checked too.
+    """
+    found = Audit(origin=log.origin)
+    size = log.size
+    frontier = engine.Frontier.empty()
+    roots = dict(Checkpoint.objects.filter(log=log).values_list("size", "root"))
+    identity = _keys.identity() if log.is_own else _keys.pinned(log.name)
+    history = engine.KeyHistory.founded(identity) if identity else None
+    reached: dict[int, bytes] = {}
+    marks = sorted(point for point in roots if point <= size)
+    for rows in _chunks(log, size):
+        leaves = []
+        for index, leaf, data in rows:
+            actual = engine.leaf_hash(data)
+            if actual != leaf:
+                found.damaged_entries.append(index)
+                found.note(_damaged(log, index))
+            leaves.append(leaf)
+            found.entries += 1
+        while marks and marks[0] <= frontier.size + len(leaves):
+            mark = marks.pop(0)
+            reached[mark] = frontier.extended(leaves[: mark - frontier.size]).root
+        frontier = frontier.extended(leaves)
+        if signatures and history is not None:
+            history = _statements(found, rows, history)
+    if frontier.size != size or frontier.dump() != bytes(log.frontier):
+        found.note(
+            DamagedError(
+                gettext_noop("{origin}: the {found} stored entries do not give the tree of {size}"),
+                origin=log.origin,
+                found=frontier.size,
+                size=size,
+            )
+        )
+    if history is not None:
+        _checkpoints(found, log, history, reached)
+    _files(found, log)
+    return found
+
+
+def _chunks(log: Log, size: int) -> Iterator[list[tuple[int, bytes, bytes]]]:
+    rows = iter(
+        Entry.objects.filter(log=log, index__lt=size)
+        .order_by("index")
+        .values_list("index", "leaf", "data")
+        .iterator(CHUNK)
+    )
+    while chunk := [(i, bytes(leaf), bytes(data)) for i, leaf, data in islice(rows, CHUNK)]:
+        yield chunk
+
+
+def _damaged(log: Log, index: int) -> DamagedError:
+    return DamagedError(
+        gettext_noop("{origin}: entry {index} is not the one that was signed"),
+        origin=log.origin,
+        index=index,
+    )
+
+
+def _statements(
+    found: Audit, rows: list[tuple[int, bytes, bytes]], history: engine.KeyHistory
+) -> engine.KeyHistory:
+    known = types()
+    invalid = set(
+        Entry.objects.filter(
+            log__origin=found.origin, fate=Fate.INVALID, index__gte=rows[0][0]
+        ).values_list("index", flat=True)
+    )
+    for index, _leaf, data in rows:
+        if index in invalid:
+            continue  # it was recorded as no valid statement when it came
+        try:
+            envelope = engine.read_envelope(data)
+            kind = known.get(envelope.type)
+            solemn = envelope.type in engine.KEY_TYPES or (kind is not None and kind.is_solemn)
+            engine.verify_envelope(
+                envelope,
+                history.keys_for("log", index),
+                engine.BOTH if solemn else engine.BOTH[:1],
+            )
+            history = history.after(index, envelope)
+        except RenkeiError as error:
+            found.note(error)
+        else:
+            found.statements += 1
+    return history
+
+
+def _checkpoints(
+    found: Audit, log: Log, history: engine.KeyHistory, reached: dict[int, bytes]
+) -> None:
+    for row in Checkpoint.objects.filter(log=log).order_by("size"):
+        try:
+            keys = _keys.verifier_keys(history, "log", row.size)
+            checkpoint, _by = engine.open_checkpoint(bytes(row.note), log.origin, keys)
+        except RenkeiError as error:
+            found.note(error)
+            continue
+        if checkpoint.root != reached.get(checkpoint.size):
+            found.note(
+                DamagedError(
+                    gettext_noop("{origin}: the checkpoint of {size} entries has another root"),
+                    origin=log.origin,
+                    size=checkpoint.size,
+                )
+            )
+            continue
+        found.checkpoints += 1
+        if row.is_witnessed:
+            found.witnessed = max(found.witnessed, row.size)
+
+
+def _files(found: Audit, log: Log) -> None:
+    for wanted in engine.new_tiles(0, log.exported):
+        if not wanted.is_full:
+            continue
+        file = _tiles.folder_of(log) / wanted.path
+        content = file.read_bytes() if file.exists() else b""
+        good = False
+        with suppress(RenkeiError):
+            good = content == _tiles.made(log, wanted)
+        if good:
+            found.files += 1
+            continue
+        found.damaged_files.append(wanted)
+        found.note(
+            DamagedError(
+                gettext_noop("{origin}: the file {path} is damaged or missing"),
+                origin=log.origin,
+                path=wanted.path,
+            )
+        )
+
+
+def scrub(log: Log, *, now: datetime) -> Audit:
+    """Audit a log, and mend what is damaged: rows from the other side's copy, files from the rows.
+
+    Returns:
+        The audit after mending; what could not be mended is still in it.
+    """
+    found = audit(log, signatures=False)
+    if not found.wrong:
+        return found
+    for error in found.wrong:
+        note_incident(Incident.Kind.DAMAGE, error, key=f"{log.origin} {error}", now=now, log=log)
+    for index in found.damaged_entries:
+        _mend_entry(log, index)
+    if not found.damaged_entries:
+        _mend_nodes(log)
+    for wanted in engine.new_tiles(0, log.exported):
+        if wanted in found.damaged_files or (found.damaged_entries and wanted.is_full):
+            with suppress(RenkeiError):
+                for folder in _tiles.write(
+                    _tiles.folder_of(log) / wanted.path, _tiles.made(log, wanted)
+                ):
+                    _tiles.sync(folder)
+    after = audit(log, signatures=False)
+    if not after.wrong:
+        error = DamagedError(
+            gettext_noop("{origin}: {count} damaged places were mended"),
+            origin=log.origin,
+            count=len(found.wrong),
+        )
+        note_incident(
+            Incident.Kind.REPAIRED, error, key=f"{log.origin} {now.isoformat()}", now=now, log=log
+        )
+    return after
+
+
+def _mend_entry(log: Log, index: int) -> None:
+    """Fetch one entry from the other side, and take it if its hash is the one that was signed."""
+    checkpoint = Checkpoint.objects.filter(log=log, size__gt=index).order_by("size").first()
+    if checkpoint is None:
+        return
+    for partner in _keys.partners():
+        if log.is_own:
+            base = f"{partner.address}/border/v1/mirror/{_tiles.name_of(log.origin)}"
+        elif partner.origin == log.origin:
+            base = f"{partner.address}/log"
+        else:
+            continue
+        with suppress(RenkeiError):
+            fetch = _exchange.fetcher(base)
+            first = index // engine.TILE_WIDTH * engine.TILE_WIDTH
+            width = min(engine.TILE_WIDTH, checkpoint.size - first)
+            tile = engine.Tile(engine.ENTRIES, first // engine.TILE_WIDTH, width)
+            data = _exchange.bundle(fetch, tile)[index - first]
+            nodes = engine.TileNodes(fetch, checkpoint.size, root=bytes(checkpoint.root))
+            leaf = nodes(0, index)
+            if engine.leaf_hash(data) == leaf:
+                Entry.objects.filter(log=log, index=index).update(data=data, leaf=leaf)
+                return
+
+
+def _mend_nodes(log: Log) -> None:
+    """Make the inner nodes anew from the leaves."""
+    with _log.locked(log) as held:
+        leaves = Entry.objects.filter(log=held).order_by("index").values_list("leaf", flat=True)
+        _frontier, completed = engine.Frontier.empty().grown(bytes(leaf) for leaf in leaves)
+        Node.objects.filter(log=held).delete()
+        _log.save_nodes(held, completed)
+
+
+def rebuild(partner: Partner, *, now: datetime) -> dict[str, int]:
+    """Fetch this node's own log back from a partner's mirror, and apply it again.
+
+    What this node has and the mirror contradicts was never cosigned: it is put aside as a file
+    beside the log, and taken out.
+
+    Returns:
+        ``entries`` of the log now, ``fetched`` of them, ``aside`` those that were taken out.
+
+    Raises:
+        NotRebuiltError: the mirror's checkpoint is not signed by this node's keys.
+    """
+    identity = _exchange.meet(partner)
+    own = _log.own_log()
+    base = f"{partner.address}/border/v1/mirror/{_tiles.name_of(own.origin)}"
+    url = f"{base}/checkpoint"
+    note = _client.ok(_client.ask("GET", url, most=_client.MOST_NOTE_BYTES), url)
+    fetch = _exchange.fetcher(base)
+    claimed = engine.parse_checkpoint(engine.parse_note(note).text)
+    founding = engine.read_envelope(
+        _exchange.bundle(fetch, engine.Tile(engine.ENTRIES, 0, min(256, claimed.size)))[0]
+    )
+    held = engine.Identity.read((founding.body or {}).get("identity"))
+    if held.log != _keys.keys().log.public and own.size > 1:
+        raise NotRebuiltError(
+            gettext_noop(
+                "the mirror of {partner} is of a node with other keys: put yours back first"
+            ),
+            partner=partner.name,
+        )
+    history = engine.KeyHistory.founded(held)
+    history = _exchange.learn(own, history, claimed, fetch, start=0)
+    checkpoint, _by = engine.open_checkpoint(
+        note, own.origin, _keys.verifier_keys(history, "log", claimed.size)
+    )
+    nodes = engine.TileNodes(fetch, checkpoint.size, root=checkpoint.root)
+    common = _common(own, nodes, checkpoint.size)
+    with transaction.atomic():
+        locked = Log.objects.select_for_update().get(pk=own.pk)
+        aside = _put_aside(locked, common, now=now)
+        fetched = 0
+        while locked.size < checkpoint.size:
+            first = locked.size // engine.TILE_WIDTH * engine.TILE_WIDTH
+            width = min(engine.TILE_WIDTH, checkpoint.size - first)
+            tile = engine.Tile(engine.ENTRIES, first // engine.TILE_WIDTH, width)
+            bodies = _exchange.bundle(fetch, tile)[locked.size - first :]
+            leaves = [engine.leaf_hash(body) for body in bodies]
+            if any(nodes(0, at) != leaf for at, leaf in enumerate(leaves, start=locked.size)):
+                raise NotRebuiltError(
+                    gettext_noop("the mirror of {partner} does not hold what it cosigned"),
+                    partner=partner.name,
+                )
+            _log.receive(locked, bodies, leaves, verify=lambda _envelope, _index: None, now=now)
+            fetched += len(bodies)
+        Checkpoint.objects.filter(log=own).delete()
+        Checkpoint.objects.create(
+            log=own, size=checkpoint.size, root=checkpoint.root, note=note, signed_at=now
+        )
+        Log.objects.filter(pk=own.pk).update(published=checkpoint.size, exported=0)
+        Peer.objects.filter(name=partner.name).update(cosigned=checkpoint.size)
+        Incident.objects.filter(kind=Incident.Kind.ROLLBACK, log=own, closed_at=None).update(
+            closed_at=now, closed_by=settings.NODE.name, closed_why="rebuilt"
+        )
+    own.refresh_from_db()
+    _tiles.write(_tiles.folder_of(own) / "checkpoint", note)
+    (_tiles.folder_of(own) / _exchange.RESTORED).unlink(missing_ok=True)
+    _tiles.export(own)
+    _exchange.pull(partner, identity, now=lambda: now)
+    _log.retry(now=now)
+    return {"entries": own.size, "fetched": fetched, "aside": aside}
+
+
+def _common(own: Log, nodes: engine.TileNodes, size: int) -> int:
+    """Return how many entries this node and the mirror have in common."""
+    low, high = 0, min(own.size, size)
+    while low < high:
+        middle = (low + high + 1) // 2
+        mine = engine.frontier_of(middle, _tiles.nodes(own)).root
+        low, high = (
+            (middle, high) if engine.frontier_of(middle, nodes).root == mine else (low, middle - 1)
+        )
+    return low
+
+
+def _put_aside(log: Log, common: int, *, now: datetime) -> int:
+    rows = Entry.objects.filter(log=log, index__gte=common).order_by("index")
+    count = rows.count()
+    if count:
+        folder = _tiles.folder_of(log)
+        content = json.dumps(
+            [{"index": row.index, "statement": bytes(row.data).decode()} for row in rows],
+            ensure_ascii=False,
+            indent=1,
+        )
+        _tiles.write(folder / f"aside-{now:%Y%m%dT%H%M%S}.json", content.encode())
+        _log.forget_from(log, common)
+    leaves = Entry.objects.filter(log=log).order_by("index").values_list("leaf", flat=True)
+    frontier, completed = engine.Frontier.empty().grown(bytes(leaf) for leaf in leaves)
+    Node.objects.filter(log=log).delete()
+    _log.save_nodes(log, completed)
+    log.size, log.frontier, log.exported = frontier.size, frontier.dump(), 0
+    log.save(update_fields=["size", "frontier", "exported"])
+    return count

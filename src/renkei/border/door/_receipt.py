@@ -1,0 +1,97 @@
+"""Small files that prove a joint act or a fork, offline and for decades."""
+
+from collections import defaultdict
+
+from django.conf import settings
+
+from renkei.border import engine
+from renkei.border.door import _keys, _tiles
+from renkei.border.models import Act, Checkpoint, Entry, Fate, Log
+from renkei.kit.errors import ConflictError, gettext_noop
+
+
+class NotProvenError(ConflictError):
+    """The act is not sealed, or not witnessed by every party yet."""
+
+    code = "border.not_proven"
+
+
+def receipt(act: Act) -> bytes:
+    """Return the receipt of a joint act: exact texts, approvals, inclusion, cosignatures.
+
+    Officers' names stay out of it: the statements hold salted hashes of them.
+
+    Raises:
+        NotProvenError: it is not sealed and witnessed.
+    """
+    if act.seal is None or act.witnessed_at is None:
+        raise NotProvenError(
+            gettext_noop("a receipt is written when the act is sealed and witnessed by every party")
+        )
+    entries = [act.proposal, *(row.entry for row in act.approvals.select_related("entry__log"))]
+    by_log: defaultdict[Log, list[Entry]] = defaultdict(list)
+    for entry in (*entries, act.seal):
+        by_log[entry.log].append(entry)
+    return engine.compose_receipt([_part(log, found) for log, found in by_log.items()])
+
+
+def _part(log: Log, entries: list[Entry]) -> engine.ReceiptLog:
+    highest = max(entry.index for entry in entries)
+    checkpoint = (
+        Checkpoint.objects.filter(log=log, is_witnessed=True, size__gt=highest)
+        .order_by("size")
+        .first()
+    )
+    identity = _keys.identity() if log.is_own else _keys.pinned(log.name)
+    if checkpoint is None or identity is None:
+        raise NotProvenError(
+            gettext_noop("a receipt is written when the act is sealed and witnessed by every party")
+        )
+    changes = Entry.objects.filter(
+        log=log, type__in=engine.KEY_TYPES, index__lt=checkpoint.size
+    ).exclude(fate=Fate.INVALID)
+    wanted = {entry.index: entry for entry in (*changes, *entries)}
+    nodes = _tiles.nodes(log, checkpoint.size)
+    return engine.ReceiptLog(
+        identity=identity,
+        checkpoint=bytes(checkpoint.note),
+        entries=tuple(
+            engine.ReceiptEntry(
+                index=index,
+                data=bytes(entry.data),
+                proof=tuple(engine.inclusion_proof(index, checkpoint.size, nodes)),
+            )
+            for index, entry in sorted(wanted.items())
+        ),
+    )
+
+
+def verify(data: bytes, pins: list[str] | None = None) -> engine.Report:
+    """Check a receipt or evidence offline.
+
+    Args:
+        data: the file.
+        pins: fingerprints that the reader knows; those of ``node.toml`` when not given.
+    """
+    if pins is None:
+        pins = [p.fingerprint for p in _keys.partners() if p.fingerprint]
+        if Log.objects.filter(is_own=True).exists():
+            pins.append(_keys.identity().fingerprint)
+    return engine.verify_receipt(data, pins)
+
+
+def fork_file(log: Log, evidence: bytes) -> bytes:
+    """Return the evidence of a fork as a file that a third party can check."""
+    identity = _keys.identity() if log.is_own else _keys.pinned(log.name)
+    if identity is None:
+        raise NotProvenError(
+            gettext_noop("the keys of {name} are not pinned on {node}"),
+            name=log.name,
+            node=settings.NODE.name,
+        )
+    changes = Entry.objects.filter(log=log, type__in=engine.KEY_TYPES).order_by("index")
+    return engine.compose_fork(
+        identity,
+        engine.ForkEvidence.parse(evidence),
+        [(entry.index, bytes(entry.data)) for entry in changes],
+    )
