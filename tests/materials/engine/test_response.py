@@ -139,6 +139,32 @@ def test_what_cannot_be_met_is_named():
     assert {where[0] for where in caught.value.unmet} == {"ree"}
 
 
+def test_every_material_that_cannot_be_met_is_named():
+    two = problem(
+        materials=("ree", "ga"), arc_material=np.array([0, 0, 1]),
+        capacity=np.concatenate([problem().capacity] * 2), demand=np.full((2, 2, 4), 10.0),
+        shortage_cost=np.full((2, 2), 100.0), floor=1.0,
+    )  # fmt: skip
+    with pytest.raises(engine.InfeasibleError) as caught:
+        engine.respond(two)
+
+    assert {where[0] for where in caught.value.unmet} == {"ree", "ga"}
+    tonnes = [row[3] for row in caught.value.unmet]
+    assert tonnes == sorted(tonnes, reverse=True)
+
+
+def test_qualifying_counts_against_the_budget():
+    new = problem(
+        capacity=np.array([[[8.0] * 4, [50.0] * 4]]),
+        arc_fixed=np.array([0, 0, 100.0]),
+        budget=300.0,
+    )
+    plan = engine.respond(new)
+
+    assert plan.cost <= 300 + 1e-6
+    assert [one for one in plan.actions if one.supplier == "CAN"]
+
+
 def test_a_budget_binds_all_materials():
     rich, poor = engine.respond(problem()), engine.respond(problem(budget=40.0))
 

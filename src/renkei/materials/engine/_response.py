@@ -274,6 +274,7 @@ def respond(
     groups = _groups(problem)
     parts: list[_Part] = []
     answers: list[Solved] = []
+    unmet: list[tuple[str, str, int, float]] = []
     done = 0
 
     def work(group: NDArray[np.int64]) -> tuple[_Part, Solved]:
@@ -283,7 +284,8 @@ def respond(
         part = _build(problem, group)
         solved = part.program.solve(seconds=seconds, gap=gap, presolve=len(part.chosen) > 0)
         if solved.status == "infeasible":
-            raise InfeasibleError(_unmet(problem, group))
+            unmet.extend(_unmet(problem, group))
+            return part, solved
         if len(part.chosen):  # prices need a linear programme: keep the decisions, solve again
             open_now = part.fixed_arcs[solved.value[part.chosen] > 0.5]
             linear = _build(problem, group, decided=open_now)
@@ -307,6 +309,8 @@ def respond(
         for part, solved in pool.map(work, groups):
             parts.append(part)
             answers.append(solved)
+    if unmet:
+        raise InfeasibleError(sorted(unmet, key=lambda row: -row[3]))
     return _plan(problem, parts, answers, listed)
 
 
@@ -447,7 +451,8 @@ def _build(
         most = np.minimum(most, demand[of, buyer].sum(axis=1)[:, None])
         _decide(problem, part, np.flatnonzero(fixed), most)
     if problem.budget is not None:
-        _within_budget(problem, part, wide)
+        spent = 0.0 if decided is None else float(problem.arc_fixed[decided].sum())
+        _within_budget(problem, part, wide, spent)
     return part
 
 
@@ -516,9 +521,11 @@ def _within_budget(
     problem: ResponseProblem,
     part: _Part,
     wide: Callable[[NDArray[np.float64] | float], NDArray[np.float64]],
+    spent: float,
 ) -> None:
+    """Keep all measures within what the budget leaves beside what is ``spent`` on qualifying."""
     program = part.program
-    row = program.add_rows(1, high=problem.budget or 0.0)
+    row = program.add_rows(1, high=max(0.0, (problem.budget or 0.0) - spent))
     program.add(row, part.ship, problem.arc_cost[part.arcs][:, None])
     program.add(row, part.recycled, wide(problem.recycle_cost))
     program.add(row, part.replaced, wide(problem.substitute_cost))
