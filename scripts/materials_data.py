@@ -184,7 +184,13 @@ def world(packages: Path, aliases: Mapping[str, set[str]]) -> dict[str, tuple[fl
             continue
         if iso3:
             middles.setdefault(iso3, ((min(lons) + max(lons)) / 2, (min(lats) + max(lats)) / 2))
-        kept = [ring for ring in found if area(ring) > 0.6 or ring is largest]
+        kept = [
+            ring
+            for ring in found
+            if (area(ring) > 0.6 or ring is largest)
+            # A ring over the whole width crosses the date line: it would be drawn as a stroke.
+            and max(lon for lon, _lat in ring) - min(lon for lon, _lat in ring) < 300
+        ]
         # A closed ring has no two ends: cut it where it is widest, and simplify both halves.
         shapes = []
         for ring in kept:

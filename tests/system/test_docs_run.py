@@ -71,6 +71,20 @@ def test_the_page_about_the_record(tmp_path):
     assert (tmp_path / "my-record" / "commitments.json").is_file()
 
 
+def test_the_page_about_materials(tmp_path):
+    (tmp_path / "var").mkdir()
+    founded = _run("renkei node init var/us --name us --party US", tmp_path)
+    assert founded.returncode == 0, founded.stderr
+    _follow("materials.md", tmp_path)
+    page = (DOCS / "materials.md").read_text("utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "CountryShortage" in done.stdout
+
+
 def test_the_page_about_agreements(tmp_path):
     """The draft on the page is kept, adopted as a sealed act would do it, and asked."""
     (tmp_path / "var").mkdir()

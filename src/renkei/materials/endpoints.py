@@ -89,14 +89,18 @@ def only(question: type[BaseModel]) -> Callable[[Run], Run]:
     return decorate
 
 
-def asks(question: type[BaseModel]) -> Any:
+def asks(question: type[BaseModel]) -> Callable[[Any], Any]:
     """Check the parameters' names alone: what changes without a new version of the facts."""
-    return decorate_view(only(question))
+    decorate: Callable[[Any], Any] = decorate_view(only(question))
+    return decorate
 
 
-def kept(question: type[BaseModel]) -> Any:
+def kept(question: type[BaseModel]) -> Callable[[Any], Any]:
     """Check the parameters' names, then answer from the page cache while the facts stay the same."""
-    return decorate_view(public_page(lambda: str(door.state().version)), only(question))
+    decorate: Callable[[Any], Any] = decorate_view(
+        public_page(lambda: str(door.state().version)), only(question)
+    )
+    return decorate
 
 
 @router.get("/materials", response=list[MaterialRow], operation_id="materials_list")

@@ -551,7 +551,13 @@ class Component(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.product_id}: {self.material_id or self.part_id}"
+        return f"{self.product_id}: {self.part_name}"
+
+    @property
+    def part_name(self) -> str:
+        """Return the name of what goes into the product."""
+        named = self.material or self.part
+        return named.slug if named else ""
 
 
 class Event(Named):

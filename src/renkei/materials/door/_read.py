@@ -406,7 +406,7 @@ def bills() -> engine.Bills:
     return engine.Bills(
         engine.BillLine(
             row.product.slug,
-            row.material.slug if row.material else row.part.slug,
+            row.part_name,
             row.quantity or 1.0,
             essential=row.is_essential,
             substitutable=row.substitutable,

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from renkei.base import jobs
-from renkei.base.models import User
+from renkei.base.models import Job, User
 from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
 from renkei.materials import engine
 from renkei.materials.door import _read
@@ -222,7 +222,7 @@ def stop(scenario: Scenario) -> None:
     if scenario.task is None:
         raise ConflictError(gettext_noop("the job is over already"))
     jobs.cancel(scenario.task)
-    if jobs.Job.objects.filter(task=scenario.task, cancelled_at__isnull=False).exists():
+    if Job.objects.filter(task=scenario.task, cancelled_at__isnull=False).exists():
         scenario.state = Scenario.Answer.STOPPED
         scenario.save(update_fields=["state"])
 

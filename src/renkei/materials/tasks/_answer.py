@@ -228,7 +228,11 @@ def _told(
     """Return a material's answer: rows worth telling, the flows that stop, and what was assumed."""
     rows = [row for row in found.rows if row.no_diversion > LEAST_SHARE or row.country in parties]
     rows.sort(
-        key=lambda row: (row.country not in parties, -row.tonnes.high, row.country, row.since)
+        key=lambda row: (
+            (0, list(parties).index(row.country), row.since.toordinal(), row.country)
+            if row.country in parties
+            else (1, -row.tonnes.high, row.since.toordinal(), row.country)
+        )
     )
     left = engine.remaining_trade(
         [one],
@@ -279,7 +283,7 @@ def _products(answers: Sequence[Mapping[str, Any]], parties: Sequence[str]) -> l
     bills = engine.Bills(
         engine.BillLine(
             row.product.slug,
-            row.material.slug if row.material else row.part.slug,
+            row.part_name,
             row.quantity or 1.0,
             essential=row.is_essential,
             substitutable=row.substitutable,

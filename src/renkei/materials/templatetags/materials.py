@@ -1,6 +1,6 @@
 """How the registry's figures, places and terms are said."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
@@ -110,6 +110,11 @@ def day(value: date | None) -> str:
 @register.simple_tag
 def interval(low: float, high: float, how: str = "figure") -> str:
     """Return two bounds, or one number where they are the same."""
-    say = {"figure": figure, "percent": percent, "hhi": hhi}[how]
+    ways: Mapping[str, Callable[[float | None], str]] = {
+        "figure": figure,
+        "percent": percent,
+        "hhi": hhi,
+    }
+    say = ways[how]
     one, other = say(low), say(high)
     return one if one == other else f"{one} – {other}"

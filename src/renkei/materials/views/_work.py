@@ -37,7 +37,7 @@ from renkei.materials.views._registry import svg, tabs
 OK, REFUSED = 200, 422
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 ROWS = 25
-NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store"}
+NO_STORE: dict[str, Any] = {"Cache-Control": "no-store"}
 MEASURES: Mapping[str, object] = {
     "": gettext_lazy("with everything"),
     "qualify": gettext_lazy("without new suppliers"),
