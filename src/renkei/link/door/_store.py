@@ -456,8 +456,9 @@ def _commit(
             _hold(link, allocation, material, own=link.own)
         after = Counters(at, delivered)
         if after != before:
-            link.counters = after
-            link.save(update_fields=["allocated_block", "allocated_offset", "delivered"])
+            Link.objects.filter(pk=link.pk).update(
+                allocated_block=at.block, allocated_offset=at.offset, delivered=delivered
+            )
         if at.block != before.allocated.block:
             _forget_used_blocks(link, at)
     allocations = tuple(allocation for _one, allocation in placed)
@@ -493,8 +494,12 @@ def _place(
             continue
         at = allocation.extents[-1].end
         placed.append((one, allocation))
-    masters = [saes[name] for name in {one.master for one, _allocation in placed}]
-    Sae.objects.bulk_update(masters, ["window_started_at", "window_bytes", "drawn"])
+    for master in [saes[name] for name in {one.master for one, _allocation in placed}]:
+        Sae.objects.filter(pk=master.pk).update(
+            window_started_at=master.window_started_at,
+            window_bytes=master.window_bytes,
+            drawn=master.drawn,
+        )
     return placed
 
 
