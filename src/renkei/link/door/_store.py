@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
-from renkei.link.door._link import at_rest, cache_folder, clear_alarm, raise_alarm, refuse_simulated
+from renkei.link.door._link import at_rest, cache_folder, raise_alarm, refuse_simulated
 from renkei.link.engine import BlockState, Counters, Extent, Position
 from renkei.link.models import FIRST, SECOND, Block, Held, Leaf, Link, Piece, Sae
 
@@ -32,6 +32,7 @@ FEW_BLOCKS = 4  # most requests find room in the next few
 QBER_ALARM = "qber"
 ROLLBACK_ALARM = "rolled-back"
 DAMAGED_ALARM = "damaged-key"
+CLEAR_THEMSELVES = (QBER_ALARM, "partner-silent")
 
 Send = Callable[[dict[str, object]], dict[str, Any]]
 
@@ -745,7 +746,10 @@ def _numbers(link: Link) -> list[int]:
     return [highest + 1] if highest is not None else []
 
 
-def put_right(link: Link) -> None:
-    """Clear the alarms that say that something was burned: a person has looked."""
-    for kind in (ROLLBACK_ALARM, DAMAGED_ALARM):
-        clear_alarm(link, kind)
+def put_right(link: Link) -> int:
+    """Clear the alarms that do not clear themselves: a person has looked. Return how many."""
+    return (
+        link.alarms.filter(cleared_at=None)
+        .exclude(kind__in=CLEAR_THEMSELVES)
+        .update(cleared_at=timezone.now())
+    )
