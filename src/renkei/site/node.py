@@ -23,7 +23,7 @@ from renkei.site import config, words
 from renkei.site.config import NodeConfig, NodeConfigError
 
 T = TypeVar("T")
-DEMONSTRATION_ROLES = ("officer", "researcher", "operator")
+DEMONSTRATION_ROLES = ("officer", "researcher", "analyst", "operator")
 SHORTEST_SECRET = 40
 FOUNDING = ".founding-"  # in the name of a folder that a crash can leave beside the node
 

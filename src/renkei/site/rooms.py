@@ -4,8 +4,9 @@ from importlib.metadata import entry_points
 
 BUILT_IN: tuple[str, ...] = (
     "renkei.record",
-    "renkei.border",
+    "renkei.materials",
     "renkei.link",
+    "renkei.border",
 )
 
 

@@ -307,10 +307,12 @@ class Pair:
                     child.terminate()
                     child.wait()
                 errors.close()
-        self._pin({
-            node.name: answer["fingerprint"]
-            for (node, _child, _errors), answer in zip(running, answers, strict=True)
-        })
+        self._pin(
+            {
+                node.name: answer["fingerprint"]
+                for (node, _child, _errors), answer in zip(running, answers, strict=True)
+            }
+        )
         accounts = [account for answer in answers for account in answer["accounts"]]
         if accounts != known:
             life.write_private(file, json.dumps(accounts, indent=2, ensure_ascii=False) + "\n")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from renkei.link import engine
 from renkei.link.engine import _session
 
-SETTINGS = engine.Settings()
-LDPC = engine.Settings(reconciler="ldpc")
+SETTINGS = engine.Settings(frames=8)
+LDPC = engine.Settings(reconciler="ldpc", frames=8)
 SEED = bytes(range(256)) * 4
 BLOCKS = {}
 
@@ -75,9 +75,9 @@ def test_a_quiet_line_gives_one_key_to_both(of):
     figures = bob.figures
     assert ends[0].bits == figures.secret_bits // 8 * 8 - 8 * of.reserve_bytes
     assert figures.sifted_bits == of.block_bits
-    assert figures.error_rate == pytest.approx(0.018, abs=0.001)
+    assert figures.error_rate == pytest.approx(0.018, abs=0.002)
     assert 1.0 < figures.inefficiency < (1.06 if of is SETTINGS else 1.2)
-    assert figures.secret_bits > 200_000
+    assert figures.secret_bits > 60_000
     told = alice.figures.as_dict()
     assert {**told, "double_clicks": figures.double_clicks} == figures.as_dict()
     assert (alice.phase, bob.phase) == ("done", "done")
@@ -236,7 +236,7 @@ def flip(place):
 
 
 @pytest.mark.parametrize("kind", kinds())
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(place=st.floats(0, 1))
 def test_one_flipped_bit_anywhere(kind, place):
     line, done = spoiler(kind, flip(place))
@@ -455,9 +455,9 @@ def test_a_journal_can_be_stored_piece_by_piece():
 
 
 def test_a_soak_keeps_its_books():
-    *_, last = engine.soak(3_000_000, rng=np.random.default_rng(8))
+    *_, last = engine.soak(1_500_000, rng=np.random.default_rng(8))
 
-    assert last.sifted_bits >= 3_000_000
+    assert last.sifted_bits >= 1_500_000
     assert last.unequal_keys == 0
     assert last.failed_blocks == {}
     assert last.frames == last.sifted_bits // 65_536

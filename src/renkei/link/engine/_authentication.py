@@ -12,6 +12,7 @@ that signature was at that moment, and stays so.
 import hashlib
 import hmac
 import json
+import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
@@ -67,13 +68,13 @@ def transcript_hash(messages: Iterable[bytes], key: bytes) -> bytes:
 
     Each message is hashed with its length, so that no two sequences look alike.
     """
-    words = np.frombuffer(key, np.uint64)
+    whole = b"".join(
+        piece
+        for message in messages
+        for piece in (struct.pack("<QQ", len(message), 1), message, bytes(-len(message) % 16))
+    )
     state = np.zeros(2, np.uint64)
-    for message in messages:
-        head = np.array([len(message), 1], np.uint64)
-        padded = message + bytes(-len(message) % 16)
-        hash_onward(head, words, state)
-        hash_onward(np.frombuffer(padded, np.uint64), words, state)
+    hash_onward(np.frombuffer(whole, np.uint64), np.frombuffer(key, np.uint64), state)
     return state.tobytes()
 
 

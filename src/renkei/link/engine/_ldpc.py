@@ -48,9 +48,9 @@ CIRCULANT: Final = 256
 COLUMNS: Final = 1024
 FRAME_BITS: Final = CIRCULANT * COLUMNS
 START_INEFFICIENCY: Final = 1.155  # what the first syndrome discloses, over the limit
-SPLIT_SHARE: Final = 0.04  # of the checks, with each further answer
+SPLIT_SHARE: Final = 0.03  # of the checks, with each further answer
 MOST_TURNS: Final = 60
-MOST_SPLITS: Final = 12
+MOST_SPLITS: Final = 16
 
 _LEAST_ROWS: Final = 82  # a row of more than 64 ones would lose too much in eight bits
 _MOST_ROWS: Final = 640

@@ -320,7 +320,8 @@ class _Session:
         self.figures = Figures(half.block, half.label, settings.reconciler)
         self._block, self._label = half.block, half.label
         self._authentication = authentication
-        self._journal: list[tuple[str, bytes]] = [("half", half.to_bytes())]
+        self._half = half
+        self._journal: list[tuple[str, bytes]] = []  # behind the half
         self._recorded: deque[bytes] = deque()
         self._messages: list[bytes] = []
         self._last_heard: bytes | None = None
@@ -374,7 +375,7 @@ class _Session:
     @property
     def entries(self) -> int:
         """How many entries the journal has; it only grows."""
-        return len(self._journal)
+        return 1 + len(self._journal)
 
     def dump(self, *, since: int = 0) -> bytes:
         """Return what is needed to go on after a restart: secret, to be stored encrypted.
@@ -383,7 +384,8 @@ class _Session:
         message appends ``dump(since=...)`` of the entries it lacks.
         """
         out = []
-        for name, data in self._journal[since:]:
+        first = [("half", self._half.to_bytes())] if since == 0 else []
+        for name, data in [*first, *self._journal[max(since - 1, 0) :]]:
             out.append(struct.pack("<BQ", ("half", "drawn", "heard").index(name), len(data)))
             out.append(data)
         return b"".join(out)
