@@ -210,6 +210,14 @@ def test_an_alarm_about_errors_stops_delivery_until_it_is_cleared(ends):
     assert Alarm.objects.count() == 1
 
 
+def test_a_person_clears_the_alarms_that_do_not_clear_themselves(ends):
+    for kind in (door.QBER_ALARM, "partner-silent", "rolled-back", "downgrade"):
+        door.raise_alarm(ends.us, kind, "")
+    assert door.put_right(ends.us) == 2
+    left = Alarm.objects.filter(cleared_at=None).values_list("kind", flat=True)
+    assert set(left) == {door.QBER_ALARM, "partner-silent"}
+
+
 # At rest
 
 

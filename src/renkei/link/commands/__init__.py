@@ -122,12 +122,21 @@ def found(
 
 
 @link.command(help=gettext_noop("Show pools, counters, the last blocks and alarms."))
+@click.option(
+    "--clear-alarms",
+    is_flag=True,
+    help=gettext_noop("Clear the alarms that do not clear themselves: somebody has looked."),
+)
 @on_node
-def status(node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
+def status(
+    node: Path | None, var: Path, partner: str, *, clear_alarms: bool, as_json: bool
+) -> None:
     """Show how the link is."""
     enter(node, var)
     from renkei.link import door
 
+    if clear_alarms:
+        door.put_right(door.link_with(partner))
     said = door.summary(door.link_with(partner))
     if as_json:
         print_json(said)

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
-from renkei.link.door._link import at_rest, cache_folder, clear_alarm, raise_alarm, refuse_simulated
+from renkei.link.door._link import at_rest, cache_folder, raise_alarm, refuse_simulated
 from renkei.link.engine import BlockState, Counters, Extent, Position
 from renkei.link.models import FIRST, SECOND, Block, Held, Leaf, Link, Piece, Sae
 
@@ -32,6 +32,7 @@ FEW_BLOCKS = 4  # most requests find room in the next few
 QBER_ALARM = "qber"
 ROLLBACK_ALARM = "rolled-back"
 DAMAGED_ALARM = "damaged-key"
+CLEAR_THEMSELVES = (QBER_ALARM, "partner-silent")
 
 Send = Callable[[dict[str, object]], dict[str, Any]]
 
@@ -456,8 +457,9 @@ def _commit(
             _hold(link, allocation, material, own=link.own)
         after = Counters(at, delivered)
         if after != before:
-            link.counters = after
-            link.save(update_fields=["allocated_block", "allocated_offset", "delivered"])
+            Link.objects.filter(pk=link.pk).update(
+                allocated_block=at.block, allocated_offset=at.offset, delivered=delivered
+            )
         if at.block != before.allocated.block:
             _forget_used_blocks(link, at)
     allocations = tuple(allocation for _one, allocation in placed)
@@ -493,8 +495,12 @@ def _place(
             continue
         at = allocation.extents[-1].end
         placed.append((one, allocation))
-    masters = [saes[name] for name in {one.master for one, _allocation in placed}]
-    Sae.objects.bulk_update(masters, ["window_started_at", "window_bytes", "drawn"])
+    for master in [saes[name] for name in {one.master for one, _allocation in placed}]:
+        Sae.objects.filter(pk=master.pk).update(
+            window_started_at=master.window_started_at,
+            window_bytes=master.window_bytes,
+            drawn=master.drawn,
+        )
     return placed
 
 
@@ -740,7 +746,10 @@ def _numbers(link: Link) -> list[int]:
     return [highest + 1] if highest is not None else []
 
 
-def put_right(link: Link) -> None:
-    """Clear the alarms that say that something was burned: a person has looked."""
-    for kind in (ROLLBACK_ALARM, DAMAGED_ALARM):
-        clear_alarm(link, kind)
+def put_right(link: Link) -> int:
+    """Clear the alarms that do not clear themselves: a person has looked. Return how many."""
+    return (
+        link.alarms.filter(cleared_at=None)
+        .exclude(kind__in=CLEAR_THEMSELVES)
+        .update(cleared_at=timezone.now())
+    )

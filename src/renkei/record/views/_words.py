@@ -367,7 +367,8 @@ def facet_items(selection: door.Selection, facet: Mapping[str, Any]) -> SafeStri
     chosen = _("chosen; choose again to remove")
     items = []
     for item in facet["choices"]:
-        said, value = escape(str(choice(item.value, facet))), quote_plus(item.value)
+        said: str = escape(str(choice(item.value, facet)))
+        value = quote_plus(item.value)
         count = "" if item.count is None else f'<span class="count">{number(item.count)}</span>'
         if item.is_chosen:
             start = f'<a href="?{escape(others)}" aria-current="true">'
