@@ -22,7 +22,11 @@ BIN = HOME / ".venv" / "bin"
 REPORTS = HOME / ".cache" / "test"
 MOST_LINES = 60
 WORKERS = os.environ.get("TEST_WORKERS", "2")
-SLOW = ("tests/browser", "tests/system")  # once is enough: they start real processes on SQLite
+ONCE = (  # enough: real processes run on SQLite, and an engine knows no database
+    "tests/browser",
+    "tests/system",
+    *(str(folder.relative_to(HOME)) for folder in sorted(HOME.glob("tests/*/engine"))),
+)
 
 NEEDED: Mapping[str, tuple[Callable[[], object], str, str]] = {
     "chromium": (
@@ -196,7 +200,7 @@ def main() -> int:
         suite("sqlite")
         if "PostgreSQL" not in missing:
             with postgres.cluster() as address:
-                suite("postgresql", *(f"--ignore={name}" for name in SLOW), DATABASE_URL=address)
+                suite("postgresql", *(f"--ignore={name}" for name in ONCE), DATABASE_URL=address)
         print("\n== the package", flush=True)
         wheel()
     print(f"\n{passed} passed, {failed} failed", flush=True)
