@@ -168,7 +168,7 @@ def test_a_line_that_is_cut_at_any_message_leaves_no_unequal_keys(ends):
         keys = {one.key for one in drawn}
         assert not keys & seen
         seen |= keys
-    assert len(seen) > 1000
+    assert len(seen) >= 64
 
 
 def test_a_changed_message_ends_in_no_key_at_both_ends(ends):
