@@ -359,6 +359,8 @@ def test_what_the_node_knows_of_stocks_shortens_or_lengthens_the_days(ban):
         ({"countries": []}, engine.BadDisruptionError),
         ({"parameters": {"diversion": [3]}}, door.BadScenarioError),
         ({"parameters": {"luck": 1}}, door.BadScenarioError),
+        ({"parameters": {"stock_days": 5}}, door.BadScenarioError),
+        ({"parameters": {"fair_gap": "much"}}, door.BadScenarioError),
         ({"countries": ["BTN"]}, engine.ZeroEffectError),
         ({"materials": ["gallium"]}, door.NoFlowsError),
     ],

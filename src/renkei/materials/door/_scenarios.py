@@ -163,11 +163,18 @@ def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
         if name in RANGES:
             kept[name] = _interval(name, value)
         elif name == "stock_days":
+            if not isinstance(value, Mapping):
+                raise BadScenarioError(
+                    gettext_noop("{name} is {value!r}: expected low and high by country"),
+                    name=name,
+                    value=value,
+                )
             kept[name] = {
-                _read.place(party): _interval(name, pair) for party, pair in dict(value).items()
+                _read.place(party): _interval(name, pair) for party, pair in value.items()
             }
         elif name in {"recycle_share", "fair_gap"}:
-            if not 0 <= float(value) <= 1:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not 0 <= value <= 1:
                 raise BadScenarioError(
                     gettext_noop("{name} is {value}: expected 0 to 1"), name=name, value=value
                 )
