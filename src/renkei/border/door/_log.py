@@ -1,5 +1,6 @@
 """The node's own log and the mirrors: what is said is in the database before anybody hears of it."""
 
+import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -25,6 +26,7 @@ from renkei.border.door._registry import (
 from renkei.border.models import Act, Approval, Entry, Fate, Incident, Log, Node, Private
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 
+logger = logging.getLogger(__name__)
 MOST_SKEW_SECONDS = 300
 SALT_BYTES = 32
 
@@ -34,6 +36,13 @@ class HaltedError(RenkeiError):
 
     code = "border.halted"
     status = 503
+
+
+class HandlerError(RenkeiError):
+    """A handler met something that it was not made for: a defect of this program."""
+
+    code = "border.handler_failed"
+    status = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,12 +313,26 @@ def _first_fate(envelope: engine.Envelope, now: datetime) -> str:
 
 
 def apply(entry: Entry, log: Log, *, now: datetime) -> None:
-    """Let the entry's room apply it; write down what became of it."""
+    """Let the entry's room apply it; write down what became of it.
+
+    Raises:
+        OSError, OperationalError: the disk or the database failed; nothing is known of the entry.
+    """
     statement = statement_of(entry, log)
     try:
         with transaction.atomic():
-            check_body(statement.envelope.type, statement.envelope.body)
-            types()[statement.envelope.type].handle(statement)
+            try:
+                check_body(statement.envelope.type, statement.envelope.body)
+                types()[statement.envelope.type].handle(statement)
+            except (RenkeiError, OSError, OperationalError):
+                raise
+            except Exception as error:
+                # A defect of ours that one statement meets must not hold up all that follow it.
+                logger.exception("%s %s", log.origin, entry.index)
+                raise HandlerError(
+                    gettext_noop("this node failed to apply it: {why}"),
+                    why=f"{type(error).__name__}: {error}"[:200],
+                ) from error
     except NotYetError as error:
         fate, why = Fate.WAITING, str(error)
     except RenkeiError as error:
