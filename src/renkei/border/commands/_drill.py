@@ -130,7 +130,7 @@ def _fork(rig: Rig, report: Report) -> None:
         token="",
         headers={"Content-Type": "text/plain"},
     )
-    report.step("jp refuses to cosign another root of the same size", 409, status)
+    report.step("jp refuses to cosign another root of the same size", 422, status)
     found = [row for row in rig.incidents("jp") if row["kind"] == "fork"]
     report.step("jp keeps both signed checkpoints", [True], [row["has_evidence"] for row in found])
     report.step("joint acts are frozen on jp", True, rig.propose("jp", "frozen") is None)
