@@ -137,10 +137,10 @@ def rows(folder: Path) -> Iterator[dict[str, object]]:
         us = rig.folder("us")
         rig.end("us", "work")
         said = script(us, SAY, SAID, BATCH)
-        assert isinstance(said, list)  # noqa: S101
+        assert isinstance(said, list)
         wall, cpu = said
         width = script(us, BYTES)
-        assert isinstance(width, int)  # noqa: S101
+        assert isinstance(width, int)
         raw = raw_seconds(folder / "raw.sqlite3", SAID, width)
         limit = openssl_signatures()
         yield {

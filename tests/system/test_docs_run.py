@@ -69,3 +69,7 @@ def test_the_page_about_the_record(tmp_path):
     assert loaded.returncode == 0, loaded.stderr
     _follow("record.md", tmp_path)
     assert (tmp_path / "my-record" / "commitments.json").is_file()
+
+
+def test_the_page_about_the_border(tmp_path):
+    _follow("border.md", tmp_path)
