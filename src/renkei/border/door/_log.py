@@ -119,6 +119,9 @@ def say_all(
         check_body(said.type, said.body)
     with locked(own_log()) as log:
         refuse_halted(log)
+        signers = {
+            solemn: _unique([*_keys.signers(solemn=solemn), *also]) for solemn in (False, True)
+        }
         entries, leaves = [], []
         for place, said in enumerate(batch, start=log.size):
             uid = f"{log.name}-{secrets.token_hex(16)}"
@@ -131,7 +134,7 @@ def say_all(
                 parent=said.parent or None,
                 body=said.body,
                 refs=said.refs,
-                signers=_unique([*_keys.signers(solemn=types()[said.type].is_solemn), *also]),
+                signers=signers[types()[said.type].is_solemn],
             )
             leaf = engine.leaf_hash(data)
             leaves.append(leaf)
@@ -197,7 +200,7 @@ def statement_of(entry: Entry, log: Log) -> Statement:
         party=log.party,
         index=entry.index,
         leaf=bytes(entry.leaf).hex(),
-        envelope=engine.read_envelope(bytes(entry.data)),
+        data=bytes(entry.data),
         entry=entry.pk,
         is_own=log.is_own,
     )
