@@ -132,10 +132,20 @@ class Wire:
         elif path == "/.well-known/renkei-node":
             content = engine.renkei_node_document(self.partner.history, "http://127.0.0.1:8802", {})
             content = json.dumps(content).encode()
+        elif path == "/border/v1/witness/add-checkpoint":
+            content = self._cosigned(engine.parse_add_checkpoint(body).note)
         else:
             return _client.Answer(status=404, content=b"", kind="", date="")
         date = self.now.strftime("%a, %d %b %Y %H:%M:%S GMT")
         return _client.Answer(status=200, content=content, kind="", date=date)
+
+    def _cosigned(self, note):
+        keys, name = self.partner.keys, self.partner.history.newest("witness").name
+        both = [
+            engine.Ed25519Cosigner(name, keys.witness_ed25519),
+            engine.MlDsa44Cosigner(name, keys.witness_mldsa44),
+        ]
+        return "".join(engine.cosign(note, both, int(self.now.timestamp()))).encode()
 
 
 def found(settings, monkeypatch, tmp_path):

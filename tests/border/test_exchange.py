@@ -290,3 +290,21 @@ def test_the_guard_stops_a_node_that_a_partner_knows_better(pair, monkeypatch):
     with pytest.raises(door.HaltedError):
         door.say(_log.Said(type=engine.REVOKED, body={}))
     assert Checkpoint.objects.filter(log=own).count() == 1
+
+
+def test_a_cosignature_that_was_lost_on_its_way_is_asked_for_again(pair):
+    _jp, wire = pair
+    partner, identity = door.partner("jp"), _keys.pinned("jp")
+    row = door.publish(now=NOW)
+    assert not row.is_witnessed
+    Peer.objects.update(cosigned=row.size, proven_at=NOW)  # it did cosign: this node was killed
+
+    _exchange.push(partner, identity, now=NOW)
+
+    row.refresh_from_db()
+    assert row.is_witnessed
+    wire.asked.clear()
+    _exchange.push(partner, identity, now=NOW)
+    assert wire.asked == []
+    _exchange.push(partner, identity, now=NOW + timedelta(hours=2))
+    assert wire.asked == ["/border/v1/witness/add-checkpoint"]  # silence must be visible
