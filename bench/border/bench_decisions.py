@@ -51,10 +51,16 @@ def main() -> None:
             "task": f"decisions ({allowed} of {asked} allowed)",
             "value": asked / ours,
             "unit": "1/s CPU",
-            "target": ">= 50000",
             "peer": "cedarpy, parsed, batch",
             "peer_value": asked / theirs,
             "ratio": theirs / ours,
+            "machine": machine,
+        },
+        {
+            "task": "decisions of ours for one of Cedar's, same CPU",
+            "value": theirs / ours,
+            "unit": "",
+            "target": ">= 3",  # a ratio: the machine may be slow, or busy
             "machine": machine,
         },
         {

@@ -1,6 +1,6 @@
 """Public pages of a node with a million commitments, asked by eight clients at once.
 
-The server is the node's own (one process, its threads); its CPU is read from the system, so that
+The server is the node's own (its processes and threads); its CPU is read from the system, so that
 the clients, which share the machine, do not count. Datasette serves the same file as the peer, and
 plain SQL in this process is the limit.
 """
@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import random
+import socket
 import sqlite3
 import statistics
 import subprocess
@@ -258,9 +259,23 @@ class Answers:
         )
 
 
+def refuse_taken(port: int) -> None:
+    """Leave where something else listens on a port that a server here needs."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections still closing
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            sys.exit(
+                f"port {port} is taken: another benchmark runs, or another server; "
+                "wait for it or stop it"
+            )
+
+
 @contextmanager
 def serving(command: list[str], port: int, path: str, **environment: str) -> Iterator[Server]:
     """Start a server, wait until it answers, and stop it."""
+    refuse_taken(port)  # somebody else's answers would be measured
     process = subprocess.Popen(
         command,
         env={**os.environ, **environment},

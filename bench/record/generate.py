@@ -31,7 +31,7 @@ PAID_PER_COMMITMENT = (0, 1, 2, 3, 5, 7, 10, 14, 22, 36)  # shuffled in every te
 CHUNK = 10_000  # commitments
 POOL = 1 << 16  # a draw is 16 random bits that pick from a list of this length
 ZIPF = 1.1
-SUMMARIES = ("record_total", "record_tally", "record_exposure")
+SUMMARIES = ("record_total", "record_tally", "record_exposure", "record_milestonetally")
 
 COLUMNS = {
     "record_lineage": "id slug title_en title_ja reason_en reason_ja",
@@ -80,6 +80,7 @@ COLUMNS = {
     "record_total": "id domain side nature currency stage minor",
     "record_tally": "id record_class domain kind status scope parties count",
     "record_exposure": "id currency source is_counted minor",
+    "record_milestonetally": "id domain state count",
     "record_state": "id version changed_at",
     **dict.fromkeys(
         [f"record_search_{kind}" for kind in ("commitment", "organisation", "source", "finding")],
@@ -188,6 +189,7 @@ class Maker:
         self.totals: Counter[Row] = Counter()
         self.tallies: Counter[Row] = Counter()
         self.exposures: Counter[Row] = Counter()
+        self.due: Counter[Row] = Counter()
         self.rows: defaultdict[str, list[Row]] = defaultdict(list)
         self.ids: Counter[str] = Counter()
         self.terms_of: dict[str, str] = {}
@@ -446,7 +448,7 @@ class Maker:
             self.exposures[amount[1], f"us-s{source}", counted] += amount[0]
         self.paid(number, paid, domain if record_class == "commitment" and is_lead else None)
         bodies = self.participations(number)
-        self.belongings(number, topic, created_at)
+        self.belongings(number, domain, topic, created_at)
         self.rows["record_change"].append(
             (number, created_at, "generated for a benchmark", "load", "commitment", f"us-c{number}",
              "", None, None, 1, None)
@@ -550,7 +552,7 @@ class Maker:
             )
         return [body for body, _ in dict.fromkeys(pairs)]
 
-    def belongings(self, number: int, topic: Pair, at: str) -> None:
+    def belongings(self, number: int, domain: str, topic: Pair, at: str) -> None:
         """Write milestones and outcomes."""
         drawn = self.rng.getrandbits(32)
         if drawn & 3 == 0:
@@ -562,6 +564,7 @@ class Maker:
                 (own, f"us-m{own}", f"{topic[0]}: first result", f"{topic[1]}:最初の成果", due, due,
                  "", "", state, *proof, None, None, 1, at, number, None)
             )  # fmt: skip
+            self.due[domain, state] += 1
         if drawn >> 2 & 15 == 0:
             own = self.next("record_outcome")
             kind = ("publication", "dataset", "model", "software")[drawn >> 26 & 3]
@@ -573,9 +576,8 @@ class Maker:
     # Sums and writing
 
     def summaries(self) -> None:
-        for table, counts in zip(
-            SUMMARIES, (self.totals, self.tallies, self.exposures), strict=True
-        ):
+        counted = (self.totals, self.tallies, self.exposures, self.due)
+        for table, counts in zip(SUMMARIES, counted, strict=True):
             kept = sorted((values, by) for values, by in counts.items() if by)
             self.rows[table] = [(at, *values, by) for at, (values, by) in enumerate(kept, 1)]
         self.rows["record_state"] = [(1, 1, f"{self.days[-1]} 12:00:00")]
@@ -676,7 +678,7 @@ class Facts:
 
 
 def recount(database: Path) -> dict[str, Counter[Row]]:
-    """Return the three summaries by plain SQL over the facts."""
+    """Return the summaries by plain SQL over the facts."""
     db = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     for pragma in ("cache_size=-500000", "mmap_size=8589934592", "temp_store=MEMORY"):
         db.execute(f"PRAGMA {pragma}")
@@ -684,7 +686,7 @@ def recount(database: Path) -> dict[str, Counter[Row]]:
 
 
 def kept(database: Path) -> dict[str, Counter[Row]]:
-    """Return the three summaries as the tables hold them."""
+    """Return the summaries as the tables hold them."""
     db = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     found = {}
     for table in SUMMARIES:
@@ -741,6 +743,10 @@ _RECOUNT = {
         """SELECT c.amount_currency, coalesce(s.slug, ''), c.is_counted, sum(c.amount_minor)
         FROM record_commitment c LEFT JOIN record_source s ON s.id = c.source_id
         WHERE c.record_class = 'commitment' AND c.amount_minor IS NOT NULL GROUP BY 1, 2, 3"""
+    ],
+    "record_milestonetally": [
+        """SELECT c.domain, m.state, count(*) FROM record_milestone m
+        CROSS JOIN record_commitment c ON c.id = m.commitment_id GROUP BY 1, 2"""
     ],
 }
 

@@ -135,7 +135,7 @@ def test_a_limited_clause_is_used_up(adopted):
     answers = [door.decide(**EXPORT) for _ in range(5)]
 
     assert [row.allow for row in answers] == [True, True, True, False, False]
-    assert "count is 4, and the clause says lteq 3" in str(answers[3].reason)
+    assert "count is 4, above 3" in str(answers[3].reason)
     assert ClauseUse.objects.get().times == 3
 
 

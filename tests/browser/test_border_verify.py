@@ -88,6 +88,8 @@ def files():
     found["fork"] = engine.compose_fork(
         one.founded, engine.fork_evidence(one.checkpoint(), two.checkpoint(), two.read)
     )
+    us.rotate_log("third")
+    found["just rotated"] = receipt(us, jp, refs=refs)
     found |= {f"spoiled {n}": data for n, data in enumerate(_spoiled(good))}
     found |= {
         f"byte {seed}": _one_byte(found[kind], seed)

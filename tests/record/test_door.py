@@ -23,6 +23,7 @@ from renkei.record.models import (
     Lineage,
     Lookalike,
     Milestone,
+    MilestoneTally,
     Organisation,
     Source,
     State,
@@ -333,6 +334,22 @@ def test_bad_facts_about_a_source_are_refused(source, wrong):
 
 
 # Milestones, money paid, outcomes
+
+
+def test_milestones_are_counted_by_domain_and_state(row):
+    """Also when the commitment they belong to changes its domain."""
+
+    def counted():
+        assert door.check() == []
+        return set(MilestoneTally.objects.values_list("domain", "state", "count"))
+
+    given = {"title_en": "First", "title_ja": "最初", "due": "2030"}
+    first, _second = (door.add_milestone(**WHY, commitment=row.slug, **given) for _ in range(2))
+    assert counted() == {("ai", "open", 2)}
+    door.assess_milestone(**WHY, milestone=first.slug, state="missed")
+    assert counted() == {("ai", "open", 1), ("ai", "missed", 1)}
+    claim(row, "quantum", field="domain", money=None, publish=True)
+    assert counted() == {("quantum", "open", 1), ("quantum", "missed", 1)}
 
 
 def test_a_milestone_stands_in_a_passage_of_its_source(row):

@@ -616,3 +616,22 @@ def test_a_delivered_milestone_needs_its_assessment(program):
         "assessed_on": date(2026, 1, 5).isoformat(),
     }
     assert program.send(path, whole).json()["state"] == "delivered"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["commitments?domain=quantum", "findings/x1", "export/finding", "commitments/nothing"],
+)
+def test_head_answers_as_get_without_the_body(public, address):
+    client = public.browser
+    got, head = (getattr(client, verb)(f"{ROOT}/{address}") for verb in ("get", "head"))
+    assert head.status_code == got.status_code
+    assert head.headers.get("ETag") == got.headers.get("ETag")
+    assert head["Content-Type"] == got["Content-Type"]
+    assert b"".join(head) == b""
+    if not got.streaming:
+        assert int(head["Content-Length"]) == len(got.content) > 0
+
+
+def test_head_is_no_way_around_a_method(public):
+    assert public.browser.head(f"{ROOT}/commitments/nothing/claims").status_code == 405

@@ -4,7 +4,7 @@ A route without a row fails, and so does a row without a route.
 """
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from django.test import Client
@@ -17,6 +17,7 @@ from renkei.base.models import ApiToken, Grant, Role, User
 from renkei.border import door as border
 from renkei.border.models import Act, Incident, Obligation
 from renkei.kit.errors import RenkeiError
+from renkei.materials.models import Material, Observation, Release, Scenario
 from renkei.record.models import Claim, Disbursement, Milestone
 from renkei.site.api import api
 
@@ -28,6 +29,7 @@ OPERATOR = frozenset({"operator"})
 OVERSEERS = frozenset({"officer", "board"})
 KEEPERS = frozenset({"officer", "board", "operator"})
 MEMBERS = frozenset({"officer", "board", "researcher", "analyst", "operator"})
+ANALYST = frozenset({"analyst"})
 NOBODY = None
 
 PAGES = {
@@ -79,6 +81,12 @@ PAGES = {
     # Jobs
     "jobs": OFFICER | OPERATOR,
     "job_cancel": OPERATOR,
+    # The link
+    "link:overview": EVERYBODY,
+    "link:now": EVERYBODY,
+    "link:proof": EVERYBODY,
+    "link:eavesdrop": EVERYBODY,
+    "link_peer": EVERYBODY,  # who may speak is decided by the link's secret
     # The border: logs, witness and mirror are open; what partners ask is signed by them
     "border_authzen": EVERYBODY,
     "border_did": EVERYBODY,
@@ -148,6 +156,22 @@ PAGES = {
     "record:finding_add": OFFICER,
     "record:finding_resolve": OFFICER,
     "record:finding_reopen": OFFICER,
+    # The materials
+    "materials:list": EVERYBODY,
+    "materials:exposure": EVERYBODY,
+    "materials:releases": EVERYBODY,
+    "materials:scenarios": EVERYBODY,
+    "materials:scenario": EVERYBODY,
+    "materials:cascade": EVERYBODY,
+    "materials:alarms": EVERYBODY,
+    "materials:product": EVERYBODY,
+    "materials:material": EVERYBODY,
+    "materials:inputs": EVERYBODY,
+    "materials:scenario_add": ANALYST,
+    "materials:scenario_stop": ANALYST,
+    "materials:cases": ANALYST,
+    "materials:case_add": ANALYST,
+    "materials:case": ANALYST,
 }
 
 OPERATIONS = {
@@ -167,6 +191,8 @@ OPERATIONS = {
     ("GET", "/border/obligations"): OVERSEERS,
     ("POST", "/border/obligations/{number}/fulfilment"): OFFICER,
     ("GET", "/border/outgoing"): OVERSEERS,
+    ("GET", "/link/links"): EVERYBODY,
+    ("GET", "/link/rates"): EVERYBODY,
     ("GET", "/record/commitments"): EVERYBODY,
     ("GET", "/record/commitments/{slug}"): EVERYBODY,
     ("GET", "/record/findings"): EVERYBODY,
@@ -195,6 +221,17 @@ OPERATIONS = {
     ("POST", "/record/findings"): OFFICER,
     ("POST", "/record/findings/{slug}/decision"): OFFICER,
     ("DELETE", "/record/findings/{slug}/decision"): OFFICER,
+    ("GET", "/materials/materials"): EVERYBODY,
+    ("GET", "/materials/materials/{slug}"): EVERYBODY,
+    ("GET", "/materials/materials/{slug}/risks"): EVERYBODY,
+    ("GET", "/materials/materials/{slug}/inputs/{stage}"): EVERYBODY,
+    ("GET", "/materials/materials/{slug}/observations"): EVERYBODY,
+    ("GET", "/materials/exposure"): EVERYBODY,
+    ("GET", "/materials/alarms"): EVERYBODY,
+    ("GET", "/materials/scenarios"): EVERYBODY,
+    ("GET", "/materials/scenarios/{slug}"): EVERYBODY,
+    ("POST", "/materials/scenarios"): ANALYST,
+    ("GET", "/materials/scenarios/{slug}/recommendation"): ANALYST,
 }
 
 SLUGS = {
@@ -272,7 +309,7 @@ def test_addresses_without_a_name_are_closed():
     assert [rule_of(pattern.callback) for pattern in nameless] == [None] * len(nameless)
 
 
-def address(name):
+def address(name):  # noqa: C901  a table of what each page needs
     """Return an address of the page, on things that exist."""
     short = name.removeprefix("record:")
     if name.startswith("border:"):
@@ -289,12 +326,17 @@ def address(name):
         "provider_id": "institution",
         "log": "0" * 64,
         "wanted": "tile/0/000.p/1",
+        "stage": "refine",
         "uid": getattr(Act.objects.first(), "uid", "none"),
     }
     if name == "border:act_propose":
         kinds["kind"] = "record.decision"
     if name in {"border:incident", "border:evidence"}:
         kinds["pk"] = Incident.objects.first().pk
+    if name == "link_peer":
+        kinds["kind"] = "ping"
+    if name.startswith("materials:"):
+        kinds["slug"] = "what-if" if "scenario" in name else "gallium"
     if short == "milestone_assess":
         kinds["slug"] = Milestone.objects.first().slug
     if "claim" in pattern.pattern.converters:
@@ -313,7 +355,34 @@ def address(name):
 
 
 @pytest.fixture
-def callers(shipped):
+def registry(shipped):
+    """A material that one country makes, and a scenario."""
+    release = Release.objects.create(
+        slug="r", publisher="usgs", title="r", known_on=date(2026, 1, 1)
+    )
+    material = Material.objects.create(slug="gallium", name_en="Gallium", name_ja="ガリウム")
+    for number, place in enumerate(("CHN", "JPN")):
+        Observation.objects.create(
+            key=str(number),
+            material=material,
+            subject="production",
+            stage="refine",
+            place=place,
+            raw="1",
+            quantity=1.0,
+            unit="kilograms",
+            valid_from=date(2025, 1, 1),
+            valid_to=date(2025, 12, 31),
+            known_from=date(2026, 1, 1),
+            release=release,
+        )
+    Scenario.objects.create(
+        slug="what-if", title="t", kind="export_ban", starts_on=date(2027, 1, 1), is_public=True
+    )
+
+
+@pytest.fixture
+def callers(registry):
     """Return everybody: a stranger, an account without a role, one of each role, a foreign officer."""
 
     def account(*roles, party="US"):
@@ -374,7 +443,14 @@ def test_operations_take_whom_the_table_names_and_nobody_else(callers, key):
     method, path = key
     rule = OPERATIONS[key]
     kind = path.split("/")[2]
-    slug = {"findings": "x01", "sources": "s1", "organisations": "uw", "agreements": "st-1988"}
+    slug = {
+        "materials": "gallium",
+        "scenarios": "what-if",
+        "findings": "x01",
+        "sources": "s1",
+        "organisations": "uw",
+        "agreements": "st-1988",
+    }
     if path.startswith("/border/"):
         slug["agreements"] = "genome"
     where = (
@@ -383,6 +459,7 @@ def test_operations_take_whom_the_table_names_and_nobody_else(callers, key):
         .replace("{kind}", "findings")
         .replace("{uid}", Act.objects.first().uid)
         .replace("{claim}", "1")
+        .replace("{stage}", "refine")
     )
     for who, (user, held) in callers.items():
         for by_token in (False, True):

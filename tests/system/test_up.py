@@ -124,12 +124,14 @@ def test_two_nodes_come_up_come_back_keep_their_data_and_go_down(pair: Pair) -> 
     accounts = pair.accounts()
     assert stat.S_IMODE((pair.var / "demo.json").stat().st_mode) == 0o600
     assert [(one["node"], one["role"]) for one in accounts] == [
-        (node, role) for node in ("us", "jp") for role in ("officer", "researcher", "operator")
+        (node, role)
+        for node in ("us", "jp")
+        for role in ("officer", "researcher", "analyst", "operator")
     ]
     assert {frozenset(one) for one in accounts} == {
         frozenset({"node", "role", "name", "password", "token"})
     }
-    assert len({one["password"] for one in accounts} | {one["token"] for one in accounts}) == 12
+    assert len({one["password"] for one in accounts} | {one["token"] for one in accounts}) == 16
     for one in accounts:
         assert (one["role"] == "officer") == (one["password"] in first.stdout)
         assert one["token"] not in first.stdout + first.stderr

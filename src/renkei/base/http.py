@@ -21,7 +21,7 @@ from renkei.base import problems
 from renkei.kit.errors import TooLargeError, gettext_noop
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
-CACHED_PAGES = 512
+CACHED_PAGES = 256  # in each process of the server
 MIB = 1 << 20
 
 

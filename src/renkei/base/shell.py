@@ -1,6 +1,8 @@
 """The web shell: what every page is given, static files, the rules of accounts."""
 
 import base64
+from functools import cache
+from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -10,6 +12,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import get_language
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 from renkei import __version__
@@ -58,7 +61,34 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # untyped
         return self._cipher().decrypt(encrypted_text.encode()).decode()
 
 
-def shell(request: HttpRequest) -> dict[str, object]:
+_SLUG = "a-name"
+
+
+@cache
+def _address(name: str, language: str | None) -> str:  # noqa: ARG001  part of the key
+    return reverse(name)
+
+
+@cache
+def _around(name: str, language: str | None) -> tuple[str, str]:  # noqa: ARG001
+    before, _, after = reverse(name, args=[_SLUG]).partition(_SLUG)
+    return before, after
+
+
+def url(name: str, slug: str | None = None) -> str:
+    """Return a page's address in the active language; kept, because addresses do not change.
+
+    Args:
+        name: as ``reverse`` knows it.
+        slug: its only argument, if it has one: a name that needs no quoting.
+    """
+    if slug is None:
+        return _address(name, get_language())
+    before, after = _around(name, get_language())
+    return f"{before}{slug}{after}"
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
     """Return what the shell shows: the node, the menu with the current entry marked."""
     held = roles_of(request) if hasattr(request, "user") else {"public"}
     menu: list[dict[str, object]] = []
@@ -66,12 +96,18 @@ def shell(request: HttpRequest) -> dict[str, object]:
         for item in room.menu:
             if held & set(item.roles):
                 try:
-                    url = reverse(item.url)
+                    address = url(item.url)
                 except NoReverseMatch:  # outside the language prefix, on an error page
                     continue
-                current = _current(request.path, url)
-                menu.append({"url": url, "label": item.label, "current": current})
-    return {"node": settings.NODE, "version": __version__, "menu": menu, "held_roles": held}
+                current = _current(request.path, address)
+                menu.append({"url": address, "label": item.label, "current": current})
+    return {
+        "node": settings.NODE,
+        "version": __version__,
+        "menu": menu,
+        "held_roles": held,
+        "here": request.get_full_path(),
+    }
 
 
 def _current(path: str, url: str) -> str:

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from renkei.base.rooms import RoomConfig
+from renkei.base.rooms import MenuItem, RoomConfig
 
 
 class LinkConfig(RoomConfig):
@@ -11,3 +11,9 @@ class LinkConfig(RoomConfig):
     name = "renkei.link"
     label = "link"
     verbose_name = _("Quantum secure link")
+    urls = "renkei.link.urls"
+    root_urls = "renkei.link.urls.root"
+    router = "renkei.link.endpoints.router"
+    commands = "renkei.link.commands:link"
+    services = ("renkei.link.endpoints.deliver", "renkei.link.door.keep_full")
+    menu = (MenuItem(url="link:overview", label=_("Quantum link")),)

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from renkei.base.rooms import RoomConfig
+from renkei.base.rooms import MenuItem, RoomConfig
 
 
 class MaterialsConfig(RoomConfig):
@@ -11,3 +11,8 @@ class MaterialsConfig(RoomConfig):
     name = "renkei.materials"
     label = "materials"
     verbose_name = _("Critical materials")
+    urls = "renkei.materials.urls"
+    router = "renkei.materials.endpoints.router"
+    commands = "renkei.materials.commands:materials"
+    founding = "renkei.materials.door.ensure_shipped"
+    menu = (MenuItem(url="materials:list", label=_("Materials")),)

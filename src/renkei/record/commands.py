@@ -136,7 +136,9 @@ def _listed(kind: str, query: str, chosen: dict[str, str], limit: int) -> tuple[
     if kind == "commitments":
         selection = door.Selection(q=query, **chosen)
         rows = door.listed(selection, offset=0, limit=limit)
-        return door.count(selection), [schemas.commitment_row(row) for row in rows]
+        return door.count(selection), [
+            schemas.commitment_row(row, source=row.source_slug) for row in rows
+        ]
     of_kind: dict[str, tuple[Any, Callable[[Any], Item], str]] = {
         "findings": (models.Finding, schemas.finding_row, "finding"),
         "sources": (models.Source, schemas.source_row, "source"),
@@ -292,7 +294,7 @@ def _write_csv() -> None:
     rows = door.select(door.Selection()).select_related("source").iterator(chunk_size=1_000)
     writer: Any = None
     for row in rows:
-        item = schemas.commitment_row(row)
+        item = schemas.commitment_row(row, source=row.source.slug if row.source else None)
         amount = item.pop("amount") or {}
         del item["labels"], item["title"]
         flat = {

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 from django.db import transaction
@@ -134,13 +135,17 @@ def milestone_rows(today: date) -> list[Row]:
     """Return what is late, what is due next and what was judged last, in the order of time."""
     late = Milestone.objects.filter(state="open", due_last__lt=today).order_by("-due_last")
     due = Milestone.objects.filter(state="open", due_last__gte=today).order_by("due_last")
-    judged = Milestone.objects.exclude(state="open").order_by(
-        F("assessed_on").desc(nulls_last=True)
-    )
-    share = MOST_MILESTONES // 3
-    chosen = [
-        row for rows in (late, due, judged) for row in rows.select_related("commitment")[:share]
+    # State by state, each along its index: the newest of both are among the newest of each.
+    newest = F("assessed_on").desc(nulls_last=True)
+    judged = [
+        Milestone.objects.filter(state=state).order_by(newest) for state in ("delivered", "missed")
     ]
+    share = MOST_MILESTONES // 3
+    late_rows, due_rows, *judged_rows = [
+        list(rows.select_related("commitment")[:share]) for rows in (late, due, *judged)
+    ]
+    last = sorted(chain(*judged_rows), key=lambda row: row.assessed_on or date.min, reverse=True)
+    chosen = [*late_rows, *due_rows, *last[:share]]
     return [
         {
             "milestone": row.slug,

@@ -1,9 +1,11 @@
 """The node's own API: one ninja instance, a router a room, problems as answers."""
 
 import json
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import URLPattern, URLResolver
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -130,6 +132,26 @@ def _any(request: HttpRequest, error: Exception) -> HttpResponseBase:
     return problems.refuse(request, ours)
 
 
+def with_head(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Answer ``HEAD`` as ``GET`` without the body (RFC 9110, 9.3.2); operations name GET alone."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method != "HEAD":
+            return view(request, *args, **kwargs)
+        request.method = "GET"
+        response = view(request, *args, **kwargs)
+        request.method = "HEAD"
+        if isinstance(response, StreamingHttpResponse):
+            response.streaming_content = iter(())
+        elif isinstance(response, HttpResponse):
+            response["Content-Length"] = len(response.content)
+            response.content = b""
+        return response
+
+    return answered
+
+
 def mount() -> tuple[list[URLResolver | URLPattern], str, str]:
     """Add every room's router; return the addresses, marked as ruled by their operations."""
     for room in rooms():
@@ -138,6 +160,7 @@ def mount() -> tuple[list[URLResolver | URLPattern], str, str]:
     urls = api.urls  # made anew at every access
     for pattern in urls[0]:
         if isinstance(pattern, URLPattern):
+            pattern.callback = with_head(pattern.callback)
             is_public = pattern.name in {"openapi-json", "api-root"}
             pattern.callback.access = frozenset({PUBLIC}) if is_public else BY_OPERATION  # type: ignore[attr-defined]
     return urls

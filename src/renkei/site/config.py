@@ -276,33 +276,7 @@ def check(config: NodeConfig, file: Path) -> None:
                 party=party,
             )
     for partner in config.partners:
-        if not NAME.fullmatch(partner.name) or partner.name == config.name:
-            raise NodeConfigError(
-                gettext_noop(
-                    "{file}: partner {name!r}: a name of lower-case letters, digits and hyphens, not "
-                    "the node's own"
-                ),
-                file=file,
-                name=partner.name,
-            )
-        if not ADDRESS.fullmatch(partner.address):
-            raise NodeConfigError(
-                gettext_noop("{file}: partner {name}: {address!r} is not a web address"),
-                file=file,
-                name=partner.name,
-                address=partner.address,
-            )
-        if partner.fingerprint and not FINGERPRINT.fullmatch(
-            re.sub(r"[\s-]", "", partner.fingerprint)
-        ):
-            raise NodeConfigError(
-                gettext_noop(
-                    "{file}: partner {name}: the fingerprint is neither 16 groups of 5 digits nor 64 hexadecimal digits; "
-                    "`renkei border fingerprint` prints it on the partner's node"
-                ),
-                file=file,
-                name=partner.name,
-            )
+        _check_partner(partner, config, file)
     names = [partner.name for partner in config.partners]
     if len(set(names)) != len(names):
         raise NodeConfigError(
@@ -322,4 +296,32 @@ def check(config: NodeConfig, file: Path) -> None:
             gettext_noop("{file}: max_upload_mib {value}: within 1 to 1024"),
             file=file,
             value=config.max_upload_mib,
+        )
+
+
+def _check_partner(partner: Partner, config: NodeConfig, file: Path) -> None:
+    if not NAME.fullmatch(partner.name) or partner.name == config.name:
+        raise NodeConfigError(
+            gettext_noop(
+                "{file}: partner {name!r}: a name of lower-case letters, digits and hyphens, not "
+                "the node's own"
+            ),
+            file=file,
+            name=partner.name,
+        )
+    if not ADDRESS.fullmatch(partner.address):
+        raise NodeConfigError(
+            gettext_noop("{file}: partner {name}: {address!r} is not a web address"),
+            file=file,
+            name=partner.name,
+            address=partner.address,
+        )
+    if partner.fingerprint and not FINGERPRINT.fullmatch(re.sub(r"[\s-]", "", partner.fingerprint)):
+        raise NodeConfigError(
+            gettext_noop(
+                "{file}: partner {name}: the fingerprint is neither 16 groups of 5 digits nor 64 hexadecimal digits; "
+                "`renkei border fingerprint` prints it on the partner's node"
+            ),
+            file=file,
+            name=partner.name,
         )

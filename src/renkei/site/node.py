@@ -23,7 +23,7 @@ from renkei.site import config, words
 from renkei.site.config import NodeConfig, NodeConfigError
 
 T = TypeVar("T")
-DEMONSTRATION_ROLES = ("officer", "researcher", "operator")
+DEMONSTRATION_ROLES = ("officer", "researcher", "analyst", "operator")
 SHORTEST_SECRET = 40
 FOUNDING = ".founding-"  # in the name of a folder that a crash can leave beside the node
 
@@ -382,10 +382,12 @@ def prepare_demonstration(
     """
 
     def fill() -> dict[str, object]:
+        from renkei.link import door as link
         from renkei.record import door
 
         commitments = door.ensure_shipped()
         door.ensure_drawn()  # so that the first page has its charts
+        link.prepare_demonstration(folder.parent)
         accounts = [asdict(account) for account in demonstration_accounts(known)]
         from renkei.border import door as border
 

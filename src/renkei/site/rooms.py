@@ -4,6 +4,8 @@ from importlib.metadata import entry_points
 
 BUILT_IN: tuple[str, ...] = (
     "renkei.record",
+    "renkei.materials",
+    "renkei.link",
     "renkei.border",
 )
 

@@ -10,7 +10,8 @@ from renkei.site import node as life
 from renkei.site import process
 from renkei.site.config import NodeConfig
 
-THREADS = 4
+WORKERS = 2  # Python runs in one thread of a process at a time
+THREADS = 2  # of each: a short answer does not wait behind a long one
 IDLE_SECONDS = 600  # a thread that ends takes its database connection with it
 KILL_SECONDS = 10
 LINGER_SECONDS = 2.0  # a killed server's worker may hold the port for a moment
@@ -98,7 +99,7 @@ def web(folder: Path) -> None:
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,  # HTTP/2 is spoken by the proxy in front
         websockets=False,
-        workers=1,
+        workers=WORKERS,
         blocking_threads=THREADS,
         blocking_threads_idle_timeout=IDLE_SECONDS,
         workers_kill_timeout=KILL_SECONDS,

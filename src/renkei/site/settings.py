@@ -116,7 +116,8 @@ else:
                 # FULL: what was acknowledged survives a power cut, not only a kill.
                 "init_command": (
                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;"
-                    "PRAGMA mmap_size=268435456; PRAGMA temp_store=MEMORY;"
+                    # 2 GiB, the most that SQLite maps: pages of a large record without a call each.
+                    "PRAGMA mmap_size=2147418112; PRAGMA temp_store=MEMORY;"
                 ),
             },
         }

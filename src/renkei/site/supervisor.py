@@ -307,10 +307,12 @@ class Pair:
                     child.terminate()
                     child.wait()
                 errors.close()
-        self._pin({
-            node.name: answer["fingerprint"]
-            for (node, _child, _errors), answer in zip(running, answers, strict=True)
-        })
+        self._pin(
+            {
+                node.name: answer["fingerprint"]
+                for (node, _child, _errors), answer in zip(running, answers, strict=True)
+            }
+        )
         accounts = [account for answer in answers for account in answer["accounts"]]
         if accounts != known:
             life.write_private(file, json.dumps(accounts, indent=2, ensure_ascii=False) + "\n")
@@ -351,9 +353,14 @@ class Pair:
             for what in ("serve", "work"):
                 log = _rotated(self.var / "logs" / f"{node.name}-{what}.log")
                 name = f"{node.name} {what}"
-                child = Child(name=name, arguments=("node", what, str(folder)), log=log)
-                child.start(now)
-                self.children.append(child)
+                self._begin(Child(name=name, arguments=("node", what, str(folder)), log=log), now)
+        log = _rotated(self.var / "logs" / "fibre.log")
+        fibre = Child(name="fibre", arguments=("link", "fibre", str(self.var)), log=log)
+        self._begin(fibre, now)
+
+    def _begin(self, child: Child, now: float) -> None:
+        child.start(now)
+        self.children.append(child)
 
     def _look(self) -> None:
         for child in self.children:

@@ -237,6 +237,17 @@ class TestRotation:
         expected = {0: (old,), 5: (old,), 6: (fresh, old), 15: (fresh, old), 16: (fresh,)}
         assert {index: history.keys_for("log", index) for index in expected} == expected
 
+    def test_who_has_just_changed_keys_may_sign_with_either(self, node):
+        """The checkpoint that ends with the rotation, by old or new keys; before and after, by one."""
+        envelope, new = rotation(node, spoil=lambda body: body.update(overlap=0))
+        old, fresh = node.keys.log.public, new.log.public
+
+        history = node.history.after(5, envelope)
+
+        expected = {0: (old,), 5: (old,), 6: (fresh, old), 7: (fresh,)}
+        assert {size: history.keys_at("log", size) for size in expected} == expected
+        assert len(history.vkeys_at("log", 6)) == 4
+
     @pytest.mark.parametrize("role", ["witness", "mirror"])
     def test_a_cosigner_gets_a_new_name(self, node, role):
         """C2SP tlog-witness: who may have forgotten what it signed does not sign on as the same."""
@@ -477,6 +488,11 @@ class Changes(RuleBasedStateMachine):
             }
             assert set(self.history.keys_for("log", index)) == expected
             assert expected
+            either = {
+                *self.history.keys_for("log", index),
+                *self.history.keys_for("log", index + 1),
+            }
+            assert set(self.history.keys_at("log", index + 1)) == either
 
 
 TestChanges = Changes.TestCase

@@ -177,7 +177,7 @@ def _overlapped(note: bytes, size: int, *, at: int) -> bytes:
     """Sign with the keys before the last rotation too, while they hold: readers may know those."""
     old = _rotate.previous_keys()
     history = _keys.own_history()
-    if old is None or old.log.public not in history.keys_for("log", max(size - 1, 0)):
+    if old is None or old.log.public not in history.keys_at("log", size):
         return note
     origin = history.identity.origin
     signer = engine.Ed25519NoteSigner(origin, old.log_ed25519)

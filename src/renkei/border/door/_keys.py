@@ -243,5 +243,5 @@ def own_history() -> engine.KeyHistory:
 
 def verifier_keys(found: engine.KeyHistory, role: str, size: int) -> list[engine.VerifierKey]:
     """Return a role's C2SP verifier keys that hold for a checkpoint of that size."""
-    texts = found.vkeys_for(role, max(size - 1, 0))
+    texts = found.vkeys_at(role, size)
     return [engine.VerifierKey.parse(text) for text in texts]

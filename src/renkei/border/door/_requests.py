@@ -33,7 +33,7 @@ def asking(
         log = Log.objects.filter(origin=partner.origin).first()
         if identity is None or log is None:
             continue
-        for pair in _keys.history(log, identity).keys_for("log", max(log.size - 1, 0)):
+        for pair in _keys.history(log, identity).keys_at("log", log.size):
             pairs.append(pair)
             owners[pair.ed25519.kid] = partner
     verified = engine.verify_request(method, url, headers, body, keys=pairs, now=now)

@@ -30,6 +30,35 @@ from renkei.kit.errors import gettext_noop
 STATED = ("purpose", "recipient", "recipientParty", "spatial", "classification", "outputType")
 """Operands whose facts the asker states; the node measures dateTime, count and delayPeriod itself."""
 
+NAMES: Mapping[str, Reason] = {
+    "purpose": Reason(gettext_noop("purpose")),
+    "dateTime": Reason(gettext_noop("dateTime")),
+    "recipient": Reason(gettext_noop("recipient")),
+    "recipientParty": Reason(gettext_noop("recipientParty")),
+    "spatial": Reason(gettext_noop("spatial")),
+    "count": Reason(gettext_noop("count")),
+    "delayPeriod": Reason(gettext_noop("delayPeriod")),
+    "classification": Reason(gettext_noop("classification")),
+    "outputType": Reason(gettext_noop("outputType")),
+    "use": Reason(gettext_noop("use")),
+    "read": Reason(gettext_noop("read")),
+    "compute": Reason(gettext_noop("compute")),
+    "export": Reason(gettext_noop("export")),
+}
+"""The words of the profile, as sentences say them: a reader of Japanese is given Japanese."""
+
+FAILED: Mapping[str, str] = {
+    "eq": gettext_noop("{operand} is {given}, not {wanted}"),
+    "neq": gettext_noop("{operand} is {given}, and the clause is about all but {wanted}"),
+    "isAnyOf": gettext_noop("{operand} is {given}, not one of {wanted}"),
+    "isNoneOf": gettext_noop("{operand} is {given}, which is one of {wanted}"),
+    "lt": gettext_noop("{operand} is {given}, not below {wanted}"),
+    "lteq": gettext_noop("{operand} is {given}, above {wanted}"),
+    "gt": gettext_noop("{operand} is {given}, not above {wanted}"),
+    "gteq": gettext_noop("{operand} is {given}, below {wanted}"),
+}
+"""Why a comparison does not hold, by its operator."""
+
 Uses = Mapping[tuple[str, str], int]
 """How often each clause (agreement's uid, clause's id) was used before."""
 
@@ -227,7 +256,11 @@ def decide(
                 allow=True,
                 why=Reason(
                     gettext_noop("clause {clause} of {agreement} permits {action}"),
-                    {"clause": clause.id, "agreement": agreement.uid, "action": request.action},
+                    {
+                        "clause": clause.id,
+                        "agreement": agreement.uid,
+                        "action": NAMES[request.action],
+                    },
                 ),
                 policy_version=policies.version,
                 agreement=agreement.uid,
@@ -261,7 +294,7 @@ def _misstated(request: Request, facts: dict[str, Any]) -> Reason | None:
             except ValueError as error:
                 return Reason(
                     gettext_noop("{operand} is {given}: expected {expected}"),
-                    {"operand": name, "given": facts[name], "expected": Reason(str(error))},
+                    {"operand": NAMES[name], "given": facts[name], "expected": Reason(str(error))},
                 )
     return None
 
@@ -297,7 +330,7 @@ def _weigh(
 
 
 def _unstated(operand: str) -> Reason:
-    return Reason(gettext_noop("{operand} is not stated"), {"operand": operand})
+    return Reason(gettext_noop("{operand} is not stated"), {"operand": NAMES[operand]})
 
 
 def _failing(part: Test | Conditions, facts: Mapping[str, Any]) -> Reason:
@@ -307,15 +340,13 @@ def _failing(part: Test | Conditions, facts: Mapping[str, Any]) -> Reason:
         part = next(inner for inner in part.parts if inner.holds(facts) is at_fault)
     if part.operand not in facts:
         return _unstated(part.operand)
+    wanted = part.said if isinstance(part.said, list) else [part.said]
     return Reason(
-        gettext_noop("{operand} is {given}, and the clause says {operator} {wanted}"),
+        FAILED[part.operator],
         {
-            "operand": part.operand,
+            "operand": NAMES[part.operand],
             "given": _shown(part.operand, facts[part.operand]),
-            "operator": part.operator,
-            "wanted": ", ".join(map(str, part.said))
-            if isinstance(part.said, list)
-            else str(part.said),
+            "wanted": ", ".join(map(str, wanted)),
         },
     )
 
@@ -335,7 +366,7 @@ def _prohibited(request: Request, step: Step) -> Reason:
     values: dict[str, object] = {
         "clause": step.clause,
         "agreement": step.agreement,
-        "action": request.action,
+        "action": NAMES[request.action],
     }
     if step.outcome == "applies":
         return Reason(gettext_noop("clause {clause} of {agreement} prohibits {action}"), values)
@@ -350,7 +381,7 @@ def _prohibited(request: Request, step: Step) -> Reason:
 def _unpermitted(
     request: Request, permissions: tuple[tuple[Agreement, Clause], ...], trace: list[Step]
 ) -> Reason:
-    values: dict[str, object] = {"action": request.action, "target": request.target}
+    values: dict[str, object] = {"action": NAMES[request.action], "target": request.target}
     if not permissions:
         return Reason(gettext_noop("no clause permits {action} on {target}"), values)
     nearest = trace[-len(permissions)]

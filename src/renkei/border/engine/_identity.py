@@ -467,8 +467,7 @@ class KeyChange:
 class KeyHistory:
     """Which keys of a node hold for which entry of its log: the fold over its key statements.
 
-    Order is the index in the node's own log, never time. A change holds from the entry after it:
-    of a checkpoint of size n, the keys of entry n - 1 count.
+    Order is the index in the node's own log, never time. A change holds from the entry after it.
     """
 
     identity: Identity
@@ -500,23 +499,34 @@ class KeyHistory:
 
     def keys_for(self, role: str, index: int) -> tuple[PublicPair, ...]:
         """Return the signing keys of a role that hold for an entry, newest first."""
-        return tuple(
-            span.keys
-            for span in reversed(self.spans)
-            if span.role == role and span.holds(index) and isinstance(span.keys, PublicPair)
-        )
+        return _pairs(span for span in self._spans(role) if span.holds(index))
+
+    def keys_at(self, role: str, size: int) -> tuple[PublicPair, ...]:
+        """Return the signing keys of a role for what is not an entry, newest first.
+
+        A checkpoint, a cosignature or a request of a node whose log has ``size`` entries may be
+        signed by keys of its last entry or of the next: who has just said that keys change may use
+        either.
+        """
+        return _pairs(self._spans_at(role, size))
 
     def vkeys_for(self, role: str, index: int) -> tuple[str, ...]:
-        """Return the verifier keys of a role that hold for an entry, newest first.
+        """Return the verifier keys of a role that hold for an entry, newest first."""
+        return tuple(text for span in self._spans(role) if span.holds(index) for text in span.vkeys)
 
-        For a checkpoint of size n of the node's own log, ``index`` is ``max(n - 1, 0)``.
-        """
-        return tuple(
-            text
-            for span in reversed(self.spans)
-            if span.role == role and span.holds(index)
-            for text in span.vkeys
-        )
+    def vkeys_at(self, role: str, size: int) -> tuple[str, ...]:
+        """Return the verifier keys of a role for a checkpoint of that size; see ``keys_at``."""
+        return tuple(text for span in self._spans_at(role, size) for text in span.vkeys)
+
+    def _spans(self, role: str) -> list[KeySpan]:
+        return [span for span in reversed(self.spans) if span.role == role]
+
+    def _spans_at(self, role: str, size: int) -> list[KeySpan]:
+        return [
+            span
+            for span in self._spans(role)
+            if span.holds(size) or (size > 0 and span.holds(size - 1))
+        ]
 
     def sealing_for(self, index: int) -> SealingPublicKey:
         """Return the newest key to seal to that holds for an entry."""
@@ -579,6 +589,10 @@ class KeyHistory:
         return replace(
             self, spans=spans, changes=(*self.changes, KeyChange(index, envelope.type, role))
         )
+
+
+def _pairs(spans: Iterable[KeySpan]) -> tuple[PublicPair, ...]:
+    return tuple(span.keys for span in spans if isinstance(span.keys, PublicPair))
 
 
 def founding_body(identity: Identity) -> dict[str, Any]:

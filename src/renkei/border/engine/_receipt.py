@@ -434,7 +434,7 @@ def _verify_fork(checks: _Checks, document: Mapping[str, Any]) -> dict[str, Any]
         keys = {
             text
             for note in (evidence.first, evidence.second)
-            for text in history.vkeys_for("log", max(_size(note) - 1, 0))
+            for text in history.vkeys_at("log", _size(note))
         }
         return evidence.verify(identity.origin, map(VerifierKey.parse, sorted(keys)))
 
@@ -470,7 +470,7 @@ def _verify_log(checks: _Checks, log: _Log, logs: Sequence[_Log]) -> list[_Said]
     origin = log.identity.origin
     note = log.document["checkpoint"].encode()
     size = _size(note)
-    own = [VerifierKey.parse(text) for text in log.history.vkeys_for("log", max(size - 1, 0))]
+    own = [VerifierKey.parse(text) for text in log.history.vkeys_at("log", size)]
     opened = checks.run("checkpoint", origin, lambda: open_checkpoint(note, origin, own))
     if opened is None:
         return []
@@ -502,7 +502,7 @@ def _verify_log(checks: _Checks, log: _Log, logs: Sequence[_Log]) -> list[_Said]
 
 def _cosigned(note: bytes, origin: str, own: Sequence[VerifierKey], other: _Log) -> bool:
     size = _size(other.document["checkpoint"].encode())
-    texts = other.history.vkeys_for("witness", max(size - 1, 0))
+    texts = other.history.vkeys_at("witness", size)
     witness = [VerifierKey.parse(text) for text in texts]
     _checkpoint, signed = open_checkpoint(note, origin, [*own, *witness])
     for at in range(0, len(witness), 2):  # pairs: Ed25519 and ML-DSA-44 of one name

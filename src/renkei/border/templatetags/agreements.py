@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from renkei.base.problems import Sayable, say
 from renkei.base.templatetags.renkei import party
+from renkei.border import engine
 
 register = template.Library()
 
@@ -139,6 +140,10 @@ def _value(operand: str, raw: Any) -> str:
         return gettext(", ").join(_value(operand, item) for item in raw)
     if operand == "classification":
         return classification(str(raw))
+    if operand == "dateTime":
+        return at(datetime.fromisoformat(str(raw)))
+    if operand == "delayPeriod":
+        return days(engine.duration(raw))
     return party(str(raw)) if operand in PARTIES else str(raw)
 
 

@@ -125,7 +125,7 @@ def agreement(request: HttpRequest, slug: str) -> HttpResponse:
         request,
         "border/agreement.html",
         {
-            "version": version,
+            "edition": version,  # the shell says ``version`` of the program
             "clauses": _clauses(version),
             "versions": others.order_by("-number", "-pk"),
             "document": as_json(version.document),
@@ -245,7 +245,7 @@ def agreement_propose(request: HttpRequest, slug: str) -> HttpResponseBase:
                 _("The draft was proposed. It is in force once every party's officer approved it."),
             )
             return redirect(_address(version))
-    context = {"version": version, "clauses": _clauses(version), "propose": form}
+    context = {"edition": version, "clauses": _clauses(version), "propose": form}
     return _private(request, "border/agreement.html", context, status=422)
 
 
@@ -258,7 +258,7 @@ def agreement_simulation(request: HttpRequest, slug: str) -> HttpResponse:
     return _private(
         request,
         "border/agreement_simulation.html",
-        {"version": version, "done": done, "most": REPLAYED},
+        {"edition": version, "done": done, "most": REPLAYED},
     )
 
 

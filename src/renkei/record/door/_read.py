@@ -5,7 +5,6 @@ commitments: counts come from ``Tally`` wherever its columns suffice, others sto
 ``MOST_COUNTED``, and a full-text search looks at the ``MOST_HITS`` newest hits.
 """
 
-from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -13,26 +12,27 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Self
 
-from django.db.models import Exists, F, OuterRef, QuerySet, Value
-from django.db.models.functions import Coalesce
+from django.db.models import F, QuerySet
 
+from renkei.base.rows import ask, marks
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 from renkei.record import engine
 from renkei.record.door._write import state
 from renkei.record.models import (
     Commitment,
-    Finding,
-    Source,
+    Hits,
     Tally,
     code_term,
     found,
     hits,
     language,
+    matching,
 )
 
 MOST_COUNTED: Final = 10_000
 MOST_HITS: Final = 2_000
 MOST_BY_HAND: Final = 1_000
+FAR: Final = 4
 KEPT: Final = 1_024  # numbers that one process keeps
 DEEPEST_ROW: Final = 20_000
 LONGEST_QUERY: Final = 200
@@ -49,6 +49,25 @@ _TALLIED = {
 """Fields of a selection that ``Tally`` has as columns, and their vocabularies; and ``party``."""
 
 NOT_ONE_OF: Final = gettext_noop("{name}: {value!r} is none of {known}")
+
+_SOURCE = "SELECT id FROM record_source WHERE slug = %s"
+_FIRST_SOURCES = "SELECT slug FROM record_source ORDER BY id LIMIT %s"
+_FACETS_OF = """
+SELECT record_class, domain, kind, status, scope, parties FROM record_commitment c WHERE {where}
+"""
+_DISPUTED = "EXISTS (SELECT 1 FROM record_finding_commitments f WHERE f.commitment_id = c.id)"
+# Which rows first, from an index where there is one; then what is said of those alone.
+_LISTED = f"""
+SELECT c.id, c.slug, c.record_class, c.title_{{l}} AS title, c.domain, c.kind, c.status, c.scope,
+  c.funding_source, c.parties, c.period, c.dated, c.amount_minor, c.amount_currency,
+  c.amount_qualifier, c.amount_nature, c.amount_side, c.amount_relation, c.is_counted, c.version,
+  c.updated_at, s.slug AS source_slug, s.title_{{l}} AS source_title,
+  s.reliability AS source_reliability, {_DISPUTED} AS is_disputed
+FROM (
+  SELECT c.id FROM record_commitment c WHERE {{where}} ORDER BY {{order}} LIMIT %s OFFSET %s
+) AS chosen JOIN record_commitment c ON c.id = chosen.id
+LEFT JOIN record_source s ON s.id = c.source_id ORDER BY {{order}}
+"""
 
 Number = dict[str, int]
 Now = tuple[int, datetime | None]
@@ -156,7 +175,7 @@ def check_query(text: str) -> str:
 
 def check_source(slug: str) -> None:
     """Refuse the name of a source that is not there."""
-    if slug and ("\x00" in slug or not Source.objects.filter(slug=slug).exists()):
+    if slug and ("\x00" in slug or not ask(_SOURCE, [slug])):
         raise BadSelectionError(gettext_noop("the record has no source {slug!r}"), slug=slug)
 
 
@@ -170,11 +189,20 @@ def _one_of(name: str, value: str, known: Iterable[str]) -> None:
         )
 
 
+def check_code(name: str, value: str, vocabulary: str) -> str:
+    """Return a code to choose by; an empty one leaves it open.
+
+    Raises:
+        BadSelectionError: the vocabulary does not have it.
+    """
+    _one_of(name, value, engine.VOCABULARY[vocabulary])
+    return value
+
+
 def choose(rows: QuerySet[Any], /, **values: tuple[str, str]) -> QuerySet[Any]:
     """Filter rows by codes of vocabularies: ``choose(rows, kind=("company", "organisation"))``."""
     for column, (value, vocabulary) in values.items():
-        _one_of(column, value, engine.VOCABULARY[vocabulary])
-        if value:
+        if check_code(column, value, vocabulary):
             rows = rows.filter(**{column: value})
     return rows
 
@@ -200,20 +228,18 @@ def _now() -> Now:
 def _count(selection: Selection, now: Now) -> int:
     if selection.is_tallied:
         return sum(_tally(selection, now)["record_class"].values())
-    return len(_keys(selection, now))
+    return _keys(selection, now, MOST_COUNTED + 1).count
 
 
 @lru_cache(maxsize=64)
-def _keys(selection: Selection, now: Now) -> "array[int]":  # noqa: ARG001  part of the key
+def _keys(selection: Selection, now: Now, most: int) -> Hits:  # noqa: ARG001
     """Return the keys of the last added of a selection: found once, then counted and read."""
-    most = MOST_COUNTED + 1
-    return array("q", hits("commitment", selection.q, codes=_codes(selection), most=most))
+    return hits("commitment", selection.q, codes=_codes(selection), most=most)
 
 
-def _by_key(keys: Iterable[int]) -> QuerySet[Commitment]:
-    """Return rows by their keys: whole numbers of our own, so that they need no parameters."""
-    listed = ", ".join(map(str, keys))
-    return Commitment.objects.extra(where=[f"record_commitment.id IN ({listed or 'NULL'})"])  # noqa: S610
+def _with_keys(keys: str) -> str:
+    """Return the condition that a row is one of these: whole numbers of our own, written as such."""
+    return f"c.id IN ({keys or 'NULL'})"
 
 
 TallyRow = tuple[str, str, str, str, str, str, int]
@@ -278,7 +304,9 @@ def facets(selection: Selection) -> dict[str, list[Choice]]:
     """
     now = _now()
     selection = replace(selection, sort="recent")
-    found_here = None if selection.is_tallied else _counted_by_hand(selection, now)
+    found_here = None
+    if not selection.is_tallied and _count(selection, now) <= MOST_BY_HAND:
+        found_here = _counted_by_hand(selection, now, MOST_COUNTED + 1)  # found for their number
     offered: dict[str, list[Choice]] = {}
     for name in (*_TALLIED, "party"):
         chosen = getattr(selection, name)
@@ -290,7 +318,7 @@ def facets(selection: Selection) -> dict[str, list[Choice]]:
             everything = _tally(Selection(), now)[name]
             numbers = dict.fromkeys(everything)
         elif chosen:
-            numbers = (_counted_by_hand(open_here, now) or found_here)[name]
+            numbers = (_counted_by_hand(open_here, now, MOST_BY_HAND + 1) or found_here)[name]
         else:
             numbers = found_here[name]
         ranked = sorted(numbers, key=lambda value: (-(numbers[value] or 0), value))
@@ -300,7 +328,7 @@ def facets(selection: Selection) -> dict[str, list[Choice]]:
         offered[name] = [
             Choice(value=value, count=numbers[value], is_chosen=value == chosen) for value in ranked
         ]
-    sources = list(Source.objects.order_by("pk").values_list("slug", flat=True)[:MOST_SOURCES])
+    sources = [row.slug for row in ask(_FIRST_SOURCES, [MOST_SOURCES])]
     if selection.source and selection.source not in sources:
         sources.append(selection.source)
     natures = engine.VOCABULARY["nature"]
@@ -313,11 +341,16 @@ def facets(selection: Selection) -> dict[str, list[Choice]]:
 
 
 @lru_cache(maxsize=KEPT)
-def _counted_by_hand(selection: Selection, now: Now) -> dict[str, Number] | None:
-    """Count a selection that ``Tally`` does not know, if it is small."""
-    if _count(selection, now) > MOST_BY_HAND:
+def _counted_by_hand(selection: Selection, now: Now, most: int) -> dict[str, Number] | None:
+    """Count a selection that ``Tally`` does not know, if it is small.
+
+    Args:
+        most: how many hits to look for at most.
+    """
+    hits_here = _keys(selection, now, most)
+    if hits_here.count > MOST_BY_HAND:
         return None
-    rows = list(_by_key(_keys(selection, now)).values_list(*_TALLIED, "parties"))
+    rows = ask(_FACETS_OF, where=_with_keys(hits_here.keys))
     counted: dict[str, Counter[str]] = {name: Counter() for name in (*_TALLIED, "party")}
     for *values, parties in rows:
         for name, value in zip(_TALLIED, values, strict=True):
@@ -335,87 +368,73 @@ def _codes(selection: Selection) -> list[str]:
     return [code_term(name, getattr(selection, name)) for name in names if getattr(selection, name)]
 
 
-def _hits(selection: Selection, *, most: int | None) -> QuerySet[Commitment]:
-    """Return the rows of a selection by the search index, at most so many: the last added."""
+def _walked(selection: Selection, *, along: str) -> tuple[str, list[object]]:
+    """Return the condition of a selection without words, for filtering rows one by one.
+
+    The columns are hidden from the database's indexes, so that it walks along the index of the
+    order and stops after a page: right where hits are frequent.
+
+    Args:
+        along: a column that is not hidden, because it has an index of its own in this order.
+    """
+    conditions: list[str] = []
+    values: list[object] = []
+
+    def wanted(column: str, *these: object) -> None:
+        nothing = "0" if column == "source_id" else "''"
+        hidden = f"c.{column}" if column == along else f"coalesce(c.{column}, {nothing})"
+        conditions.append(f"{hidden} IN ({marks(these)})")
+        values.extend(these)
+
+    for name in _TALLIED:
+        if chosen := getattr(selection, name):
+            wanted(name, chosen)
+    if selection.nature:
+        wanted("amount_nature", selection.nature)
+    if selection.source:
+        wanted("source_id", *(row.id for row in ask(_SOURCE, [selection.source])))
+    if selection.party:
+        wanted("parties", *_with_party(selection.party, _now()))
+    if selection.finding:
+        conditions.append(_DISPUTED if selection.finding == "any" else f"NOT {_DISPUTED}")
+    return " AND ".join(conditions) or "TRUE", values
+
+
+_BY: Final = {
+    "recent": ("updated_at DESC", "id DESC"),
+    "title": ("title_{l}", "id"),
+    "amount": ("amount_minor DESC NULLS LAST", "id DESC"),
+    "date": ("dated DESC", "id DESC"),
+}
+"""What each of ``SORTS`` orders rows by."""
+
+
+def _order(selection: Selection) -> list[Any]:
+    """Return the order as the models know it."""
+    ways = [way.replace("{l}", language()).split() for way in _BY[selection.sort]]
+    return [
+        F(column).desc(nulls_last="LAST" in rest or None) if "DESC" in rest else F(column)
+        for column, *rest in ways
+    ]
+
+
+def select(selection: Selection) -> QuerySet[Commitment]:
+    """Return all commitments of a selection in its order: for reading through, not for a page."""
     rows: QuerySet[Commitment] = found(
         Commitment.objects.all(),
         "commitment",
         selection.q,
         codes=_codes(selection),
-        newest=most,
+        newest=MOST_HITS if selection.q else None,
     )
-    return rows
+    return rows.order_by(*_order(selection))
 
 
-def _walked(selection: Selection, *, along: str) -> QuerySet[Commitment]:
-    """Return the rows of a selection without words, filtered one by one.
+def listed(selection: Selection, *, offset: int, limit: int) -> list[Any]:
+    """Return a piece of a selection: rows with the columns of a commitment that lists show.
 
-    The filters are hidden from the database's indexes, so that it walks along the index of the
-    order and stops after a page: right where hits are frequent.
-
-    Args:
-        along: a field that is not hidden, because it has an index of its own in this order.
-    """
-    wanted: dict[str, Any] = {
-        name: getattr(selection, name) for name in _TALLIED if getattr(selection, name)
-    }
-    if selection.nature:
-        wanted["amount_nature"] = selection.nature
-    if selection.source:
-        wanted["source_id"] = Source.objects.only("pk").get(slug=selection.source).pk
-    if selection.party:
-        wanted["parties__in"] = _with_party(selection.party, _now())
-    rows: QuerySet[Any] = Commitment.objects.all()
-    for name, value in wanted.items():
-        column, _mark, lookup = name.partition("__")
-        if column == along:
-            rows = rows.filter(**{name: value})
-        else:
-            nothing = Value(0 if column == "source_id" else "")
-            hidden = f"by_{column}__{lookup or 'exact'}"
-            rows = rows.alias(**{f"by_{column}": Coalesce(F(column), nothing)})
-            rows = rows.filter(**{hidden: value})
-    if selection.finding:
-        has_finding = Exists(
-            Finding.commitments.through.objects.filter(commitment_id=OuterRef("pk"))
-        )
-        rows = rows.filter(has_finding if selection.finding == "any" else ~has_finding)
-    return rows
-
-
-def _order(selection: Selection) -> list[Any]:
-    if selection.sort == "title":
-        return [f"title_{language()}", "id"]
-    if selection.sort == "amount":
-        return [F("amount_minor").desc(nulls_last=True), "-id"]
-    return ["-dated", "-id"] if selection.sort == "date" else ["-updated_at", "-id"]
-
-
-def select(selection: Selection) -> QuerySet[Commitment]:
-    """Return all commitments of a selection in its order: for reading through, not for a page."""
-    return _hits(selection, most=MOST_HITS if selection.q else None).order_by(*_order(selection))
-
-
-def _way(selection: Selection, now: Now) -> tuple[str, int]:
-    """Return along which column's index a walk is shortest, if any, and how long it can be."""
-    everything = _count(Selection(), now)
-    if selection.sort == "title" and selection.domain:
-        return "domain", _count(Selection(domain=selection.domain), now)
-    if selection.sort != "recent":
-        return "", everything
-    ways = [
-        (_count(Selection(**{name: getattr(selection, name)}), now), name)
-        for name in ("domain", "kind", "status")
-        if getattr(selection, name)
-    ]
-    if selection.nature and not ways:
-        return "amount_nature", everything
-    walked, along = min(ways, default=(everything, ""))
-    return along, walked
-
-
-def listed(selection: Selection, *, offset: int, limit: int) -> list[Commitment]:
-    """Return a piece of a selection, with the sources of its rows.
+    Beside them ``title`` in the reader's language, ``source_slug``, ``source_title`` and
+    ``source_reliability`` where it rests on a source, and ``is_disputed`` by a finding.
 
     Raises:
         TooDeepError: ``offset`` lies beyond ``DEEPEST_ROW``.
@@ -430,27 +449,22 @@ def listed(selection: Selection, *, offset: int, limit: int) -> list[Commitment]
         )
     now, chosen = _now(), replace(selection, sort="recent")
     known = _count(chosen, now)
-    along, walked = _way(selection, now)
-    # Walking reads walked / known rows for each hit; fetching all hits reads each.
-    if not selection.q and known * known > walked * (offset + limit):
-        rows = _walked(selection, along=along)
+    # Titles begin with their subject: along all of them, none of a domain may come for long.
+    along = "domain" if selection.sort == "title" and selection.domain else ""
+    walked = _count(Selection(domain=selection.domain if along else ""), now)
+    values: list[object] = []
+    # Walking looks at walked / known rows for each hit, fetching all hits at each of them. Where
+    # counting stopped there may be many more; the newest are walked along an index alone.
+    far = (FAR if known > MOST_COUNTED else 1) * (FAR if selection.sort == "recent" else 1)
+    if not selection.q and far * known * known > walked * (offset + limit):
+        where, values = _walked(selection, along=along)
     elif not selection.q and (known > MOST_COUNTED or not _codes(selection)):
-        rows = _hits(selection, most=None)
+        where, values = matching("commitment", "", codes=_codes(selection), key="c.id")
     else:
-        rows = _by_key(_keys(chosen, now)[: MOST_HITS if selection.q else None])
-    rows = rows.order_by(*_order(selection))
-    ids = list(rows.values_list("pk", flat=True)[offset : offset + limit])
-    found_rows = Commitment.objects.in_bulk(ids)
-    sources = short_sources({row.source_id for row in found_rows.values()})
-    for row in found_rows.values():
-        row.source = sources.get(row.source_id) if row.source_id is not None else None
-    return [found_rows[pk] for pk in ids]
-
-
-def short_sources(ids: Iterable[int | None]) -> dict[int, Source]:
-    """Return sources by primary key, without what is long: what a list says of each."""
-    wanted = {pk for pk in ids if pk is not None}
-    return Source.objects.only("slug", "title_en", "title_ja", "reliability").in_bulk(wanted)
+        kept = _keys(chosen, now, MOST_COUNTED + 1)
+        where = _with_keys(",".join(kept.first(MOST_HITS)) if selection.q else kept.keys)
+    order = ", ".join(f"c.{way}" for way in _BY[selection.sort]).replace("{l}", language())
+    return ask(_LISTED, [*values, limit, offset], where=where, order=order, l=language())
 
 
 def pages(hits: int, size: int) -> int:

@@ -7,14 +7,15 @@ the difference is applied. ``recount`` counts everything anew; ``check`` compare
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Model
+from django.db.models import Model
 
 from renkei.kit.errors import gettext_noop
 from renkei.record import engine
-from renkei.record.models import Commitment, Exposure, Tally, Total
+from renkei.record.models import Commitment, Exposure, MilestoneTally, Tally, Total
 
 CHUNK = 2_000
 LARGEST = 2**62  # half of what a column holds: rather refuse than add wrongly
@@ -22,9 +23,13 @@ TABLES: tuple[tuple[type[Model], tuple[str, ...], str], ...] = (
     (Total, ("domain", "side", "nature", "currency", "stage"), "minor"),
     (Tally, ("record_class", "domain", "kind", "status", "scope", "parties"), "count"),
     (Exposure, ("currency", "source", "is_counted"), "minor"),
+    (MilestoneTally, ("domain", "state"), "count"),
 )
 
-Counts = tuple[Counter[tuple[Any, ...]], Counter[tuple[Any, ...]], Counter[tuple[Any, ...]]]
+Counted = Counter[tuple[Any, ...]]
+Counts = tuple[Counted, Counted, Counted, Counted]
+"""What facts add to each of ``TABLES``."""
+
 # Plain SQL, alike on SQLite and PostgreSQL: this runs twice in every change, and putting the same
 # queries together by the ORM would take longer than all the rest of the change.
 _COMMITMENTS = """
@@ -41,6 +46,30 @@ SELECT a.commitment_id, k.field, a.side, a.nature, a.currency, a.stage, a.relati
 FROM record_amount a JOIN record_claim k ON k.id = a.claim_id
 WHERE k.is_published AND a.commitment_id IN ({})
 """
+_DUE = """
+SELECT commitment_id, state, count(*) FROM record_milestone WHERE commitment_id IN ({})
+GROUP BY commitment_id, state
+"""
+
+
+@dataclass(frozen=True)
+class _Add:
+    """The statements that add to a row of a summary table, and drop it when nothing is left."""
+
+    add: str
+    drop: str
+
+
+def _adding(model: type[Model], keys: tuple[str, ...], column: str) -> _Add:
+    table, name = model._meta.db_table, f'"{column}"'  # noqa: SLF001
+    where = " AND ".join(f"{key} = %s" for key in keys)
+    return _Add(
+        f"UPDATE {table} SET {name} = {name} + %s WHERE {where} AND {name} <= %s",
+        f"DELETE FROM {table} WHERE {where} AND {name} = 0",
+    )
+
+
+_ADD = {model: _adding(model, keys, column) for model, keys, column in TABLES}
 
 
 def _rows(sql: str, ids: Collection[int]) -> list[tuple[Any, ...]]:
@@ -55,29 +84,30 @@ def _rows(sql: str, ids: Collection[int]) -> list[tuple[Any, ...]]:
 
 def count(commitments: Iterable[int]) -> Counts:
     """Return what these commitments add to each summary table."""
-    totals: Counter[tuple[Any, ...]] = Counter()
-    tallies: Counter[tuple[Any, ...]] = Counter()
-    exposures: Counter[tuple[Any, ...]] = Counter()
+    totals, tallies, exposures, due = (Counted() for _ in TABLES)
+    domains: dict[int, str] = {}
     counted: dict[int, str] = {}
     paid: dict[int, str] = {}
     for pk, *facets, is_counted, is_lead, minor, currency, source in _rows(
         _COMMITMENTS, list(commitments)
     ):
         tallies[tuple(facets)] += 1
-        record_class, domain, *_ = facets
+        record_class, domains[pk], *_ = facets
         if record_class == "commitment":
             if minor is not None:
                 exposures[currency, source or "", bool(is_counted)] += minor
             if is_lead:
-                paid[pk] = domain
+                paid[pk] = domains[pk]
         if is_counted:
-            counted[pk] = domain
+            counted[pk] = domains[pk]
     for pk, (total, parts) in _published(counted).items():
         for key, minor in engine.contributions(total, parts).items():
             totals[(counted[pk], *key)] += minor
     for pk, side, nature, currency, minor in _rows(_PAID, paid):
         totals[paid[pk], side, nature, currency, "disbursed"] += int(minor)
-    return totals, tallies, exposures
+    for pk, state, number in _rows(_DUE, domains):
+        due[domains[pk], state] += number
+    return totals, tallies, exposures, due
 
 
 def _published(ids: Collection[int]) -> dict[int, tuple[engine.Sum | None, list[engine.Sum]]]:
@@ -98,13 +128,15 @@ def add(counts: Counts) -> None:
             by = difference[values]
             if not by:
                 continue
+            kept = _ADD[model]
+            with connection.cursor() as cursor:
+                cursor.execute(kept.add, [by, *values, LARGEST - by])
+                if cursor.rowcount:
+                    if by < 0:
+                        cursor.execute(kept.drop, values)
+                    continue
             where = dict(zip(keys, values, strict=True))
-            kept = model._default_manager.filter(**where)  # noqa: SLF001
-            if kept.filter(**{f"{column}__lte": LARGEST - by}).update(**{column: F(column) + by}):
-                if by < 0:
-                    kept.filter(**{column: 0}).delete()
-                continue
-            if kept.exists():
+            if model._default_manager.filter(**where).exists():  # noqa: SLF001
                 raise engine.BadAmountError(
                     gettext_noop("the sum of {currency} would be larger than can be counted"),
                     currency=where.get("currency", ""),
@@ -128,7 +160,7 @@ def summed(*commitments: int) -> Iterator[None]:
 
 def recount() -> Counts:
     """Count everything anew, piece by piece."""
-    whole: Counts = (Counter(), Counter(), Counter())
+    whole: Counts = (Counter(), Counter(), Counter(), Counter())
     last = 0
     while True:
         ids = list(

@@ -1,5 +1,7 @@
 """What officers do to the record. Every verb has an author and a reason and is one transaction."""
 
+import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from django.utils.translation import override
 
 from renkei.base import storage
 from renkei.base.models import User
+from renkei.base.rows import ask, marks, moment
 from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
 from renkei.record import engine, tasks
 from renkei.record.door._sums import add, count, summed
@@ -45,6 +48,7 @@ LONGEST_TITLE = 300
 LONGEST_NOTE = 4_000
 LONGEST_LINE = 500
 LONGEST_LANGUAGE = 8
+MOST_BOUND = 500  # keys in one statement
 LARGEST_SUM = 10**18  # of what one commitment paid; far below what a database can add
 
 
@@ -149,8 +153,9 @@ def change(*, author: User | None, reason: str) -> Iterator[Edit]:
 
 def state() -> State:
     """Return the version of the facts and when it came about."""
-    for row in State.objects.filter(pk=1):  # not first(): every page asks, and it would sort
-        return row
+    for row in ask("SELECT version, changed_at FROM record_state WHERE id = 1"):
+        at = moment(row.changed_at) if row.changed_at else None
+        return State(pk=1, version=row.version, changed_at=at)
     return State(pk=1, version=0)
 
 
@@ -166,7 +171,7 @@ def find(model: type[Any], slug: str, *, rows: QuerySet[Any] | None = None) -> A
     # No name has other characters, and a database would fail on some of them.
     is_name = slug.isascii() and slug.isprintable()
     known = model.objects.all() if rows is None else rows
-    row = known.filter(slug=slug).first() if is_name else None
+    row = next(iter(known.filter(slug=slug)), None) if is_name else None  # first() would sort
     if row is None:
         raise UnknownSubjectError(
             gettext_noop("the record has no {kind} {slug!r}"),
@@ -787,7 +792,8 @@ def add_milestone(
             start=start,
             end=end,
         )
-        _save(milestone)
+        with summed(row.pk):
+            _save(milestone)
         row.version += 1
         row.save()
         edit.log(
@@ -824,7 +830,8 @@ def assess_milestone(
         row.evidence, row.evidence_address = shown, where
         row.assessor, row.assessed_on = judge, judged_on
         row.version += 1
-        _save(row)
+        with summed(row.commitment_id):
+            _save(row)
         edit.log(
             "assess milestone",
             "commitment",
@@ -1122,7 +1129,35 @@ def _in_both(vocabulary: str, code: str) -> list[str]:
     return said
 
 
-def _chosen_by(row: Commitment) -> dict[str, list[str]]:
+_INDEXED = """
+SELECT c.id, c.slug, c.title_en, c.title_ja, c.note_en, c.note_ja, c.record_class, c.domain, c.kind,
+  c.status, c.scope, c.parties, c.amount_nature, s.slug AS source_slug, s.title_en AS source_en,
+  s.title_ja AS source_ja
+FROM record_commitment c LEFT JOIN record_source s ON s.id = c.source_id WHERE c.id IN ({ids})
+"""
+_NAMES = """
+SELECT commitment_id, value FROM record_claim WHERE field = 'name' AND commitment_id IN ({ids})
+ORDER BY id
+"""
+_BODIES = """
+SELECT p.commitment_id, o.title_en, o.title_ja, o.aliases FROM record_participation p
+JOIN record_organisation o ON o.id = p.organisation_id WHERE p.commitment_id IN ({ids}) ORDER BY p.id
+"""
+_DISPUTED = """
+SELECT DISTINCT commitment_id FROM record_finding_commitments WHERE commitment_id IN ({ids})
+"""
+
+
+def _about(sql: str, keys: list[int]) -> list[Any]:
+    """Return rows about commitments, by pieces that every database can bind."""
+    return [
+        row
+        for at in range(0, len(keys), MOST_BOUND)
+        for row in ask(sql, keys[at : at + MOST_BOUND], ids=marks(keys[at : at + MOST_BOUND]))
+    ]
+
+
+def _chosen_by(row: Any) -> dict[str, list[str]]:
     """Return the values of a commitment by which lists choose, each by its name in a selection."""
     return {
         "record_class": [row.record_class],
@@ -1130,45 +1165,42 @@ def _chosen_by(row: Commitment) -> dict[str, list[str]]:
         "kind": [row.kind],
         "status": [row.status],
         "scope": [row.scope],
-        "party": row.party_codes,
+        "party": row.parties.split(","),
         "nature": [row.amount_nature],
     }
 
 
 def reindex_commitments(ids: Iterable[int]) -> None:
     """Put commitments in the search index under everything that belongs to them."""
-    rows = Commitment.objects.filter(pk__in=list(ids)).prefetch_related(
-        "participations__organisation", "claims", "source"
-    )
-    disputed = set(
-        Finding.commitments.through.objects.filter(commitment__in=rows).values_list(
-            "commitment_id", flat=True
-        )
-    )
+    keys = list(ids)
+    rows = _about(_INDEXED, keys)
+    disputed = {pk for (pk,) in _about(_DISPUTED, keys)}
+    names: defaultdict[int, list[str]] = defaultdict(list)
+    for pk, name in _about(_NAMES, keys):
+        names[pk].append(name)
+    for pk, en, ja, aliases in _about(_BODIES, keys):
+        names[pk] += [en, ja, *json.loads(aliases)]
     entries: dict[int, str] = {}
     codes: dict[int, list[str]] = {}
     labels: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        words = [row.slug, row.title_en, row.title_ja, row.note_en, row.note_ja]
-        words += row.party_codes
+        parties = [code for code in row.parties.split(",") if code]
+        words = [row.slug, row.title_en, row.title_ja, row.note_en, row.note_ja, *parties]
         for vocabulary in ("domain", "kind", "status", "scope"):
             code = getattr(row, vocabulary)
             if (vocabulary, code) not in labels:
                 labels[vocabulary, code] = _in_both(vocabulary, code)
             words += labels[vocabulary, code]
-        words += [claim.value for claim in row.claims.all() if claim.field == "name"]
-        for part in row.participations.all():
-            words += [part.organisation.title_en, part.organisation.title_ja]
-            words += part.organisation.aliases
-        if row.source is not None:
-            words += [row.source.slug, row.source.title_en, row.source.title_ja]
-        entries[row.pk] = " ".join(words)
+        words += names[row.id]
+        if row.source_slug:
+            words += [row.source_slug, row.source_en, row.source_ja]
+        entries[row.id] = " ".join(words)
         chosen_by = {
             **_chosen_by(row),
-            "source": [row.source.slug] if row.source else [],
-            "finding": ["any" if row.pk in disputed else "none"],
+            "source": [row.source_slug],
+            "finding": ["any" if row.id in disputed else "none"],
         }
-        codes[row.pk] = [
+        codes[row.id] = [
             code_term(name, value)
             for name, values in chosen_by.items()
             for value in values

@@ -90,7 +90,10 @@ def commitments(request: HttpRequest, asked: Query[CommitmentsQuery]) -> dict[st
     given = asked.dict(by_alias=True, exclude={"lang", "limit", "offset"})
     selection = door.Selection.parse(given)
     rows = door.listed(selection, offset=asked.offset, limit=asked.limit)
-    return {"count": door.count(selection), "items": [commitment_row(row) for row in rows]}
+    return {
+        "count": door.count(selection),
+        "items": [commitment_row(row, source=row.source_slug) for row in rows],
+    }
 
 
 @router.get(

@@ -10,6 +10,7 @@ from typing import Any
 
 from ninja import Field, Schema
 
+from renkei.base.rows import moment
 from renkei.record import engine
 from renkei.record.models import (
     Agreement,
@@ -372,8 +373,14 @@ def _labels(row: Any, **vocabularies: str) -> dict[str, str]:
     return {name: label(known, getattr(row, name)) for name, known in vocabularies.items()}
 
 
-def commitment_row(row: Commitment) -> Item:
-    """Return a commitment as a list shows it."""
+def commitment_row(row: Any, *, source: str | None) -> Item:
+    """Return a commitment as a list shows it.
+
+    Args:
+        row: of ``door.listed``, or a ``Commitment``.
+        source: the name of what it rests on.
+    """
+    amount = row.amount_minor
     return {
         "slug": row.slug,
         "class": row.record_class,
@@ -384,13 +391,13 @@ def commitment_row(row: Commitment) -> Item:
         "scope": row.scope,
         "funding_source": row.funding_source,
         "labels": _labels(row, domain="domain", kind="kind", status="status", scope="scope"),
-        "parties": row.party_codes,
+        "parties": [code for code in row.parties.split(",") if code],
         "period": row.period,
         "dated": row.dated,
         "amount": None
-        if row.amount is None
+        if amount is None
         else {
-            "value": str(row.amount),
+            "value": str(engine.from_minor(amount, row.amount_currency)),
             "currency": row.amount_currency,
             "side": row.amount_side,
             "nature": row.amount_nature,
@@ -398,9 +405,9 @@ def commitment_row(row: Commitment) -> Item:
             "qualifier": row.amount_qualifier,
         },
         "is_counted": row.is_counted,
-        "source": row.source.slug if row.source else None,
+        "source": source,
         "version": row.version,
-        "updated_at": row.updated_at,
+        "updated_at": moment(row.updated_at),
     }
 
 
@@ -414,7 +421,7 @@ def commitment_out(row: Commitment) -> Item:
         lines[claim.field, claim.value].append(claim.source.lineage.slug)
     mates = row.cluster.members.order_by("-is_lead", "pk") if row.cluster else ()
     return {
-        **commitment_row(row),
+        **commitment_row(row, source=row.source.slug if row.source else None),
         "note": row.said("note"),
         "agreement": row.agreement.slug if row.agreement else None,
         "cluster": [item.slug for item in mates],

@@ -1,30 +1,46 @@
 """Commitments: the searchable list, and everything that is known about one."""
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from renkei.base.access import PUBLIC, access
 from renkei.base.http import public_page
+from renkei.base.models import User
+from renkei.base.rows import ask, marks
 from renkei.record import door, engine
 from renkei.record.models import (
-    Change,
-    Claim,
     Commitment,
+    Disbursement,
     Finding,
     Lookalike,
-    Organisation,
-    Source,
+    Milestone,
+    Outcome,
     belongings,
-    found,
+    hits,
+    language,
 )
-from renkei.record.views._shared import ROWS, Documents, Page, version
+from renkei.record.views._rows import (
+    CLAIMS,
+    COMMITMENT,
+    ELSEWHERE,
+    HISTORY,
+    MEMBERS,
+    PAID,
+    PARTICIPATIONS,
+    SOURCES,
+    TITLES,
+    Row,
+    one,
+    read,
+)
+from renkei.record.views._shared import ROWS, Documents, Page, Passage, version
+from renkei.record.views._words import PAGES
 
 OTHERS = 6
 MOST_ROWS = 200
@@ -37,21 +53,18 @@ FIRST_FIELDS = ("name", "amount", "status", "parties", "domain", "kind", "fundin
 def commitments(request: HttpRequest) -> HttpResponse:
     """Show the commitments that were asked for, and what could be asked for next."""
     selection = door.Selection.parse(request.GET.dict())
-    hits = door.count(selection)
+    count = door.count(selection)
     # Of a search only the newest hits are looked at: pages beyond them would be empty.
-    last = door.pages(min(hits, door.MOST_HITS) if selection.q else hits, ROWS)
+    last = door.pages(min(count, door.MOST_HITS) if selection.q else count, ROWS)
     number = door.page_number(request.GET.get("page", "1"), last=last)
     page = Page(
         rows=door.listed(selection, offset=(number - 1) * ROWS, limit=ROWS),
         number=number,
         last=last,
-        hits=min(hits, door.MOST_COUNTED) if not selection.is_tallied else hits,
-        is_more=not selection.is_tallied and hits > door.MOST_COUNTED,
+        hits=min(count, door.MOST_COUNTED) if not selection.is_tallied else count,
+        is_more=not selection.is_tallied and count > door.MOST_COUNTED,
     )
-    disputed = Finding.commitments.through.objects.filter(
-        commitment_id__in=[row.pk for row in page.rows]
-    )
-    return TemplateResponse(
+    return PAGES.page(
         request,
         "record/commitments.html",
         {
@@ -59,9 +72,8 @@ def commitments(request: HttpRequest) -> HttpResponse:
             "page": page,
             "facets": _facets(selection),
             "sorts": door.SORTS,
-            "disputed": set(disputed.values_list("commitment_id", flat=True)),
-            "others": _others(selection.q) if selection.q else None,
-            "is_cut": bool(selection.q) and hits >= door.MOST_HITS,
+            "others": _others(selection.q) if selection.q else [],
+            "is_cut": bool(selection.q) and count >= door.MOST_HITS,
             "most_hits": door.MOST_HITS,
         },
     )
@@ -71,7 +83,7 @@ def _facets(selection: door.Selection) -> list[dict[str, Any]]:
     """Return the facets as the page lists them."""
     offered = door.facets(selection)
     names = [choice.value for choice in offered["source"]]
-    titles = Source.objects.only("slug", "title_en", "title_ja").in_bulk(names, field_name="slug")
+    titles = {row.slug: row.title for row in ask(TITLES, names, l=language(), slugs=marks(names))}
     return [
         {
             "name": door.PARAMETER[name],
@@ -85,17 +97,13 @@ def _facets(selection: door.Selection) -> list[dict[str, Any]]:
 
 def _others(query: str) -> list[dict[str, Any]]:
     """Return what else of the record holds the words of a search."""
-    kinds: list[tuple[str, QuerySet[Any]]] = [
-        ("organisation", Organisation.objects.all()),
-        ("source", Source.objects.defer("money_mentions", "zones")),
-        ("finding", Finding.objects.all()),
-    ]
-    hits = []
-    for kind, rows in kinds:
-        first = list(found(rows, kind, query, newest=door.MOST_HITS).order_by("pk")[: OTHERS + 1])
-        if first:
-            hits.append({"kind": kind, "rows": first[:OTHERS], "is_more": len(first) > OTHERS})
-    return hits
+    groups = []
+    for kind, sql in ELSEWHERE.items():
+        keys = hits(kind, query, most=door.MOST_HITS).first(door.MOST_HITS)
+        first = sorted(map(int, keys))[: OTHERS + 1]
+        if rows := read(sql, ids=first):
+            groups.append({"kind": kind, "rows": rows[:OTHERS], "is_more": len(rows) > OTHERS})
+    return groups
 
 
 @access(PUBLIC)
@@ -103,101 +111,128 @@ def _others(query: str) -> list[dict[str, Any]]:
 @public_page(version)
 def commitment(request: HttpRequest, slug: str) -> HttpResponse:
     """Show all that is known about one commitment, and what each part of it rests on."""
-    row: Commitment = door.find(
-        Commitment, slug, rows=Commitment.objects.select_related("part_of", "agreement", "cluster")
-    )
+    row = one(Commitment, COMMITMENT, slug)
     today = timezone.localdate()
     documents = Documents()
-    members = list(row.cluster.members.order_by("-is_lead", "pk")) if row.cluster else []
-    claims = _claims(row, members)
-    has = belongings(row.pk)
-    milestones = list(row.milestones.order_by("due_last", "pk")) if "milestones" in has else []
-    disbursements = list(
-        row.disbursements.select_related("recipient").order_by("-paid_on", "-pk")[: MOST_ROWS + 1]
-    )
-    _join_sources([row, *members, *claims, *milestones, *disbursements])
-    sources = {item.source for item in [row, *members]}
-    lineages = [source.lineage.slug for source in sources if source is not None]
-    return TemplateResponse(
+    members = read(MEMBERS, row.cluster_id) if row.cluster_id else []
+    records = {row.id: row, **{member.id: member for member in members}}
+    has = belongings(row.id)
+    claims = read(CLAIMS, ids=list(records))
+    claims.sort(key=lambda item: (item.commitment_id != row.id, not item.is_published))
+    milestones = _milestones(row.id) if "milestones" in has else []
+    disbursements = read(PAID, row.id, MOST_ROWS + 1)
+    told = {item.source_id for item in (*records.values(), *claims, *milestones)} - {None}
+    sources = {source.id: source for source in read(SOURCES, ids=told)}
+    lineages = [
+        sources[number].lineage for number in {item.source_id for item in records.values()} - {None}
+    ]
+    parts = read(PARTICIPATIONS, row.id, MOST_ROWS)
+    return PAGES.page(
         request,
         "record/commitment.html",
         {
             "row": row,
-            "members": [member for member in members if member.pk != row.pk],
-            "fields": _fields(row, claims, documents),
-            "money": [claim for claim in claims if claim.is_money],
-            "parts": row.parts.order_by("pk")[:MOST_ROWS] if "parts" in has else [],
-            "related": row.related.order_by("pk") if "related" in has else [],
-            "lookalikes": _lookalikes(row) if "lookalikes" in has else [],
-            "participations": _participations(row, documents),
-            "timeline": _timeline(row, claims, milestones),
+            "records": records,
+            "sources": sources,
+            "members": [member for member in members if member.id != row.id],
+            "fields": _fields(row, claims, sources, documents),
+            "amounts": [claim for claim in claims if claim.minor is not None],
+            "parts": _parts(row.id) if "parts" in has else [],
+            "related": _related(row.id) if "related" in has else [],
+            "lookalikes": _lookalikes(row.id) if "lookalikes" in has else [],
+            "participations": [
+                (part, _placed(documents, sources.get(row.source_id), part)) for part in parts
+            ],
+            "timeline": _timeline(row, claims, sources, milestones),
             "milestones": [
                 {
                     "row": item,
                     "state": item.state_on(today),
-                    "passage": documents.passage(item.source, item.start, item.end)
-                    if item.source and item.start is not None and item.end is not None
-                    else None,
+                    "source": sources.get(item.source_id),
+                    "passage": _placed(documents, sources.get(item.source_id), item),
                 }
                 for item in milestones
             ],
             "disbursements": disbursements[:MOST_ROWS],
-            "paid": row.disbursements.count()
+            "paid": Disbursement.objects.filter(commitment=row.id).count()
             if len(disbursements) > MOST_ROWS
             else len(disbursements),
-            "outcomes": row.outcomes.order_by("-published_on", "pk") if "outcomes" in has else [],
-            "findings": row.findings.order_by("pk") if "findings" in has else [],
+            "outcomes": _outcomes(row.id) if "outcomes" in has else [],
+            "findings": _findings(row.id) if "findings" in has else [],
             "history": history("commitment", row.slug),
             "lines": engine.corroboration(lineages),
             "documents": len(lineages),
+            "authors": people(claim.author_id for claim in claims),
             "most": MOST_ROWS,
             "today": today,
         },
     )
 
 
-def _claims(row: Commitment, members: Iterable[Commitment]) -> list[Claim]:
-    """Return the claims of a commitment and of the other records of it, its own first."""
-    records = {row.pk: row, **{member.pk: member for member in members}}
-    claims = (
-        Claim.objects.filter(commitment__in=records)
-        .select_related("amount")
-        .prefetch_related("author")
-        .order_by("pk")
-    )
-    for claim in claims:
-        claim.commitment = records[claim.commitment_id]
-    return sorted(
-        claims, key=lambda item: (item.commitment_id != row.pk, not item.is_published, item.pk)
-    )
+# What few commitments have is read by the models
 
 
-def _join_sources(rows: Iterable[Any]) -> None:
-    """Give rows their sources, each read once and without what is long."""
-    rows = list(rows)
-    wanted = {row.source_id for row in rows if row.source_id}
-    sources = (
-        Source.objects.defer("money_mentions", "zones").select_related("lineage").in_bulk(wanted)
-    )
-    for row in rows:
-        if row.source_id:
-            row.source = sources[row.source_id]
+def _milestones(commitment: int) -> list[Milestone]:
+    return list(Milestone.objects.filter(commitment=commitment).order_by("due_last", "pk"))
+
+
+def _parts(commitment: int) -> list[Commitment]:
+    return list(Commitment.objects.filter(part_of=commitment).order_by("pk")[:MOST_ROWS])
+
+
+def _related(commitment: int) -> list[Commitment]:
+    return list(Commitment.objects.filter(related=commitment).order_by("pk"))
+
+
+def _outcomes(commitment: int) -> list[Outcome]:
+    return list(Outcome.objects.filter(commitment=commitment).order_by("-published_on", "pk"))
+
+
+def _findings(commitment: int) -> list[Finding]:
+    return list(Finding.objects.filter(commitments=commitment).order_by("pk"))
+
+
+def _lookalikes(commitment: int) -> list[dict[str, Any]]:
+    rows = Lookalike.objects.filter(members=commitment).prefetch_related("members").order_by("pk")
+    return [
+        {
+            "row": item,
+            "members": [other for other in item.members.all() if other.pk != commitment],
+        }
+        for item in rows
+    ]
+
+
+def people(keys: Iterable[int | None]) -> dict[int | None, str]:
+    """Return the names of authors by their keys."""
+    wanted = {key for key in keys if key is not None}
+    found = User.objects.filter(pk__in=wanted) if wanted else ()
+    return {person.pk: person.title for person in found}
+
+
+def _placed(documents: Documents, source: Row | None, item: Row) -> Passage | None:
+    """Return the passage that a row with ``start`` and ``end`` rests on, if it names one."""
+    if source is None or item.start is None or item.end is None:
+        return None
+    return documents.passage(source, item.start, item.end)
 
 
 def _rank(name: str) -> tuple[int, str]:
     return (FIRST_FIELDS.index(name) if name in FIRST_FIELDS else len(FIRST_FIELDS), name)
 
 
-def _fields(row: Commitment, claims: list[Claim], documents: Documents) -> list[dict[str, Any]]:
+def _fields(
+    row: Row, claims: list[Row], sources: Mapping[int, Row], documents: Documents
+) -> list[dict[str, Any]]:
     """Put the claims about one field side by side: published, rivals, then other documents'."""
-    by_field: dict[str, list[Claim]] = defaultdict(list)
+    by_field: dict[str, list[Row]] = defaultdict(list)
     for claim in claims:
         by_field[claim.field].append(claim)
     fields = []
     for name in sorted(by_field, key=_rank):
         beside = by_field[name]
         chosen = next(
-            (claim for claim in beside if claim.commitment_id == row.pk and claim.is_published),
+            (claim for claim in beside if claim.commitment_id == row.id and claim.is_published),
             None,
         )
         support = [claim for claim in beside if chosen and _says(claim) == _says(chosen)]
@@ -207,15 +242,20 @@ def _fields(row: Commitment, claims: list[Claim], documents: Documents) -> list[
                 "claims": [
                     {
                         "claim": claim,
+                        "source": sources[claim.source_id],
                         "is_published": claim is chosen,
-                        "is_own": claim.commitment_id == row.pk,
+                        "is_own": claim.commitment_id == row.id,
                         "agrees": claim in support,
-                        "passages": documents.passages(claim.source, claim.passages),
+                        "passages": documents.passages(
+                            sources[claim.source_id], json.loads(claim.passages)
+                        ),
                     }
                     for claim in beside
                 ],
                 "is_published": chosen is not None,
-                "lines": engine.corroboration(claim.source.lineage.slug for claim in support),
+                "lines": engine.corroboration(
+                    sources[claim.source_id].lineage for claim in support
+                ),
                 "documents": len({claim.source_id for claim in support}),
                 "is_contested": any(_says(claim) != _says(beside[0]) for claim in beside),
             }
@@ -223,50 +263,29 @@ def _fields(row: Commitment, claims: list[Claim], documents: Documents) -> list[
     return fields
 
 
-def _says(claim: Claim) -> tuple[object, ...]:
-    if claim.is_money:
-        return (claim.amount.minor, claim.amount.currency)
+def _says(claim: Row) -> tuple[object, ...]:
+    if claim.minor is not None:
+        return (claim.minor, claim.currency)
     return (claim.value,)
 
 
-def _lookalikes(row: Commitment) -> list[dict[str, Any]]:
-    rows: QuerySet[Lookalike] = row.lookalikes.prefetch_related("members").order_by("pk")
-    return [
-        {
-            "row": item,
-            "members": [other for other in item.members.all() if other.pk != row.pk],
-        }
-        for item in rows
-    ]
-
-
-def _participations(row: Commitment, documents: Documents) -> list[dict[str, Any]]:
-    parts = row.participations.select_related("organisation").order_by("pk")[:MOST_ROWS]
-    return [
-        {
-            "part": part,
-            "passage": documents.passage(row.source, part.start, part.end)
-            if row.source and part.start is not None and part.end is not None
-            else None,
-        }
-        for part in parts
-    ]
-
-
-def _timeline(row: Commitment, claims: list[Claim], milestones: list[Any]) -> list[dict[str, Any]]:
+def _timeline(
+    row: Row, claims: list[Row], sources: Mapping[int, Row], milestones: list[Milestone]
+) -> list[dict[str, Any]]:
     """Return what happened or is due, in the order of time."""
     today = timezone.localdate()
     points = [
         {
             "day": engine.partial_date(claim.value),
             "date": claim.value,
+            "milestone": None,
             "field": claim.field,
             "is_published": claim.is_published,
-            "source": claim.source,
+            "source": sources[claim.source_id],
             "state": "",
         }
         for claim in claims
-        if claim.field.startswith("date:") and claim.commitment_id == row.pk
+        if claim.field.startswith("date:") and claim.commitment_id == row.id
     ]
     points += [
         {
@@ -283,17 +302,24 @@ def _timeline(row: Commitment, claims: list[Claim], milestones: list[Any]) -> li
 
 def history(subject: str, slug: str) -> list[dict[str, Any]]:
     """Return who changed something, when, why, and what it was before; the newest first."""
-    changes = Change.objects.filter(subject=subject, slug=slug).prefetch_related("author")
+    changes = read(HISTORY, subject, slug, MOST_ROWS)
+    authors = people(change.author_id for change in changes)
     return [
-        {"change": change, "differences": _differences(change)}
-        for change in changes.order_by("-pk")[:MOST_ROWS]
+        {
+            "change": change,
+            "author": authors.get(change.author_id),
+            "differences": _differences(change),
+        }
+        for change in changes
     ]
 
 
-def _differences(change: Change) -> list[tuple[str, object, object]]:
+def _differences(change: Row) -> list[tuple[str, object, object]]:
     """Return field by field what was and what is."""
-    before = _as_fields(change.before, change.field)
-    after = _as_fields(change.after, change.field)
+    if change.before is None and change.after is None:
+        return []
+    before = _as_fields(json.loads(change.before or "null"), change.field)
+    after = _as_fields(json.loads(change.after or "null"), change.field)
     names = [*before, *(name for name in after if name not in before)]
     return [
         (name, before.get(name), after.get(name))

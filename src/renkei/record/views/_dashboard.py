@@ -10,11 +10,10 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Case, Count, IntegerField, Sum, Value, When
 from django.http import HttpRequest, HttpResponse
-from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_safe
 
 from renkei.base.access import PUBLIC, access
@@ -26,7 +25,7 @@ from renkei.record.models import (
     Exposure,
     Finding,
     Lineage,
-    Milestone,
+    MilestoneTally,
     Organisation,
     Outcome,
     Source,
@@ -34,6 +33,7 @@ from renkei.record.models import (
     language,
 )
 from renkei.record.views._shared import version
+from renkei.record.views._words import PAGES
 
 NEWEST = 6
 EARLY = ("projected", "planned", "announced")
@@ -64,7 +64,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     """Show the programme at a glance."""
     with _one_at_a_time:
         body = _body(f"{_version()} {door.state().changed_at}", language())
-    return TemplateResponse(request, "record/dashboard.html", {"body": body})
+    return PAGES.page(request, "record/dashboard.html", {"body": body})
 
 
 _one_at_a_time = Lock()
@@ -79,13 +79,13 @@ def _body(version: str, code: str) -> SafeString:
     classes = dict(Tally.objects.values_list("record_class").annotate(sum=Sum("count")))
     severities = dict(Finding.objects.values_list("severity").annotate(count=Count("pk")))
     milestones = charts["milestones"]["rows"]
-    return render_to_string(
+    return PAGES.fragment(
         "record/_dashboard.html",
         {
             "state": state,
             "today": today,
             "charts": charts,
-            "money": _matrix(charts["money"]["rows"]),
+            "sums": _matrix(charts["money"]["rows"]),
             "delivered": _delivered(),
             "careless": careless(),
             "commitments": classes.get("commitment", 0),
@@ -106,6 +106,7 @@ def _body(version: str, code: str) -> SafeString:
             "newest": Finding.objects.order_by(SEVERITY, "-updated_at", "-pk")[:NEWEST],
             "figures": figures(),
             "partners": settings.NODE.partners,
+            "between": pgettext("between two counts", " and "),
         },
     )
 
@@ -158,11 +159,7 @@ def _delivered() -> list[dict[str, Any]]:
         lines[domain]["commitments"] += number
         if status == "completed":
             lines[domain]["completed"] += number
-    milestones = (
-        Milestone.objects.filter(state="delivered")
-        .values_list("commitment__domain")
-        .annotate(count=Count("pk"))
-    )
+    milestones = MilestoneTally.objects.filter(state="delivered").values_list("domain", "count")
     for domain, number in milestones:
         lines[domain]["milestones"] += number
     return [

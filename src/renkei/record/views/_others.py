@@ -1,19 +1,21 @@
 """Organisations, sources, agreements and findings: their lists, and what rests on each."""
 
+import json
 from collections import Counter, defaultdict
-from typing import Any
+from collections.abc import Mapping
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Final
 
-from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
 from renkei.base.access import PUBLIC, access
 from renkei.base.http import public_page
+from renkei.base.rows import ask
 from renkei.record import door, engine
 from renkei.record.models import (
     Agreement,
-    Claim,
     Finding,
     FindingSide,
     Milestone,
@@ -21,14 +23,45 @@ from renkei.record.models import (
     Participation,
     Source,
     found,
+    hits,
     language,
 )
-from renkei.record.views._commitments import history
-from renkei.record.views._dashboard import SEVERITY
-from renkei.record.views._shared import Documents, page_of, version
+from renkei.record.views._commitments import history, people
+from renkei.record.views._rows import (
+    CLAIMS_OF_SOURCE,
+    FINDING,
+    FINDINGS,
+    HOW_MANY_FINDINGS,
+    ORGANISATION,
+    RECEIVED,
+    ROLES,
+    SIDES,
+    SOURCES,
+    TOUCHED,
+    WHICH_FINDINGS,
+    Row,
+    one,
+    read,
+)
+from renkei.record.views._shared import LONG_ROWS, Documents, Page, page_of, version
+from renkei.record.views._words import PAGES
 
 MOST_ROWS = 50
 MOST_CLAIMS = 1_000
+FACETS: Final = {
+    "severity": "severity",
+    "kind": "finding_type",
+    "state": "finding",
+    "detectable": "detectable",
+}
+"""Columns that findings are chosen by, and their vocabularies."""
+_GRAVEST_FIRST = " ".join(
+    [
+        "CASE severity",
+        *(f"WHEN '{code}' THEN {at}" for at, code in enumerate(engine.VOCABULARY["severity"])),
+        "END, id",
+    ]
+)
 
 
 def _asked(request: HttpRequest, name: str) -> str:
@@ -62,7 +95,7 @@ def organisations(request: HttpRequest) -> HttpResponse:
         .distinct()
         .values_list("organisation", flat=True)
     )
-    return TemplateResponse(
+    return PAGES.page(
         request,
         "record/organisations.html",
         {
@@ -82,20 +115,18 @@ def organisations(request: HttpRequest) -> HttpResponse:
 @public_page(version)
 def organisation(request: HttpRequest, slug: str) -> HttpResponse:
     """Show an organisation with its roles."""
-    row: Organisation = door.find(Organisation, slug)
-    parts = row.participations.select_related("commitment__source").order_by("-commitment__pk")
-    shown = list(parts[: MOST_ROWS + 1])
-    return TemplateResponse(
+    row = one(Organisation, ORGANISATION, slug)
+    roles = read(ROLES, row.id, MOST_ROWS + 1)
+    return PAGES.page(
         request,
         "record/organisation.html",
         {
             "row": row,
-            "participations": shown[:MOST_ROWS],
-            "is_more": len(shown) > MOST_ROWS,
+            "aliases": json.loads(row.aliases),
+            "participations": roles[:MOST_ROWS],
+            "is_more": len(roles) > MOST_ROWS,
             "most": MOST_ROWS,
-            "received": row.received.filter(is_current=True)
-            .select_related("commitment")
-            .order_by("-paid_on")[:MOST_ROWS],
+            "received": read(RECEIVED, row.id, MOST_ROWS),
             "history": history("organisation", row.slug),
         },
     )
@@ -110,7 +141,7 @@ def sources(request: HttpRequest) -> HttpResponse:
     rows = door.choose(Source.objects.all(), reliability=(reliability, "reliability"))
     rows = rows.select_related("lineage").defer("money_mentions", "zones").order_by("pk")
     page = page_of(request, found(rows, "source", query, newest=door.MOST_HITS))
-    return TemplateResponse(
+    return PAGES.page(
         request,
         "record/sources.html",
         {
@@ -131,19 +162,16 @@ def sources(request: HttpRequest) -> HttpResponse:
 def source(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a document, how reliable it is, and each of its passages with what rests on it."""
     row: Source = door.find(Source, slug)
-    claims = list(
-        Claim.objects.filter(source=row)
-        .select_related("commitment", "amount")
-        .order_by("pk")[: MOST_CLAIMS + 1]
-    )
+    claims = read(CLAIMS_OF_SOURCE, row.pk, MOST_CLAIMS + 1)
     resting: dict[tuple[int, int], dict[str, list[Any]]] = defaultdict(
         lambda: {"claims": [], "sides": [], "participations": [], "milestones": []}
     )
     unplaced = []
     for claim in claims[:MOST_CLAIMS]:
-        for start, end in claim.passages:
+        places = json.loads(claim.passages)
+        for start, end in places:
             resting[start, end]["claims"].append(claim)
-        if not claim.passages:
+        if not places:
             unplaced.append(claim)
     for side in FindingSide.objects.filter(source=row).select_related("finding"):
         resting[side.start, side.end]["sides"].append(side)
@@ -154,7 +182,7 @@ def source(request: HttpRequest, slug: str) -> HttpResponse:
     for milestone in due.order_by("pk")[:MOST_CLAIMS]:
         resting[milestone.start or 0, milestone.end or 0]["milestones"].append(milestone)
     documents = Documents()
-    return TemplateResponse(
+    return PAGES.page(
         request,
         "record/source.html",
         {
@@ -178,7 +206,7 @@ def source(request: HttpRequest, slug: str) -> HttpResponse:
 def agreements(request: HttpRequest) -> HttpResponse:
     """Show under which instruments commitments are made."""
     page = page_of(request, Agreement.objects.order_by("-signed", "pk"))
-    return TemplateResponse(request, "record/agreements.html", {"page": page})
+    return PAGES.page(request, "record/agreements.html", {"page": page})
 
 
 @access(PUBLIC)
@@ -188,7 +216,7 @@ def agreement(request: HttpRequest, slug: str) -> HttpResponse:
     """Show an agreement and what is under it."""
     row: Agreement = door.find(Agreement, slug)
     page = page_of(request, row.commitments.select_related("source").order_by("pk"))
-    return TemplateResponse(request, "record/agreement.html", {"row": row, "page": page})
+    return PAGES.page(request, "record/agreement.html", {"row": row, "page": page})
 
 
 @access(PUBLIC)
@@ -197,31 +225,60 @@ def agreement(request: HttpRequest, slug: str) -> HttpResponse:
 def findings(request: HttpRequest) -> HttpResponse:
     """Show every contradiction and gap, the gravest first."""
     query = door.check_query(_asked(request, "q"))
-    chosen = {name: _asked(request, name) for name in ("severity", "kind", "state", "detectable")}
-    rows = door.choose(
-        Finding.objects.all(),
-        severity=(chosen["severity"], "severity"),
-        kind=(chosen["kind"], "finding_type"),
-        state=(chosen["state"], "finding"),
-        detectable=(chosen["detectable"], "detectable"),
-    )
-    rows = found(rows, "finding", query, newest=door.MOST_HITS).order_by(SEVERITY, "pk")
-    sources = Prefetch("sides__source", Source.objects.only("slug", "title_en", "title_ja"))
-    page = page_of(request, rows.prefetch_related(sources))
-    return TemplateResponse(
+    chosen = {name: _asked(request, name) for name in FACETS}
+    page = _findings(request, query, chosen)
+    told = read(SIDES, ids=[row.id for row in page.rows])
+    sources = {row.id: row for row in read(SOURCES, ids={side.source_id for side in told})}
+    sides: dict[int, list[tuple[Row, Row]]] = defaultdict(list)
+    for side in told:
+        sides[side.finding_id].append((side, sources[side.source_id]))
+    return PAGES.page(
         request,
         "record/findings.html",
         {
             "page": page,
+            "groups": [
+                (severity, list(rows))
+                for severity, rows in groupby(page.rows, attrgetter("severity"))
+            ],
+            "sides": sides,
             "q": query,
-            "chosen": chosen,
             "facets": [
-                ("severity", "severity", engine.VOCABULARY["severity"], chosen["severity"]),
-                ("kind", "finding_type", engine.VOCABULARY["finding_type"], chosen["kind"]),
-                ("state", "finding", engine.VOCABULARY["finding"], chosen["state"]),
-                ("detectable", "detectable", engine.VOCABULARY["detectable"], chosen["detectable"]),
+                (name, vocabulary, engine.VOCABULARY[vocabulary], chosen[name])
+                for name, vocabulary in FACETS.items()
             ],
         },
+    )
+
+
+def _findings(request: HttpRequest, query: str, chosen: Mapping[str, str]) -> Page:
+    """Return the findings that were asked for: their keys first, from an index alone.
+
+    Raises:
+        BadSelectionError, NotFoundError: a value or page that is not there.
+    """
+    conditions = ["TRUE"]
+    values: list[object] = []
+    for name, vocabulary in FACETS.items():
+        if door.check_code(name, chosen[name], vocabulary):
+            conditions.append(f"{name} = %s")
+            values.append(chosen[name])
+    if query.strip():
+        found_here = hits("finding", query, most=door.MOST_HITS)
+        conditions.append(f"id IN ({found_here.keys or 'NULL'})")  # whole numbers of our own
+    named = {"where": " AND ".join(conditions), "order": _GRAVEST_FIRST}
+    ((count,),) = ask(HOW_MANY_FINDINGS, [*values, door.MOST_COUNTED + 1], **named)
+    last = door.pages(count, LONG_ROWS)
+    number = door.page_number(request.GET.get("page", "1"), last=last)
+    sliced = [*values, LONG_ROWS, (number - 1) * LONG_ROWS]
+    keys = [row.id for row in ask(WHICH_FINDINGS, sliced, **named)]
+    rows = {row.id: row for row in read(FINDINGS, ids=keys)}
+    return Page(
+        rows=[rows[key] for key in keys],
+        number=number,
+        last=last,
+        hits=min(count, door.MOST_COUNTED),
+        is_more=count > door.MOST_COUNTED,
     )
 
 
@@ -230,22 +287,31 @@ def findings(request: HttpRequest) -> HttpResponse:
 @public_page(version)
 def finding(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a finding with the passages of all its sides and what was decided."""
-    row: Finding = door.find(Finding, slug)
+    row = one(Finding, FINDING, slug)
     documents = Documents()
-    return TemplateResponse(
+    sides = read(SIDES, ids=[row.id])
+    sources = {
+        source.id: source for source in read(SOURCES, ids={side.source_id for side in sides})
+    }
+    return PAGES.page(
         request,
         "record/finding.html",
         {
             "row": row,
+            "decided_by": people([row.decided_by_id]).get(row.decided_by_id),
             "sides": [
-                {"side": side, "passage": documents.passage(side.source, side.start, side.end)}
-                for side in row.sides.select_related("source").order_by("position")
+                {
+                    "side": side,
+                    "source": sources[side.source_id],
+                    "passage": documents.passage(sources[side.source_id], side.start, side.end),
+                }
+                for side in sides
             ],
             "evidence": [
                 {"said": item["claim"][language()], "address": item["address"]}
-                for item in row.evidence
+                for item in json.loads(row.evidence)
             ],
-            "commitments": row.commitments.order_by("pk"),
+            "commitments": read(TOUCHED, row.id),
             "history": history("finding", row.slug),
         },
     )

@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from renkei.base.storage import DamagedBytesError
 from renkei.record import door, engine
-from renkei.record.models import Source
 
 ROWS = 25
 LONG_ROWS = 50
@@ -77,7 +76,7 @@ def page_of(request: HttpRequest, rows: QuerySet[Any], *, size: int = LONG_ROWS)
 class Passage:
     """A place in a source, with its words where this node has the document."""
 
-    source: Source
+    source: Any
     start: int
     end: int
     excerpt: engine.Excerpt | None
@@ -86,7 +85,7 @@ class Passage:
     @property
     def digest(self) -> str:
         """Return enough of the document's SHA-256 to know it by."""
-        return self.source.sha256[:12]
+        return str(self.source.sha256)[:12]
 
 
 @dataclass
@@ -96,8 +95,12 @@ class Documents:
     _texts: dict[int, str | None] = field(default_factory=dict)
     _damaged: set[int] = field(default_factory=set)
 
-    def passage(self, source: Source, start: int, end: int) -> Passage:
-        """Return a passage in its context, or where it stands."""
+    def passage(self, source: Any, start: int, end: int) -> Passage:
+        """Return a passage in its context, or where it stands.
+
+        Args:
+            source: a row with its key, hash, language and when it was attached.
+        """
         text = self._text(source)
         is_inside = text is not None and end <= len(text)
         excerpt = engine.excerpt(text, start, end) if text is not None and is_inside else None
@@ -106,18 +109,18 @@ class Documents:
             start=start,
             end=end,
             excerpt=excerpt,
-            is_damaged=source.pk in self._damaged,
+            is_damaged=source.id in self._damaged,
         )
 
-    def passages(self, source: Source, places: Iterable[Sequence[int]]) -> list[Passage]:
+    def passages(self, source: Any, places: Iterable[Sequence[int]]) -> list[Passage]:
         """Return several passages of one source."""
         return [self.passage(source, start, end) for start, end in places]
 
-    def _text(self, source: Source) -> str | None:
-        if source.pk not in self._texts:
+    def _text(self, source: Any) -> str | None:
+        if source.id not in self._texts:
             try:
-                self._texts[source.pk] = door.text_of(source)
+                self._texts[source.id] = door.text_of(source)
             except DamagedBytesError:  # the rest of the page stands without the document
-                self._texts[source.pk] = None
-                self._damaged.add(source.pk)
-        return self._texts[source.pk]
+                self._texts[source.id] = None
+                self._damaged.add(source.id)
+        return self._texts[source.id]

@@ -351,9 +351,15 @@ class History {
 
   pairs (role, index) { return this.holding(role, index).map((span) => span.keys) }
 
+  /* Of a checkpoint of that size: keys of the last entry or of the next may sign it. */
   vkeys (role, size) {
-    const index = size > 0n ? Number(size - 1n) : 0
-    return this.holding(role, index).map((span) => vkeysOf(role, span.name, span.keys))
+    const next = Number(size)
+    const last = next > 0 ? next - 1 : 0
+    const holds = (span, index) => span.start <= index && index < span.end
+    return this.spans
+      .filter((span) => span.role === role && (holds(span, next) || holds(span, last)))
+      .reverse()
+      .map((span) => vkeysOf(role, span.name, span.keys))
   }
 
   newest (role) { return this.spans.findLast((span) => span.role === role && span.end === Infinity) }

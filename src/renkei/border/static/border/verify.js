@@ -20,9 +20,10 @@ const element = (name, { text, ...attributes } = {}, ...children) => {
 }
 
 const heading = (text) => element('h2', { text })
-const fact = (name, ...values) => [element('dt', { text: words[name] }), ...values.map(
-  (value) => element('dd', {}, typeof value === 'string' ? document.createTextNode(value) : value),
-)]
+const fact = (name, ...values) => [
+  element('dt', { text: words[name] }),
+  element('dd', {}, ...values.map((value) => element('div', {}, value))),
+]
 const code = (text) => element('code', { text })
 const place = ({ origin, index }) => `${origin}/${index}`
 
@@ -64,19 +65,28 @@ const state = (passed) => {
 const row = ({ code: name, subject, passed, found }) => {
   const about = element('td', {}, document.createTextNode(sentences[name]))
   if (subject) about.append(' ', code(subject))
-  if (found) about.append(element('p', { class: name === 'fingerprint' ? 'mono' : 'muted small', text: found }))
+  if (name === 'fingerprint' && found) about.append(element('p', { class: 'mono', text: found }))
   return element('tr', { 'data-code': name, 'data-passed': String(passed) }, element('td', {}, state(passed)), about)
+}
+const table = (name, checks) => element('div',
+  { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': name },
+  element('table', { class: 'table-stack' }, element('tbody', {}, ...checks.map(row))))
+
+/* What the reader must act on stands open; what holds is one line that opens. */
+const checked = ({ checks }) => {
+  const good = checks.filter((check) => check.passed)
+  const other = checks.filter((check) => !check.passed)
+  const shown = [heading(words.checks)]
+  if (other.length) shown.push(table(words.checks, other))
+  if (good.length) {
+    const summary = element('summary', {}, state(true), ` ${good.length} / ${checks.length}`)
+    shown.push(element('details', {}, summary, table(words.holds, good)))
+  }
+  return shown
 }
 
 const show = (result) => {
-  const rows = element('tbody', {}, ...result.checks.map(row))
-  report.replaceChildren(
-    verdict(result),
-    ...proven(result),
-    heading(words.checks),
-    element('div', { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': words.checks },
-      element('table', {}, rows)),
-  )
+  report.replaceChildren(verdict(result), ...proven(result), ...checked(result))
   report.dataset.passed = String(result.passed)
   report.dataset.pinned = String(result.pinned)
 }

@@ -1,0 +1,126 @@
+"""Keys handed out, durable at both managers: CPU seconds of one core, both ends in one process.
+
+A draw takes 128 keys of 256 bits: a commit at the master's manager, a message through JSON, a commit
+at the slave's. Under load the dispenser gathers what is asked meanwhile, so groups are measured
+too. The limit is SQLite alone: two commits a group that insert and delete as many bytes.
+"""
+
+import json
+import os
+import platform
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(HOME), str(HOME / "src")]
+
+from renkei.site import node as life  # noqa: E402
+
+OUT = HOME / "bench" / "out"
+KEYS, KEY_BYTES = 128, 32
+GROUPS = (1, 8, 32)
+DRAWS = 192
+ROUNDS = 3
+
+
+def limit_seconds(folder: Path, group: int) -> float:
+    """Return the CPU time that SQLite alone takes for as many bytes and commits."""
+    file = sqlite3.connect(folder / "limit.sqlite3", isolation_level=None)
+    file.executescript(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE IF NOT EXISTS k(b)"
+    )
+    piece = os.urandom(KEYS * KEY_BYTES)
+    begun = time.process_time()
+    for _ in range(DRAWS // group):
+        for _side in range(2):
+            file.execute("BEGIN IMMEDIATE")
+            file.executemany("INSERT INTO k VALUES (?)", [(piece,)] * group)
+            file.execute("DELETE FROM k WHERE rowid IN (SELECT rowid FROM k LIMIT ?)", [group])
+            file.execute("COMMIT")
+    file.close()
+    return time.process_time() - begun
+
+
+def main() -> int:
+    """Measure."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "us"
+        subprocess.run(
+            [sys.executable, "-m", "renkei.site.cli", "node", "init", str(folder), "--name", "us",
+             "--party", "US", "--partner", "jp:JP:http://127.0.0.1:1"],
+            check=True, env={**os.environ, "PYTHONPATH": str(HOME / "src")},
+        )  # fmt: skip
+        life.enter(folder)
+        rows = measure(folder)
+        life.leave()
+    OUT.mkdir(exist_ok=True)
+    file = OUT / "link.json"
+    before = json.loads(file.read_text("utf-8")) if file.exists() else []
+    tasks = {row["task"] for row in rows}
+    kept = [row for row in before if row["task"] not in tasks]
+    file.write_text(json.dumps(kept + rows, indent=1), "utf-8")
+    for row in rows:
+        print(row["task"], row["value"], row["unit"])
+    return 0
+
+
+def measure(folder: Path) -> list[dict[str, object]]:
+    """Return the rows of the table."""
+    from tests.link.ends import Ends
+
+    from renkei.link import door
+
+    door.ensure_kek()
+    ends = Ends(blocks=0)
+    send = ends.send_from(ends.us)
+    rows: list[dict[str, object]] = []
+    for group in GROUPS:
+        best, slowest = 1e9, []
+        for _round in range(ROUNDS):
+            needed = DRAWS * KEYS * KEY_BYTES * 2
+            for _block in range(needed // (1 << 20) + 2):
+                ends.add_block(1 << 20)
+            begun = time.process_time()
+            for _ in range(DRAWS // group):
+                draws = [door.Draw("us.a", ("jp.b",), KEY_BYTES, KEYS) for _ in range(group)]
+                at = time.process_time()
+                door.serve(ends.us, draws, send)
+                slowest.append(time.process_time() - at)
+                if not all(isinstance(draw.result, list) for draw in draws):
+                    raise RuntimeError(draws[0].result)
+            best = min(best, time.process_time() - begun)
+        slowest.sort()
+        p99 = 1e3 * slowest[min(len(slowest) - 1, len(slowest) * 99 // 100)]
+        limit = min(limit_seconds(folder, group) for _round in range(ROUNDS))
+        said = f"{group} draws of {KEYS} keys a commit, both managers on one core"
+        rows.append(
+            {
+                "room": "link", "task": f"key delivery, durable, {said}",
+                "value": round(DRAWS * KEYS / best), "unit": "keys/s of CPU",
+                "target": ">= 20000" if group > 1 else "", "peer": "", "peer_value": None,
+                "ratio": None, "limit": "SQLite, the same commits and bytes",
+                "limit_value": round(DRAWS * KEYS / limit), "machine": machine(),
+            }
+        )  # fmt: skip
+        rows.append(
+            {
+                "room": "link", "task": f"key delivery, p99 of a group, {said}",
+                "value": round(p99, 2), "unit": "ms of CPU", "target": "< 10" if group == 1 else "",
+                "peer": "", "peer_value": None, "ratio": None, "limit": "", "limit_value": None,
+                "machine": machine(),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def machine() -> str:
+    """Return what this was measured on."""
+    return f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,499 @@
+"""The quantum secure link: status, applications, sealing and opening, rates, distillation."""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from renkei.base.node import Nodes
+from renkei.kit.errors import ConflictError, gettext_noop
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+POLICIES = ("require-qkd", "hybrid-or-pqc")
+
+
+class NotHereError(ConflictError):
+    """A command belongs on the other node."""
+
+    code = "link.not_here"
+
+
+class FileThereError(ConflictError):
+    """A command would write over a file."""
+
+    code = "link.file_there"
+
+
+def on_node(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which node is meant."""
+    for option in (
+        click.option(
+            "--node",
+            type=FOLDER,
+            help=gettext_noop("Folder of the node; else the first node of --var."),
+        ),
+        click.option(
+            "--var",
+            type=FOLDER,
+            envvar="RENKEI_VAR",
+            default=Path("var"),
+            show_default=True,
+            help=gettext_noop("Folder that holds the nodes."),
+        ),
+        click.option(
+            "--partner", default="", help=gettext_noop("The partner, where there are several.")
+        ),
+        click.option("--json", "as_json", is_flag=True, help=gettext_noop("Print JSON.")),
+    ):
+        command = option(command)
+    return command
+
+
+def tell(sentence: str) -> None:
+    """Say something to the person, beside the data."""
+    click.echo(sentence, err=True)
+
+
+def print_json(data: object) -> None:
+    """Print data for a program."""
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+
+
+def say(sentence: str, **values: object) -> str:
+    """Return a sentence in the reader's language."""
+    from django.utils.translation import gettext
+
+    return gettext(sentence).format(**values)
+
+
+def enter(node: Path | None, var: Path) -> Path:
+    """Load Django for the node that is meant."""
+    nodes = click.get_current_context().find_object(Nodes)
+    if nodes is None:
+        raise RuntimeError("the command line gives no nodes")  # a defect of ours
+    folder = node if node is not None else nodes.under(var)[0]
+    nodes.enter(folder)
+    return folder
+
+
+@click.group()
+def link() -> None:
+    """Work with the quantum secure link: keys, applications, sealed files."""
+
+
+@link.command(
+    help=gettext_noop(
+        "Found the link with PARTNER. The secret that authenticates the two ends is read from the "
+        "first line of stdin, or made and printed once: carry it to the partner."
+    )
+)
+@click.argument("partner")
+@click.option("--node", type=FOLDER, help=gettext_noop("Folder of the node."))
+@click.option("--var", type=FOLDER, envvar="RENKEI_VAR", default=Path("var"))
+@click.option(
+    "--secret-stdin", is_flag=True, help=gettext_noop("Read the partner's secret from stdin.")
+)
+@click.option(
+    "--simulated",
+    is_flag=True,
+    help=gettext_noop("The source is the simulated fibre: on a demonstration alone."),
+)
+def found(
+    partner: str, node: Path | None, var: Path, *, secret_stdin: bool, simulated: bool
+) -> None:
+    """Found a link."""
+    enter(node, var)
+    from renkei.link import door
+
+    founded = door.found_link(partner, simulated=simulated)
+    secret = sys.stdin.readline().strip() if secret_stdin else door.new_secrets()
+    door.keep_secrets(founded, secret)
+    if not secret_stdin:
+        tell(say(gettext_noop("The link's secret, shown this once:")))
+        click.echo(secret)
+
+
+@link.command(help=gettext_noop("Show pools, counters, the last blocks and alarms."))
+@click.option(
+    "--clear-alarms",
+    is_flag=True,
+    help=gettext_noop("Clear the alarms that do not clear themselves: somebody has looked."),
+)
+@on_node
+def status(
+    node: Path | None, var: Path, partner: str, *, clear_alarms: bool, as_json: bool
+) -> None:
+    """Show how the link is."""
+    enter(node, var)
+    from renkei.link import door
+
+    if clear_alarms:
+        door.put_right(door.link_with(partner))
+    said = door.summary(door.link_with(partner))
+    if as_json:
+        print_json(said)
+        return
+    for key, value in said.items():
+        if not isinstance(value, list):
+            click.echo(f"{key:14} {value}")
+    for alarm in said["alarms"]:
+        click.echo(f"ALARM          {alarm['kind']}: {alarm['detail']}")
+    for run in said["runs"]:
+        click.echo(
+            f"block {run['number']:8} {run['key_bits']:9} bit  QBER {run['qber']}  {run['refused']}"
+        )
+
+
+@link.group(help=gettext_noop("Manage the applications that draw keys (SAEs)."))
+def sae() -> None:
+    """Hold the commands about applications."""
+
+
+@sae.command(
+    "add",
+    help=gettext_noop(
+        "Make the application NAME known and write its certificate, its private key and the "
+        "authority's certificate to a folder. The private key is kept nowhere else."
+    ),
+)
+@click.argument("name")
+@click.option(
+    "--out",
+    type=FOLDER,
+    default=Path(),
+    show_default=True,
+    help=gettext_noop("Folder for the three files."),
+)
+@click.option(
+    "--loopback",
+    is_flag=True,
+    help=gettext_noop("It may draw keys for itself, to test the key manager."),
+)
+@click.option(
+    "--quota-mib-per-hour",
+    type=click.IntRange(1, 1 << 20),
+    default=64,
+    show_default=True,
+    help=gettext_noop("How much key it may draw."),
+)
+@on_node
+def sae_add(
+    name: str,
+    out: Path,
+    node: Path | None,
+    var: Path,
+    partner: str,
+    *,
+    loopback: bool,
+    quota_mib_per_hour: int,
+    as_json: bool,
+) -> None:
+    """Issue a certificate."""
+    del partner
+    enter(node, var)
+    from renkei.link import door
+
+    issued = door.add_sae(
+        name, out, loopback=loopback, quota_bytes_per_hour=quota_mib_per_hour << 20
+    )
+    if as_json:
+        print_json(
+            {
+                "name": issued.name,
+                "certificate": str(issued.certificate),
+                "key": str(issued.key),
+                "ca": str(issued.ca),
+            }
+        )
+    else:
+        tell(
+            say(
+                gettext_noop("{name}: {certificate}, {key}, {ca}"),
+                name=issued.name,
+                certificate=issued.certificate,
+                key=issued.key,
+                ca=issued.ca,
+            )
+        )
+
+
+@sae.command("list", help=gettext_noop("List the applications of this node."))
+@on_node
+def sae_list(node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
+    """List applications."""
+    del partner
+    enter(node, var)
+    from renkei.link import door
+
+    rows = door.saes()
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        click.echo(f"{row['name']:32} {row['drawn']:10} {row['state']}")
+
+
+@sae.command("revoke", help=gettext_noop("Refuse the application NAME from now on."))
+@click.argument("name")
+@on_node
+def sae_revoke(name: str, node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
+    """Refuse an application."""
+    del partner
+    enter(node, var)
+    from renkei.link import door
+
+    door.revoke_sae(name)
+    if as_json:
+        print_json({"revoked": name})
+    else:
+        tell(say(gettext_noop("{name} is refused from now on."), name=name))
+
+
+@contextmanager
+def appearing(out: Path) -> Iterator[BinaryIO]:
+    """Yield a file that appears under its name when the block ends well."""
+    if out.exists():
+        raise FileThereError(gettext_noop("{file} is there already: it is left alone"), file=out)
+    handle, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).rename(out)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@link.command(
+    help=gettext_noop(
+        "Seal FILE for the partner: ML-KEM-1024, X25519 and one QKD key, all three mixed. It "
+        "becomes FILE.sealed."
+    )
+)
+@click.argument("file", type=FILE)
+@click.option("--out", type=FILE, help=gettext_noop("Name of the sealed file."))
+@click.option(
+    "--policy",
+    type=click.Choice(POLICIES),
+    default="require-qkd",
+    show_default=True,
+    help=gettext_noop("Whether to go without a QKD key when there is none; it is said aloud."),
+)
+@click.option(
+    "--pad", is_flag=True, help=gettext_noop("One-time pad: for messages of at most 16 KiB.")
+)
+@on_node
+def seal(
+    file: Path,
+    out: Path | None,
+    node: Path | None,
+    var: Path,
+    partner: str,
+    *,
+    policy: str,
+    pad: bool,
+    as_json: bool,
+) -> None:
+    """Seal a file."""
+    enter(node, var)
+    from renkei.link import door
+    from renkei.link.engine import Policy
+
+    where = door.link_with(partner)
+    target = out or file.with_name(file.name + ".sealed")
+    channel = door.SecretChannel(where)
+    with file.open("rb") as plain, appearing(target) as sealed:
+        if pad:
+            sealed.write(door.seal_pad(where, channel, plain.read(1 << 20), name=file.name))
+        else:
+            door.seal(where, channel, plain, sealed, policy=Policy(policy), name=file.name)
+    with target.open("rb") as sealed_file:
+        header = door.peek(sealed_file)
+    _report(target, header, as_json=as_json)
+
+
+@link.command(
+    "open",
+    help=gettext_noop(
+        "Open the sealed FILE of the partner. Its QKD key is used up: this succeeds once."
+    ),
+)
+@click.argument("file", type=FILE)
+@click.option("--out", type=FILE, help=gettext_noop("Name of the opened file."))
+@on_node
+def open_(
+    file: Path, out: Path | None, node: Path | None, var: Path, partner: str, *, as_json: bool
+) -> None:
+    """Open a file."""
+    enter(node, var)
+    from renkei.link import door
+
+    where = door.link_with(partner)
+    plain_name = file.with_suffix("") if file.suffix == ".sealed" else Path(f"{file}.opened")
+    target = out or plain_name
+    with file.open("rb") as sealed, appearing(target) as plain:
+        opened = door.unseal(where, door.SecretChannel(where), sealed, plain)
+    _report(target, opened.header, as_json=as_json)
+
+
+def _report(target: Path, header: Any, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "file": str(target),
+                "from": header.sender,
+                "to": header.receiver,
+                "suite": header.suite,
+                "policy": header.policy,
+                "source": header.source,
+                "downgrade": header.is_downgrade,
+                "key_ids": list(header.key_ids),
+            }
+        )
+        return
+    tell(
+        say(
+            gettext_noop("{file}: from {sender} for {receiver}; QKD key: {source}"),
+            file=target,
+            sender=header.sender,
+            receiver=header.receiver,
+            source=header.source,
+        )
+    )
+    if header.is_downgrade:
+        tell(say(gettext_noop("No QKD key protects this file: the policy allowed it.")))
+    if header.source == "simulated":
+        tell(say(gettext_noop("The QKD key is simulated and adds no protection.")))
+
+
+@link.command(help=gettext_noop("Distil blocks now, in the foreground, and show how each goes."))
+@click.option("--blocks", type=click.IntRange(1, 10_000), default=1, show_default=True)
+@click.option(
+    "--reconciler",
+    type=click.Choice(["", "cascade", "ldpc"]),
+    default="",
+    help=gettext_noop("How errors are corrected; chosen by the round trip if not given."),
+)
+@on_node
+def run(
+    blocks: int,
+    reconciler: str,
+    node: Path | None,
+    var: Path,
+    partner: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Distil blocks."""
+    enter(node, var)
+    from renkei.link import door
+
+    where = door.link_with(partner)
+    if door.is_alice(where):
+        raise NotHereError(
+            gettext_noop("{own} prepares the photons: run this on the node {partner}"),
+            own=where.own,
+            partner=where.partner,
+        )
+
+    def tell_run(done: Any) -> None:
+        said = {
+            "block": done.number,
+            "key_bits": done.key_bits,
+            "qber": done.qber,
+            "sifted_bits": done.sifted_bits,
+            "leak_bits": done.leak_bits,
+            "seconds": round(done.seconds, 3),
+            "simulated": done.simulated,
+            "refused": done.refused,
+        }
+        if as_json:
+            click.echo(json.dumps(said))
+        else:
+            click.echo("  ".join(f"{key} {value}" for key, value in said.items()))
+
+    channel = door.SecretChannel(where, timeout_seconds=door.DISTIL_TIMEOUT_SECONDS)
+    door.drive(where, channel, blocks=blocks, reconciler=reconciler, tell=tell_run)
+
+
+@link.command(
+    help=gettext_noop("Print secret bits a second by distance in km, and the bound of physics.")
+)
+@on_node
+def rates(node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
+    """Print the curves of the pages."""
+    del partner
+    enter(node, var)
+    from renkei.link import door
+
+    door.write_curves()
+    said = door.rates()
+    if as_json:
+        print_json(said)
+        return
+    bound = {int(km): rate for km, rate in said["plob"]}
+    click.echo(
+        "km".rjust(5) + "".join(f"N={name}".rjust(16) for name in said["rates"]) + "PLOB".rjust(14)
+    )
+    for at, (km, _rate) in enumerate(next(iter(said["rates"].values()))):
+        columns = "".join(f"{rows[at][1]:16.4g}" for rows in said["rates"].values())
+        click.echo(f"{km:5}{columns}{bound.get(km, float('inf')):14.4g}")
+
+
+@link.command(hidden=True)
+@click.argument("partner")
+@click.option("--node", type=FOLDER)
+@click.option("--var", type=FOLDER, default=Path("var"))
+def distil(partner: str, node: Path | None, var: Path) -> None:
+    """Fill the pools: what the worker runs as a child."""
+    os.nice(5)
+    enter(node, var)
+    from renkei.link import door
+
+    where = door.link_with(partner)
+    if door.is_alice(where):
+        door.listen(where)
+    else:
+        channel = door.SecretChannel(where, timeout_seconds=door.DISTIL_TIMEOUT_SECONDS)
+        door.drive(where, channel)
+
+
+@link.command(hidden=True)
+@click.argument("var", type=FOLDER)
+def fibre(var: Path) -> None:
+    """Play the photons between the two nodes of VAR: what ``renkei up`` runs beside them."""
+    from renkei.link.commands._fibre import play
+
+    play(var)
+
+
+@link.command(
+    help=gettext_noop(
+        "Measure the delivery of keys, each draw durable at both nodes. It uses key up."
+    )
+)
+@click.option("--seconds", type=click.IntRange(1, 600), default=5, show_default=True)
+@on_node
+def bench(seconds: int, node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
+    """Measure."""
+    enter(node, var)
+    from renkei.link import door
+
+    where = door.link_with(partner)
+    channel = door.SecretChannel(where)
+    said = door.measure_delivery(where, channel, seconds=seconds, clock=time.perf_counter)
+    if as_json:
+        print_json(said)
+    else:
+        for key, value in said.items():
+            click.echo(f"{key:24} {value}")

@@ -1,0 +1,125 @@
+"""A node's way to the simulated fibre, which is a process of its own (``renkei link fibre``)."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection
+from pathlib import Path
+from typing import Any
+
+from renkei.kit.errors import RenkeiError, gettext_noop
+
+KEY_FILE = "link-fibre"  # in a node's keys: its secret, and the fibre's file
+SECONDS_FOR_A_BLOCK = 120.0
+
+
+class FibreAwayError(RenkeiError):
+    """The source of the photons does not answer."""
+
+    code = "link.fibre_away"
+    status = 503
+
+
+class BadEavesdropperError(RenkeiError):
+    """A share is not within 0 and 1."""
+
+    code = "link.bad_eavesdropper"
+
+
+@contextmanager
+def _connected(keys: Path) -> Iterator[Connection]:
+    try:
+        known = json.loads((keys / KEY_FILE).read_text("utf-8"))
+        port = _read(Path(known["file"]))["ports"][known["node"]]
+        link = Client(("127.0.0.1", port), authkey=bytes.fromhex(known["secret"]))
+    except (OSError, ValueError, KeyError, AuthenticationError, EOFError) as error:
+        raise FibreAwayError(
+            gettext_noop("the simulated fibre does not answer: `renkei up` starts it")
+        ) from error
+    with link:
+        yield link
+
+
+def _asked(keys: Path, said: dict[str, Any], *, seconds: float) -> bytes:
+    with _connected(keys) as link:
+        try:
+            link.send_bytes(json.dumps(said).encode())
+            if link.poll(seconds):
+                return link.recv_bytes()
+        except (OSError, EOFError) as error:
+            raise FibreAwayError(gettext_noop("the simulated fibre died")) from error
+    raise FibreAwayError(gettext_noop("the simulated fibre is silent"))
+
+
+def half(keys: Path, number: int, *, key_bits: int) -> bytes:
+    """Return a node's half of a block.
+
+    Args:
+        keys: the node's folder of keys.
+        number: of the block.
+        key_bits: how many detections in the key basis are wanted.
+
+    Raises:
+        FibreAwayError: the fibre does not answer, or nothing arrives over it.
+    """
+    said = {"op": "half", "number": number, "key_bits": key_bits}
+    answer = _asked(keys, said, seconds=SECONDS_FOR_A_BLOCK)
+    if answer[:1] != b"=":
+        raise FibreAwayError(
+            gettext_noop("the fibre gives no block: {why}"),
+            why=answer[1:].decode("utf-8", "replace"),
+        )
+    return answer[1:]
+
+
+def eavesdropper(keys: Path) -> dict[str, float]:
+    """Return what the eavesdropper on the simulated fibre does.
+
+    Raises:
+        FibreAwayError: the fibre does not answer.
+    """
+    return dict(json.loads(_asked(keys, {"op": "look"}, seconds=5.0)))
+
+
+def eavesdropper_on_file(keys: Path) -> dict[str, float]:
+    """Return what the fibre last said of the eavesdropper, without asking it.
+
+    Raises:
+        FibreAwayError: there is no fibre.
+    """
+    try:
+        known = json.loads((keys / KEY_FILE).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise FibreAwayError(
+            gettext_noop("the simulated fibre does not answer: `renkei up` starts it")
+        ) from error
+    return dict(_read(Path(known["file"])).get("eve", {}))
+
+
+def set_eavesdropper(keys: Path, *, intercept: float, split: float) -> dict[str, float]:
+    """Turn the eavesdropper on the simulated fibre up or down.
+
+    Args:
+        keys: the node's folder of keys.
+        intercept: share of the pulses that are measured and sent again, in [0, 1].
+        split: share of the single photons that are blocked while others are split, in [0, 1].
+
+    Raises:
+        BadEavesdropperError: a share is out of its range.
+        FibreAwayError: the fibre does not answer.
+    """
+    for share in (intercept, split):
+        if not 0 <= share <= 1:
+            raise BadEavesdropperError(
+                gettext_noop("{share} is no share: expected 0 to 1"), share=share
+            )
+    said = {"op": "eve", "intercept": intercept, "split": split}
+    return dict(json.loads(_asked(keys, said, seconds=5.0)))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,122 @@
+"""The service that keeps the pools full: it starts the child that distils, and lets it go."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+
+from renkei.base.node import PROGRAM
+from renkei.link.door import _fibre
+from renkei.link.door._distil import HIGH_BYTES, is_alice, is_low, wanted_file
+from renkei.link.door._store import QBER_ALARM, levels
+from renkei.link.models import Link
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+PROBE_SECONDS = 600.0  # a line that nobody uses is looked at so often
+ALARM_SECONDS = 15.0  # and so often while it is disturbed
+PAUSE_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 120.0
+MOST_BYTES = 8 * HIGH_BYTES
+SUPERVISOR = "RENKEI_SUPERVISOR"  # the command line ends with the process that is named here
+
+
+@dataclass
+class _Child:
+    """The child of one link."""
+
+    link: Link
+    running: "subprocess.Popen[bytes] | None" = None
+    started_at: float = 0.0
+    not_before: float = 0.0
+    failures: int = 0
+    eve: object = None
+    seen_wanted: float = field(default_factory=time.time)
+
+    def look(self) -> None:
+        """Notice that the child ended; start it when it is wanted."""
+        if self.running is not None:
+            status = self.running.poll()
+            if status is None:
+                return
+            self.running = None
+            self.failures = self.failures + 1 if status else 0
+            pause = min(PAUSE_SECONDS * 2**self.failures, LONGEST_PAUSE_SECONDS)
+            self.not_before = time.monotonic() + (pause if status else 0.0)
+        if time.monotonic() >= self.not_before and self._is_wanted():
+            self.started_at = time.monotonic()
+            self.running = subprocess.Popen(  # noqa: S603  our own program
+                [sys.executable, "-m", PROGRAM, "--node", str(settings.NODE.folder),
+                 "link", "distil", self.link.partner],
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, SUPERVISOR: str(os.getpid())},
+            )  # fmt: skip
+
+    def _is_wanted(self) -> bool:
+        if is_alice(self.link):
+            return self._was_asked()
+        since = time.monotonic() - self.started_at
+        level = levels(self.link)
+        if min(level["own"], level["peer"]) >= MOST_BYTES:
+            return False
+        disturbed = self.link.alarms.filter(kind=QBER_ALARM, cleared_at=None).exists()
+        if disturbed:
+            return since > ALARM_SECONDS or self._eve_changed()
+        return (
+            is_low(self.link)
+            or self._eve_changed()
+            or (since > PROBE_SECONDS and min(level["own"], level["peer"]) < 2 * HIGH_BYTES)
+        )
+
+    def _was_asked(self) -> bool:
+        file = wanted_file(self.link)
+        try:
+            asked = file.stat().st_mtime
+        except OSError:
+            return False
+        if asked <= self.seen_wanted:
+            return False
+        self.seen_wanted = asked
+        return True
+
+    def _eve_changed(self) -> bool:
+        if not self.link.simulated:
+            return False
+        try:
+            now: object = _fibre.eavesdropper_on_file(Path(settings.NODE.folder) / "keys")
+        except _fibre.FibreAwayError:
+            return False
+        changed = self.eve is not None and now != self.eve
+        self.eve = now
+        return changed
+
+    def end(self) -> None:
+        """End the child."""
+        if self.running is not None and self.running.poll() is None:
+            self.running.terminate()
+            try:
+                self.running.wait(PAUSE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.running.kill()
+                self.running.wait()
+
+
+def keep_full(stop: threading.Event) -> None:
+    """Keep the pools of this node's links full until told to stop; without a link do nothing."""
+    children = [_Child(link) for link in Link.objects.filter(own=settings.NODE.name)]
+    if not children:
+        return
+    try:
+        while not stop.wait(LOOK_SECONDS):
+            for child in children:
+                child.look()
+    finally:
+        for child in children:
+            child.end()

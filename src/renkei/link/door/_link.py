@@ -1,0 +1,153 @@
+"""The link's row, its alarms, and the key-encryption key of the node."""
+
+import os
+import secrets
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
+from renkei.link import engine
+from renkei.link.models import Alarm, Link, Sae
+
+KEK_FILE = "link-kek"
+NODE_QUOTA_BYTES_PER_HOUR = 1 << 40
+
+
+class NoLinkError(NotFoundError):
+    """This node has no link with that partner."""
+
+    code = "link.no_link"
+
+
+class SimulatedRefusedError(RenkeiError):
+    """Key from a simulated source is offered where there is no demonstration."""
+
+    code = "link.simulated_refused"
+
+
+class NoKekError(RenkeiError):
+    """There is stored key, and the file that opens it is missing or damaged."""
+
+    code = "link.no_kek"
+    status = 500
+
+
+def at_rest() -> engine.AtRest:
+    """Return what seals and opens this node's key.
+
+    Raises:
+        NoKekError: the file of the key-encryption key is missing or damaged.
+    """
+    return _at_rest(settings.NODE.folder / "keys" / KEK_FILE)
+
+
+@lru_cache(maxsize=4)
+def _at_rest(file: Path) -> engine.AtRest:
+    try:
+        return engine.AtRest(bytes.fromhex(file.read_text("ascii")))
+    except (OSError, ValueError, engine.DamagedKeyError) as error:
+        raise NoKekError(
+            gettext_noop(
+                "{file} is missing or damaged: without it no stored key opens; restore it from a "
+                "backup, or `renkei link found` anew"
+            ),
+            file=file,
+        ) from error
+
+
+def cache_folder() -> Path:
+    """Return the node's folder for what may be lost at any time."""
+    folder: Path = settings.NODE.folder / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def ensure_kek() -> None:
+    """Make the node's key-encryption key if it has none."""
+    file = settings.NODE.folder / "keys" / KEK_FILE
+    if not file.exists():
+        write_secret(file, secrets.token_hex(engine.KEK_BYTES) + "\n")
+
+
+def write_secret(file: Path, text: str) -> None:
+    """Write a file for its owner alone, the whole of it or nothing."""
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    temporary.replace(file)
+
+
+def found_link(partner: str, *, simulated: bool) -> Link:
+    """Open the link with a partner, or return the one there is.
+
+    Raises:
+        NoLinkError: the node has no such partner.
+        SimulatedRefusedError: a simulated link on a node that is no demonstration.
+    """
+    node = settings.NODE
+    if partner not in {one.name for one in node.partners}:
+        raise NoLinkError(
+            gettext_noop("{partner} is no partner of this node; known: {known}"),
+            partner=partner,
+            known=", ".join(one.name for one in node.partners),
+        )
+    if simulated:
+        refuse_simulated()
+    ensure_kek()
+    link, _made = Link.objects.get_or_create(
+        own=node.name, partner=partner, defaults={"simulated": simulated}
+    )
+    Sae.objects.get_or_create(  # the node itself: no certificate has an empty serial number
+        name=f"{node.name}.node",
+        defaults={"quota_bytes_per_hour": NODE_QUOTA_BYTES_PER_HOUR, "created_at": timezone.now()},
+    )
+    return link
+
+
+def refuse_simulated() -> None:
+    """Refuse what is simulated on a node that is no demonstration.
+
+    Raises:
+        SimulatedRefusedError: it is none.
+    """
+    if not settings.NODE.demonstration:
+        raise SimulatedRefusedError(
+            gettext_noop(
+                "simulated key protects nothing: it is taken on a demonstration alone "
+                "(`demonstration = true` in node.toml)"
+            )
+        )
+
+
+def link_with(partner: str = "") -> Link:
+    """Return this node's link with a partner; with the only one when none is named.
+
+    Raises:
+        NoLinkError: there is none.
+    """
+    links = Link.objects.filter(own=settings.NODE.name)
+    found = (links.filter(partner=partner) if partner else links.order_by("pk")).first()
+    if found is None:
+        raise NoLinkError(gettext_noop("this node has no quantum link yet: `renkei link found`"))
+    return found
+
+
+def raise_alarm(link: Link, kind: str, detail: str) -> None:
+    """Raise an alarm, unless one of its kind stands."""
+    Alarm.objects.get_or_create(
+        link=link,
+        kind=kind,
+        cleared_at=None,
+        defaults={"detail": detail, "raised_at": timezone.now()},
+    )
+
+
+def clear_alarm(link: Link, kind: str) -> None:
+    """Clear the alarm of a kind, if one stands."""
+    Alarm.objects.filter(link=link, kind=kind, cleared_at=None).update(cleared_at=timezone.now())

@@ -1,0 +1,300 @@
+"""Key delivery by ETSI GS QKD 014 V1.1.1, on a port of its own with mutual TLS.
+
+It runs in the worker's process, a thread a connection. Who calls is read from the client's
+certificate alone. A handler touches no table: it hands what is asked to the link's dispenser.
+"""
+
+import json
+import logging
+import socket
+import socketserver
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from renkei.kit.errors import RenkeiError, gettext_noop
+from renkei.link import door, engine
+from renkei.link.models import Link
+
+log = logging.getLogger(__name__)
+
+MOST_CONNECTIONS = 200
+IDLE_SECONDS = 60.0
+HANDSHAKE_SECONDS = 10.0
+LARGEST_BODY_BYTES = 64 << 10
+DRAINED_BYTES = 16 << 20  # of a body that is refused, so that its sender hears why
+LIMITS = engine.Limits()
+MESSAGES = {
+    "link.key_not_found": "one or more keys specified are not found on KME",
+    "link.unmet": "not all extension_mandatory request options could be met",
+}
+
+
+class PortTakenError(RenkeiError):
+    """Something else listens where key would be delivered."""
+
+    code = "link.port_taken"
+    status = 409
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """The listener: the handshake too is made in the connection's own thread."""
+
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+    request_queue_size = 128
+
+    def __init__(
+        self, address: tuple[str, int], tls: ssl.SSLContext, dispensers: dict[str, door.Dispenser]
+    ) -> None:
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        self.tls = tls
+        self.dispensers = dispensers
+        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        super().__init__((address[0].strip("[]"), address[1]), Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give a connection a thread, if there are not too many."""
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve one connection."""
+        try:
+            request.settimeout(HANDSHAKE_SECONDS)
+            request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self.tls.wrap_socket(request, server_side=True) as secure:
+                secure.settimeout(IDLE_SECONDS)
+                Handler(secure, client_address, self)
+        except OSError as error:  # a foreign certificate, plain HTTP, a scanner, a lost connection
+            log.info("connection from %s: %s", client_address[0], error)
+        finally:
+            self.shutdown_request(request)
+            self._free.release()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection of an application."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "Renkei"
+    sys_version = ""
+    wbufsize = 1 << 17  # head and body leave in one piece
+    server: Server
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
+        """Say nothing of what went well."""
+        log.debug(format, *args)
+
+    def do_GET(self) -> None:
+        """Answer a GET."""
+        self._serve(None)
+
+    def do_POST(self) -> None:
+        """Answer a POST."""
+        length = self.headers.get("Content-Length", "")
+        if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
+            self.close_connection = True
+            self._answer(411, {"message": "a body needs a Content-Length"})
+            return
+        if int(length) > LARGEST_BODY_BYTES:
+            self.close_connection = True
+            self._drain(min(int(length), DRAINED_BYTES))
+            self._answer(413, {"message": f"a body has at most {LARGEST_BODY_BYTES} bytes"})
+            return
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            self.close_connection = True
+            return
+        self._serve(body)
+
+    def _drain(self, left: int) -> None:
+        while left > 0 and (block := self.rfile.read(min(left, LARGEST_BODY_BYTES))):
+            left -= len(block)
+
+    def _serve(self, body: bytes | None) -> None:
+        try:
+            caller = self._caller()
+            parts = urlsplit(self.path)
+            target = engine.read_path(parts.path, is_post=body is not None)
+            answer: Answer = getattr(self, f"_{target.call}")
+            self._answer(200, answer(caller, target.sae, body, parts.query))
+        except engine.RefusedError as error:
+            self._answer(error.http, error.body)
+        except RenkeiError as error:
+            self._refuse(error)
+        except ValueError:  # an address that is none
+            self._answer(400, {"message": "bad request format"})
+
+    def _caller(self) -> door.Caller:
+        said: Any = self.connection.getpeercert()
+        names = [
+            value
+            for part in (said or {}).get("subject", ())
+            for name, value in part
+            if name == "commonName"
+        ]
+        if len(names) != 1:
+            raise engine.RefusedError(401)
+        return door.Caller(names[0], str(said["serialNumber"]).lower().lstrip("0"))
+
+    def _dispenser(self, sae: str) -> door.Dispenser:
+        found = self.server.dispensers.get(door.node_of(sae))
+        if found is None and door.node_of(sae) == settings.NODE.name:
+            found = next(iter(self.server.dispensers.values()))
+        if found is None:
+            raise engine.RefusedError(400, "the SAE is at no node that this one has a link with")
+        return found
+
+    def _status(
+        self, caller: door.Caller, slave: str, _body: bytes | None, _query: str
+    ) -> dict[str, Any]:
+        count = self._dispenser(slave).ask(caller, door.Count(LIMITS.key_size // 8))
+        return engine.status(
+            LIMITS,
+            source_kme=door.kme_name(),
+            target_kme=door.kme_name(door.node_of(slave)),
+            master=caller.name,
+            slave=slave,
+            stored=count if isinstance(count, int) else 0,
+        )
+
+    def _enc_keys(self, caller: door.Caller, slave: str, body: bytes | None, query: str) -> bytes:
+        asked = engine.read_key_request(body, query, LIMITS)
+        slaves = (slave, *(one for one in asked.additional_slaves if one != slave))
+        if len({door.node_of(one) for one in slaves} - {settings.NODE.name}) > 1:
+            raise engine.RefusedError(400, "the slave SAEs shall be at one node beside this one")
+        far = next((one for one in slaves if door.node_of(one) != settings.NODE.name), slave)
+        draw = door.Draw(
+            master=caller.name,
+            slaves=slaves,
+            size=asked.size // 8,
+            number=asked.number,
+            source=asked.source,
+        )
+        return self._container(self._dispenser(far).ask(caller, draw))
+
+    def _dec_keys(self, caller: door.Caller, master: str, body: bytes | None, query: str) -> bytes:
+        names = engine.read_key_ids(body, query, LIMITS)
+        fetch = door.Fetch(slave=caller.name, master=master, key_ids=names)
+        return self._container(self._dispenser(master).ask(caller, fetch))
+
+    @staticmethod
+    def _container(keys: list[door.Key] | int) -> bytes:
+        if isinstance(keys, int):
+            raise TypeError("keys, not a count")
+        return engine.container([(one.key_id, one.key, one.simulated) for one in keys])
+
+    def _refuse(self, error: RenkeiError) -> None:
+        status = error.status if error.status in {400, 401} else 503
+        if status == 401:
+            self._answer(401, None)
+        else:
+            self._answer(status, {"message": MESSAGES.get(error.code, str(error))})
+
+    def _answer(self, status: int, said: dict[str, Any] | bytes | None) -> None:
+        body = said if isinstance(said, bytes) else b""
+        if isinstance(said, dict):
+            body = json.dumps(said).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        if status == 503:
+            self.send_header("Retry-After", "5")
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no HTTP as everything else is refused."""
+        del explain
+        self.close_connection = True
+        self._answer(code, {"message": message or "bad request format"})
+
+
+class Answer(Protocol):
+    """Type of the three calls."""
+
+    def __call__(
+        self, caller: door.Caller, sae: str, body: bytes | None, query: str
+    ) -> dict[str, Any] | bytes:
+        """Answer a call."""
+
+
+def tls_context() -> ssl.SSLContext:
+    """Return what the key manager proves itself with, and by whom it knows its callers."""
+    where = door.ensure_authority()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    tls.load_cert_chain(where / "kme.crt", where / "kme.key")
+    tls.load_verify_locations(where / "ca.crt")
+    tls.verify_mode = ssl.CERT_OPTIONAL  # who shows none is answered 401, not cut off
+    return tls
+
+
+def deliver(stop: threading.Event) -> None:
+    """Deliver keys on the node's port until told to stop; a node without a link does nothing.
+
+    Raises:
+        PortTakenError: something else listens there.
+    """
+    links = list(Link.objects.filter(own=settings.NODE.name))
+    if not links:
+        return
+    dispensers = {link.partner: door.Dispenser(link, door.SecretChannel) for link in links}
+    listen = settings.NODE.listen
+    try:
+        server = Server((listen.host, listen.etsi014), tls_context(), dispensers)
+    except OSError as error:
+        raise PortTakenError(
+            gettext_noop("{host}:{port} is taken: no key is delivered there"),
+            host=listen.host,
+            port=listen.etsi014,
+        ) from error
+    ended: list[str] = []
+    threads = [
+        threading.Thread(target=_dispense, args=(one, stop, ended), name=f"keys {name}")
+        for name, one in dispensers.items()
+    ]
+    threads.append(threading.Thread(target=server.serve_forever, name="etsi014", daemon=True))
+    for thread in threads:
+        thread.daemon = True
+        thread.start()
+    try:
+        while not stop.wait(1.0) and not ended:
+            pass
+    finally:
+        server.shutdown()
+        server.server_close()
+    if ended and not stop.is_set():
+        raise DispenserEndedError(gettext_noop("a dispenser of keys ended: {why}"), why=ended[0])
+
+
+class DispenserEndedError(RenkeiError):
+    """The thread that hands out key ended by itself."""
+
+    code = "link.dispenser_ended"
+    status = 500
+
+
+def _dispense(dispenser: door.Dispenser, stop: threading.Event, ended: list[str]) -> None:
+    from django.db import connections
+
+    try:
+        dispenser.run(stop)
+    except Exception as error:
+        log.exception("a dispenser of keys ended")
+        ended.append(str(error))
+    finally:
+        connections.close_all()

@@ -1,0 +1,237 @@
+"""Tables of the link: key at rest, who may draw it, and what is known of the channel.
+
+Of key only ciphertext is stored (``engine.AtRest``). What is used is deleted, and what must never
+go back is a counter that the partner remembers too.
+"""
+
+from collections.abc import Iterable
+from typing import ClassVar, NamedTuple
+
+from django.db import connection, models
+from django.db.models import F, Q
+
+from renkei.link.engine import BlockState, Counters, Position
+
+FIRST, SECOND = 1, 2  # halves of a block: of the node whose name comes first, and of the other
+
+
+class Link(models.Model):
+    """The link with one partner, and what must never go back."""
+
+    own = models.CharField(max_length=31)
+    partner = models.CharField(max_length=31)
+    simulated = models.BooleanField()
+    next_block = models.PositiveBigIntegerField(default=1)
+    allocated_block = models.PositiveBigIntegerField(default=0)
+    allocated_offset = models.PositiveBigIntegerField(default=0)
+    delivered = models.PositiveBigIntegerField(default=0)
+    peer_block = models.PositiveBigIntegerField(default=0)
+    peer_offset = models.PositiveBigIntegerField(default=0)
+    peer_delivered = models.PositiveBigIntegerField(default=0)
+    heard_at = models.DateTimeField(null=True, blank=True)
+    reserve = models.BinaryField(default=b"")  # authenticates the link itself; sealed
+    peer_public = models.BinaryField(default=b"")  # for sealing to the partner
+    tags_left = models.PositiveIntegerField(default=0)  # in the reserve, in the poorer direction
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["own", "partner"], name="link_one_link_a_partner"),
+            models.CheckConstraint(condition=~Q(own=F("partner")), name="link_has_two_ends"),
+        ]
+
+    @property
+    def counters(self) -> Counters:
+        """Return what this node must never take back."""
+        return Counters(Position(self.allocated_block, self.allocated_offset), self.delivered)
+
+    @counters.setter
+    def counters(self, counters: Counters) -> None:
+        self.allocated_block = counters.allocated.block
+        self.allocated_offset = counters.allocated.offset
+        self.delivered = counters.delivered
+
+    @property
+    def remembered(self) -> Counters:
+        """Return what the partner must never take back."""
+        return Counters(Position(self.peer_block, self.peer_offset), self.peer_delivered)
+
+    @remembered.setter
+    def remembered(self, counters: Counters) -> None:
+        self.peer_block = counters.allocated.block
+        self.peer_offset = counters.allocated.offset
+        self.peer_delivered = counters.delivered
+
+    @property
+    def own_share(self) -> int:
+        """Return the half of each block that this node allocates from."""
+        return FIRST if self.own < self.partner else SECOND
+
+    @property
+    def peer_share(self) -> int:
+        """Return the half that the partner allocates from."""
+        return SECOND if self.own < self.partner else FIRST
+
+
+class Block(models.Model):
+    """One block of distilled key."""
+
+    link = models.ForeignKey(Link, on_delete=models.CASCADE, related_name="blocks")
+    number = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=7, choices=[(one.value, one.value) for one in BlockState])
+    fingerprint = models.CharField(max_length=32)
+    simulated = models.BooleanField()
+    half_bytes = models.PositiveIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["link", "number"], name="link_block_number"),
+            models.CheckConstraint(
+                condition=Q(state__in=[one.value for one in BlockState]), name="link_block_state"
+            ),
+        ]
+
+
+class Piece(NamedTuple):
+    """A leaf as the hot path reads and writes it."""
+
+    number: int
+    offset: int
+    length: int
+    sealed: bytes
+
+
+class LeafQuerySet(models.QuerySet["Leaf"]):
+    """What every delivery does, in plain SQL: Django's own would cost more than all the rest."""
+
+    def pieces_before(self, link: Link, share: int, until: Position) -> list[Piece]:
+        """Return what lies before a position of a share, in order."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                'SELECT number, "offset", length, sealed FROM link_leaf '
+                'WHERE link_id = %s AND share = %s AND (number, "offset") < (%s, %s) '
+                'ORDER BY number, "offset"',
+                [link.pk, share, until.block, until.offset],
+            )
+            return [Piece(row[0], row[1], row[2], bytes(row[3])) for row in cursor.fetchall()]
+
+    def drop_before(self, link: Link, share: int, until: Position) -> None:
+        """Delete what lies before a position of a share."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "DELETE FROM link_leaf "
+                'WHERE link_id = %s AND share = %s AND (number, "offset") < (%s, %s)',
+                [link.pk, share, until.block, until.offset],
+            )
+
+    def add(self, link: Link, share: int, pieces: Iterable[Piece]) -> None:
+        """Store pieces."""
+        rows: list[tuple[int | bytes, ...]] = [(link.pk, share, *piece) for piece in pieces]
+        if rows:
+            with connection.cursor() as cursor:
+                cursor.executemany(
+                    'INSERT INTO link_leaf (link_id, share, number, "offset", length, sealed) '
+                    "VALUES (%s, %s, %s, %s, %s, %s)",
+                    rows,
+                )
+
+
+class Leaf(models.Model):
+    """A few kilobytes of unused key, encrypted; deleted or sealed anew when some of it is used."""
+
+    link = models.ForeignKey(Link, on_delete=models.CASCADE, related_name="leaves")
+    number = models.PositiveBigIntegerField()
+    share = models.PositiveSmallIntegerField()
+    offset = models.PositiveIntegerField()
+    length = models.PositiveIntegerField()
+    sealed = models.BinaryField()
+
+    objects = LeafQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["link", "share", "number", "offset"], name="link_leaf_place"
+            ),
+            models.CheckConstraint(condition=Q(length__gt=0), name="link_leaf_has_key"),
+        ]
+
+
+class Sae(models.Model):
+    """An application that draws keys: a secure application entity of ETSI GS QKD 014."""
+
+    name = models.CharField(max_length=100, unique=True)
+    serial = models.CharField(max_length=40, blank=True)
+    loopback = models.BooleanField(default=False)
+    quota_bytes_per_hour = models.PositiveBigIntegerField()
+    window_started_at = models.DateTimeField(null=True, blank=True)
+    window_bytes = models.PositiveBigIntegerField(default=0)
+    drawn = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+
+class Held(models.Model):
+    """Keys of one allocation that wait here for slaves."""
+
+    link = models.ForeignKey(Link, on_delete=models.CASCADE, related_name="held")
+    prefix = models.CharField(max_length=28)
+    master = models.CharField(max_length=200)
+    slaves = models.JSONField()
+    waiting = models.JSONField()  # slave -> bits of the keys that it has not drawn, hexadecimal
+    size = models.PositiveIntegerField()
+    number = models.PositiveIntegerField()
+    simulated = models.BooleanField()
+    sealed = models.BinaryField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["link", "prefix"], name="link_held_once"),
+        ]
+
+
+class Run(models.Model):
+    """How the distillation of one block went."""
+
+    link = models.ForeignKey(Link, on_delete=models.CASCADE, related_name="runs")
+    number = models.PositiveBigIntegerField()
+    finished_at = models.DateTimeField(db_index=True)
+    simulated = models.BooleanField()
+    sifted_bits = models.PositiveBigIntegerField(default=0)
+    qber = models.FloatField(null=True, blank=True)
+    gain = models.FloatField(null=True, blank=True)
+    leak_bits = models.PositiveBigIntegerField(default=0)
+    key_bits = models.PositiveBigIntegerField(default=0)
+    seconds = models.FloatField(default=0.0)
+    figures = models.JSONField(default=dict)  # what each stage says of itself
+    refused = models.TextField(blank=True)  # why no key came out
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(qber=None) | Q(qber__gte=0, qber__lte=1), name="link_run_qber"
+            ),
+            models.CheckConstraint(
+                condition=Q(refused="") | Q(key_bits=0), name="link_run_refused_has_no_key"
+            ),
+        ]
+
+
+class Alarm(models.Model):
+    """Something a person should look at; one of a kind stands at a time."""
+
+    link = models.ForeignKey(Link, on_delete=models.CASCADE, related_name="alarms")
+    kind = models.CharField(max_length=40)
+    detail = models.TextField(blank=True)
+    raised_at = models.DateTimeField()
+    cleared_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["link", "kind"],
+                condition=Q(cleared_at=None),
+                name="link_one_alarm_of_a_kind",
+            ),
+        ]

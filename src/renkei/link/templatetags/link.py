@@ -1,0 +1,28 @@
+"""Words and numbers of the link's pages."""
+
+from django import template
+from django.utils.formats import number_format
+from django.utils.translation import gettext, gettext_lazy
+
+register = template.Library()
+
+OUTCOMES = {
+    "": gettext_lazy("key"),
+    "error_rate": gettext_lazy("error rate too high: perhaps an eavesdropper"),
+    "no_key": gettext_lazy("no secret bit left: perhaps an eavesdropper"),
+    "statistics": gettext_lazy("impossible statistics"),
+    "unequal": gettext_lazy("the two nodes held different bytes"),
+}
+
+
+@register.filter
+def percent(share: float) -> str:
+    """Return a share in per cent with two decimals."""
+    return f"{number_format(100 * share, 2)} %"
+
+
+@register.filter
+def outcome(refused: str) -> str:
+    """Return in words how a block ended."""
+    known = OUTCOMES.get(refused)
+    return str(known) if known is not None else gettext("given up: {why}").format(why=refused)

@@ -1,0 +1,424 @@
+"""``renkei materials``: read the registry, answer scenarios, load releases.
+
+Data goes to stdout, words to stderr. Nothing of Django is imported before a node is entered.
+"""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from renkei.base.node import Nodes
+from renkei.kit.errors import RenkeiError, gettext_noop
+
+PUBLISHERS = ("usgs", "baci", "comtrade", "wgi", "gleif", "customs")
+KINDS = (
+    "export_ban",
+    "export_quota",
+    "mine_out",
+    "refinery_out",
+    "strait_closed",
+    "cyber_attack",
+    "price_shock",
+)
+EXPORTED = ("materials", "observations", "flows", "risks", "exposure")
+LANGUAGES = click.Choice(["en", "ja"])
+Item = dict[str, Any]
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+def on_node(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which node is meant, and how to print."""
+    for option in (
+        click.option(
+            "--node",
+            type=click.Path(path_type=Path, file_okay=False),
+            help=gettext_noop("Folder of the node; else the nodes of --var."),
+        ),
+        click.option(
+            "--var",
+            type=click.Path(path_type=Path, file_okay=False),
+            envvar="RENKEI_VAR",
+            default=Path("var"),
+            show_default=True,
+            help=gettext_noop("Folder that holds the nodes."),
+        ),
+        click.option("--lang", type=LANGUAGES, help=gettext_noop("Language of the texts.")),
+        click.option("--json", "as_json", is_flag=True, help=gettext_noop("Print JSON.")),
+    ):
+        command = option(command)
+    return command
+
+
+def tell(sentence: str) -> None:
+    """Say something to the person, beside the data."""
+    click.echo(sentence, err=True)
+
+
+def print_json(data: object) -> None:
+    """Print data for a program."""
+    from django.core.serializers.json import DjangoJSONEncoder
+
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2, cls=DjangoJSONEncoder))
+
+
+@contextmanager
+def entered(node: Path | None, var: Path, lang: str | None) -> Iterator[None]:
+    """Enter the node that is meant: the first one where none was named; say which, if chosen."""
+    nodes = click.get_current_context().find_object(Nodes)
+    if nodes is None:
+        raise RuntimeError("the command line gives no nodes")  # a defect of ours
+    found = [node] if node is not None else nodes.under(var)
+    nodes.enter(found[0])
+    from django.conf import settings
+    from django.utils import translation
+    from django.utils.translation import gettext
+
+    if len(found) > 1:
+        said = gettext("Node {name} ({folder}); --node names another.")
+        tell(said.format(name=settings.NODE.name, folder=found[0]))
+    with translation.override(lang or translation.get_language()):
+        yield
+
+
+@click.group()
+def materials() -> None:
+    """Read the registry of critical materials, answer scenarios, load releases."""
+
+
+@materials.command(help=gettext_noop("Show the materials, or one of them whole."))
+@click.argument("material", required=False)
+@click.option("--all", "everything", is_flag=True, help=gettext_noop("All that releases report."))
+@click.option("-q", "query", default="", help=gettext_noop("Words that a name must hold."))
+@on_node
+def show(
+    *,
+    material: str | None,
+    everything: bool,
+    query: str,
+    node: Path | None,
+    var: Path,
+    lang: str | None,
+    as_json: bool,
+) -> None:
+    """Show materials."""
+    with entered(node, var, lang):
+        from renkei.materials import door, schemas
+
+        if material is None:
+            rows = [
+                schemas.material_row(row)
+                for row in door.materials(query=query, watched=not everything)
+            ]
+            _print_rows(rows, ("slug", "symbol", "name"), as_json=as_json)
+            return
+        told = schemas.material_out(door.find(material))
+        if as_json:
+            print_json(told)
+            return
+        click.echo(f"{told['slug']}\t{told['name']}\t{told['symbol']}")
+        for risk in told["risks"]:
+            click.echo(_risk_line(risk))
+        for table in told["tables"]:
+            click.echo(f"{table['stage']} {table['year']}\t{table['unit']}\t{table['release']}")
+            for line in table["rows"]:
+                share = "-" if line["share"] is None else f"{line['share']:.3f}"
+                click.echo(f"  {line['place']}\t{line['raw']}\t{share}")
+
+
+def _risk_line(risk: Item) -> str:
+    low, high = risk["low"] * 10_000, risk["high"] * 10_000
+    return (
+        f"{risk['stage']} {risk['year']}\tHHI {low:.0f}–{high:.0f}\t{risk['leader']}"
+        f" {risk['leader_share']:.3f}\t{risk['publisher']}"
+    )
+
+
+def _print_rows(rows: list[Item], names: tuple[str, ...], *, as_json: bool) -> None:
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        click.echo("\t".join("-" if row[name] in {None, ""} else str(row[name]) for name in names))
+
+
+@materials.command(
+    help=gettext_noop(
+        "Show how concentrated a material is with every input, or what a country is most "
+        "vulnerable to."
+    )
+)
+@click.argument("material", required=False)
+@click.option("--stage", help=gettext_noop("mine or refine."))
+@click.option("--country", help=gettext_noop("Rank what this country depends on."))
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@on_node
+def risk(
+    *,
+    material: str | None,
+    stage: str | None,
+    country: str | None,
+    limit: int,
+    node: Path | None,
+    var: Path,
+    lang: str | None,
+    as_json: bool,
+) -> None:
+    """Show risks."""
+    if (material is None) == (country is None):
+        raise click.UsageError("expected MATERIAL or --country")
+    with entered(node, var, lang):
+        from renkei.materials import door, schemas
+
+        if country is not None:
+            found = door.exposure(door.place(country))[:limit]
+            rows = [schemas.exposure_out(row) for row in found]
+            names = ("material", "code", "score", "leader", "leader_share", "kusd")
+            _print_rows(rows, names, as_json=as_json)
+            return
+        row = door.find(str(material))
+        stages = [stage] if stage else sorted({one.stage for one in door.risks(row)})
+        told = [schemas.concentration_out(row, at) for at in stages]
+        if as_json:
+            print_json(told)
+            return
+        for one in told:
+            click.echo(
+                f"{one['stage']}\tHHI {one['low'] * 1e4:.0f}–{one['high'] * 1e4:.0f}"
+                f"\t{one['leader']} {one['leader_share']:.3f}"
+            )
+            for line in one["inputs"]:
+                click.echo(f"  {line['country']}\t{line['quantity']:g}\t{line['share']:.4f}")
+
+
+@materials.command(help=gettext_noop("Answer what happens when something stops."))
+@click.argument("named", metavar="[MATERIAL]…", nargs=-1)
+@click.option("--kind", type=click.Choice(KINDS), default="export_ban", show_default=True)
+@click.option("--from", "countries", multiple=True, help=gettext_noop("Where it happens."))
+@click.option("--to", "importers", multiple=True, help=gettext_noop("Whom it hits; else all."))
+@click.option("--strait", "straits", multiple=True, help=gettext_noop("A strait that is closed."))
+@click.option("--firm", "firms", multiple=True, help=gettext_noop("A firm that is attacked."))
+@click.option("--start", type=DAY, help=gettext_noop("First day; else tomorrow."))
+@click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True)
+@click.option("--severity", type=float, default=1.0, show_default=True)
+@click.option("--title", default="", help=gettext_noop("What it is called."))
+@click.option("--public", "is_public", is_flag=True, help=gettext_noop("Strangers may read it."))
+@on_node
+def disrupt(
+    *,
+    named: tuple[str, ...],
+    kind: str,
+    countries: tuple[str, ...],
+    importers: tuple[str, ...],
+    straits: tuple[str, ...],
+    firms: tuple[str, ...],
+    start: datetime | None,
+    days: int,
+    severity: float,
+    title: str,
+    is_public: bool,
+    node: Path | None,
+    var: Path,
+    lang: str | None,
+    as_json: bool,
+) -> None:
+    """Answer a scenario here, and keep it."""
+    with entered(node, var, lang):
+        from datetime import timedelta
+
+        from django.utils import timezone
+
+        from renkei.materials import door
+
+        first = start.date() if start else timezone.localdate() + timedelta(days=1)
+        said = title or " ".join((kind, *named, *countries, *straits, *firms))[:160]
+        made = door.disrupt(
+            title=said,
+            kind=kind,
+            materials=named,
+            countries=countries,
+            importers=importers,
+            straits=straits,
+            firms=firms,
+            starts_on=first,
+            days=days,
+            severity=severity,
+            is_public=is_public,
+            now=True,
+        )
+        if as_json:
+            print_json({"slug": made.slug, **(made.result or {})})
+            return
+        tell(made.slug)
+        for line in _scenario_lines(made.result or {}):
+            click.echo(line)
+
+
+def _scenario_lines(result: Item) -> Iterator[str]:
+    """Yield what a person reads of an answer: both bounds for each party, products, days."""
+    if "cascade" in result:
+        found = result["cascade"]
+        yield f"synthetic network, {found['firms']} firms: loss {found['loss']:.4f}"
+        yield from (f"{one['firm']}\t{one['lost']:.3f}" for one in found["hit"][:10])
+        return
+    for one in result["materials"]:
+        for row in one["rows"]:
+            if row["country"] in result["parties"]:
+                days = row["days_of_stock"]
+                left = (
+                    "-"
+                    if days is None
+                    else f"{days[0]:.0f}–" + ("∞" if days[1] is None else f"{days[1]:.0f}")
+                )
+                yield "\t".join(
+                    (
+                        one["material"],
+                        row["country"],
+                        f"{row['since']}/{row['until']}",
+                        f"no diversion {row['no_diversion']:.3f}",
+                        f"free diversion {row['free_diversion']:.3f}",
+                        f"days of stock {left}",
+                    )
+                )
+    for row in result["products"]:
+        yield f"{row['product']}\t{row['party']}\t{row['free_diversion']:.3f}–{row['no_diversion']:.3f}\t{row['because']}"
+
+
+@materials.command(help=gettext_noop("Show the response plan of a scenario by its name."))
+@click.argument("scenario")
+@click.option(
+    "--joint", is_flag=True, help=gettext_noop("Print what both parties would approve, as JSON.")
+)
+@on_node
+def respond(
+    *, scenario: str, joint: bool, node: Path | None, var: Path, lang: str | None, as_json: bool
+) -> None:
+    """Show a response plan."""
+    with entered(node, var, lang):
+        from renkei.materials import door, schemas
+
+        found = door.find_scenario(scenario)
+        if joint:
+            print_json(door.recommend(found))
+            return
+        rows = schemas.actions_out(found)
+        names = ("rank", "kind", "material", "place", "origin", "tonnes", "usd", "delay_days")
+        _print_rows(rows, names, as_json=as_json)
+
+
+@materials.command(help=gettext_noop("Look at every monthly series and list the alarms."))
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@on_node
+def alarms(*, limit: int, node: Path | None, var: Path, lang: str | None, as_json: bool) -> None:
+    """Sweep, and list alarms."""
+    with entered(node, var, lang):
+        from renkei.materials import door, schemas
+
+        done = door.watch()
+        rows = [schemas.alarm_out(row) for row in door.alarms()[:limit]]
+        if as_json:
+            print_json({"counted": door.back_test(), "items": rows})
+            return
+        _print_rows(rows, ("month", "series", "kind", "direction", "z"), as_json=False)
+        from django.utils.translation import gettext
+
+        said = gettext("{series} series until {until}; {new} new alarms.")
+        tell(said.format(series=done.series, until=done.until or "–", new=done.new))
+
+
+@materials.command(
+    "import",
+    help=gettext_noop("Load a publisher's FILE: all of it or nothing; twice changes nothing."),
+)
+@click.argument("publisher", type=click.Choice(PUBLISHERS))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--known-on", type=DAY, help=gettext_noop("Day of publication; else today."))
+@click.option("--title", default="", help=gettext_noop("What the edition is called."))
+@on_node
+def import_(
+    *,
+    publisher: str,
+    file: Path,
+    known_on: datetime | None,
+    title: str,
+    node: Path | None,
+    var: Path,
+    lang: str | None,
+    as_json: bool,
+) -> None:
+    """Load a release."""
+    with entered(node, var, lang):
+        from dataclasses import asdict
+
+        from renkei.base import problems
+        from renkei.materials import door
+
+        day: date | None = known_on.date() if known_on else None
+        try:
+            loaded = door.import_file(publisher, file, known_on=day, title=title)
+        except door.FaultyReleaseError as error:
+            faults = [_fault(fault, problems.say(fault)) for fault in error.faults]
+            if as_json:
+                print_json({"code": error.code, "faults": faults})
+            else:
+                for fault in faults:
+                    tell(fault["detail"])
+                tell(problems.say(error))
+            sys.exit(1)
+        if as_json:
+            print_json(asdict(loaded))
+            return
+        click.echo(
+            "\t".join(
+                (
+                    loaded.release,
+                    f"rows={loaded.rows}",
+                    f"added={loaded.added}",
+                    f"unchanged={loaded.unchanged}",
+                    f"revised={len(loaded.revised)}",
+                    *(f"passed over ({why})={count}" for why, count in loaded.passed_over.items()),
+                )
+            )
+        )
+        for one in loaded.revised:
+            click.echo(f"  {one.row}\t{one.what}\t{one.before} → {one.after}")
+        if loaded.was_loaded:
+            from django.utils.translation import gettext
+
+            tell(gettext("This file was loaded before; nothing changed."))
+
+
+def _fault(error: RenkeiError, said: str) -> Item:
+    return {"row": getattr(error, "row", None), "code": error.code, "detail": said}
+
+
+@materials.command(help=gettext_noop("Write one kind of public rows as CSV, or JSON."))
+@click.argument("kind", type=click.Choice(EXPORTED))
+@on_node
+def export(*, kind: str, node: Path | None, var: Path, lang: str | None, as_json: bool) -> None:
+    """Export public rows."""
+    with entered(node, var, lang):
+        from renkei.materials import schemas
+
+        rows = schemas.exported(kind)
+        if as_json:
+            print_json(list(rows))
+            return
+        writer: Any = None
+        for row in rows:
+            if writer is None:
+                writer = csv.DictWriter(sys.stdout, list(row))
+                writer.writeheader()
+            writer.writerow({name: _cell(value) for name, value in row.items()})
+
+
+def _cell(value: object) -> str:
+    """Return a value that no spreadsheet program takes for a formula (OWASP, CSV Injection)."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(("=", "+", "@", "\t", "\r")) else text

@@ -1,0 +1,794 @@
+"""Loading publishers' files: checked, all or nothing, bitemporal, and the same twice.
+
+A file is read by the engine; what the database knows is compared here: a cell whose unit changed,
+or whose revision is out of proportion, refuses the file with its row.
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
+from renkei.materials import engine, tasks
+from renkei.materials.models import (
+    OTHERS,
+    Component,
+    Event,
+    Flow,
+    Form,
+    Governance,
+    Material,
+    Measure,
+    Observation,
+    Organisation,
+    Product,
+    Release,
+    Rule,
+    Site,
+    State,
+)
+
+CHUNK: Final = 1_000
+LARGEST_FACTOR: Final = 100.0  # a revision beyond it is a change of unit, not of knowledge
+PUBLISHERS: Final = ("usgs", "baci", "comtrade", "wgi", "gleif", "customs")
+LICENCES: Final[Mapping[str, str]] = {
+    "usgs": "US Government work, public domain",
+    "baci": "Etalab Open Licence 2.0",
+    "comtrade": "UN Comtrade terms of use",
+    "wgi": "CC BY 4.0",
+    "gleif": "CC0 1.0",
+    "customs": "as its publisher states",
+}
+
+
+class FaultyReleaseError(RenkeiError):
+    """A file has rows that cannot be; nothing of it was loaded."""
+
+    code = "materials.faulty_release"
+
+    def __init__(self, faults: Sequence[RenkeiError]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(
+            gettext_noop("{count} rows are refused, and nothing was loaded; the first: {first}"),
+            count=len(self.faults),
+            first=str(self.faults[0]),
+        )
+
+
+class UnknownPublisherError(NotFoundError):
+    """No importer has this name."""
+
+    code = "materials.unknown_publisher"
+
+
+class EmptyReleaseError(RenkeiError):
+    """A file says nothing that the registry keeps."""
+
+    code = "materials.empty_release"
+
+
+class OlderReleaseError(ConflictError):
+    """Two editions that were known on one day say different things."""
+
+    code = "materials.same_day"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A cell that an edition says otherwise than the one before."""
+
+    row: int
+    what: str
+    before: str
+    after: str
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What an import did."""
+
+    release: str
+    publisher: str
+    rows: int = 0
+    added: int = 0
+    unchanged: int = 0
+    was_loaded: bool = False
+    revised: list[Revision] = field(default_factory=list)
+    passed_over: dict[str, int] = field(default_factory=dict)
+
+
+def import_file(
+    publisher: str, file: Path, *, known_on: date | None = None, title: str = ""
+) -> Loaded:
+    """Load a publisher's file: all of it or nothing; the same file twice changes nothing.
+
+    Args:
+        publisher: one of ``PUBLISHERS``.
+        file: CSV, compressed CSV (``.gz``), or Parquet for flows.
+        known_on: the day on which its publisher said so; today when not given.
+        title: what the edition is called.
+
+    Raises:
+        UnknownPublisherError, EmptyReleaseError.
+        FaultyReleaseError: with every faulty row in ``faults``.
+        MovedColumnsError, UnreadableError: it is not a file of this publisher.
+        OlderReleaseError: another edition of the same day says otherwise.
+    """
+    if publisher not in PUBLISHERS:
+        raise UnknownPublisherError(
+            gettext_noop("there is no importer {publisher!r}: expected one of {known}"),
+            publisher=publisher,
+            known=", ".join(PUBLISHERS),
+        )
+    content = file.read_bytes()
+    day = known_on or timezone.localdate()
+    digest = hashlib.sha256(content).hexdigest()
+    with transaction.atomic():
+        State.objects.select_for_update().get_or_create(pk=1)
+        known = Release.objects.filter(publisher=publisher, sha256=digest).first()
+        if known is not None:
+            return Loaded(known.slug, publisher, rows=known.rows, was_loaded=True)
+        read = _read(publisher, file, content)
+        if read.faults:
+            raise FaultyReleaseError(read.faults)
+        if not read.rows:
+            raise EmptyReleaseError(
+                gettext_noop("{file} says nothing that the registry keeps"), file=file.name
+            )
+        release = Release.objects.create(
+            slug=f"{publisher}-{day.isoformat()}-{digest[:8]}",
+            publisher=publisher,
+            title=title or file.name,
+            licence=LICENCES[publisher],
+            reference=file.name[:200],
+            known_on=day,
+            sha256=digest,
+            rows=len(read.rows),
+        )
+        loaded = _store(release, read)
+        changed()
+    from renkei.materials.door._summaries import rebuild
+
+    rebuild()
+    if publisher in {"comtrade", "customs"}:  # monthly series may have grown
+        tasks.sweep_series.enqueue()
+    return loaded
+
+
+def changed() -> None:
+    """Give the facts another version: every kept page is stale."""
+    state, _made = State.objects.select_for_update().get_or_create(pk=1)
+    state.version += 1
+    state.save()
+
+
+def _read(publisher: str, file: Path, content: bytes) -> engine.Read:
+    """Read a file with its publisher's reader."""
+    plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    codes = frozenset(Form.objects.exclude(hs92="").values_list("hs92", flat=True))
+    newer = codes | frozenset(Form.objects.values_list("hs2022", flat=True))
+    readers: dict[str, Callable[[], engine.Read]] = {
+        "usgs": lambda: engine.read_mcs(plain, commodities=commodities()),
+        "wgi": lambda: engine.read_wgi(plain),
+        "gleif": lambda: engine.read_gleif(plain),
+        "baci": lambda: engine.read_baci(engine.flow_rows(file, engine.BACI_COLUMNS), codes=codes),
+        "comtrade": lambda: engine.read_comtrade(
+            engine.flow_rows(file, engine.COMTRADE_COLUMNS), codes=newer
+        ),
+        "customs": lambda: engine.read_customs(
+            engine.flow_rows(file, engine.CUSTOMS_COLUMNS), codes=newer
+        ),
+    }
+    return readers[publisher]()
+
+
+def _store(release: Release, read: engine.Read) -> Loaded:
+    loaded = Loaded(
+        release.slug, release.publisher, rows=len(read.rows), passed_over=read.passed_over
+    )
+    if release.publisher == "usgs":
+        _store_cells(release, read.rows, loaded)
+    elif release.publisher == "wgi":
+        _store_governance(release, read.rows, loaded)
+    elif release.publisher == "gleif":
+        _store_organisations(release, read.rows, loaded)
+    else:
+        _store_flows(release, read.rows, loaded)
+    return loaded
+
+
+@cache
+def commodities() -> Mapping[tuple[str, str], str]:
+    """Return the material of each chapter and commodity of the USGS release, casefolded."""
+    found = {}
+    for row in _table("materials.csv"):
+        for pair in filter(None, row["mcs"].split("|")):
+            chapter, _slash, commodity = pair.partition("/")
+            found[chapter.casefold(), commodity.casefold()] = row["slug"]
+    return found
+
+
+def _same_day(release: Release, what: str) -> OlderReleaseError:
+    return OlderReleaseError(
+        gettext_noop(
+            "another edition known on {day} says otherwise about {what}: give the day on which "
+            "this one was published (--known-on)"
+        ),
+        day=release.known_on,
+        what=what,
+    )
+
+
+def _insert(model: type[Any], rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert rows by plain SQL; return how many.
+
+    Model instances would take three times as long for forty thousand flows; the constraints are
+    the database's either way.
+    """
+    if not rows:
+        return 0
+    meta = model._meta  # noqa: SLF001  Django's own name for it
+    names = list(rows[0])
+    columns = ", ".join(f'"{meta.get_field(name).column}"' for name in names)
+    sql = f'INSERT INTO "{meta.db_table}" ({columns}) VALUES ({", ".join(["%s"] * len(names))})'
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, [[_value(row[name]) for name in names] for row in rows])
+    return len(rows)
+
+
+def _value(value: Any) -> Any:
+    """Return what both databases read in a column of its type."""
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _place_in_time(
+    release: Release, before: Any, *, same: bool, what: str, from_day: date
+) -> tuple[str, date, date | None]:
+    """Return what to do with a fact that another edition states: keep, close or go behind it."""
+    if same:
+        return "keep", from_day, None
+    if before.known_from < from_day:
+        return "close", from_day, None
+    if before.known_from == from_day:
+        raise _same_day(release, what)
+    return "behind", from_day, before.known_from
+
+
+def _store_cells(release: Release, cells: Sequence[engine.Printed], loaded: Loaded) -> None:
+    materials = dict(Material.objects.values_list("slug", "pk"))
+    current = {
+        (row.key, row.valid_from): row
+        for row in Observation.objects.current().filter(release__publisher=release.publisher)
+    }
+    behind = set(
+        Observation.objects.filter(release__publisher=release.publisher)
+        .exclude(known_to=None)
+        .values_list("key", "valid_from", "known_from")
+    )
+    rows: list[dict[str, Any]] = []
+    closed: list[Observation] = []
+    faults: list[RenkeiError] = []
+    for cell in cells:
+        before = current.get((cell.key, cell.valid_from))
+        from_day, to_day = cell.known_from or release.known_on, cell.known_to
+        if before is not None and to_day is None:
+            what = f"{cell.material}, {cell.detail}, {cell.place}, {cell.valid_from.year}"
+            same = (before.raw, before.unit, before.qualifier, before.is_estimated) == (
+                cell.raw,
+                cell.unit,
+                cell.qualifier,
+                cell.is_estimated,
+            )
+            if not same and (fault := _out_of_proportion(cell, before)) is not None:
+                faults.append(fault)
+                continue
+            verb, from_day, to_day = _place_in_time(
+                release, before, same=same, what=what, from_day=from_day
+            )
+            if verb == "keep":
+                loaded.unchanged += 1
+                continue
+            if verb == "behind" and (cell.key, cell.valid_from, from_day) in behind:
+                loaded.unchanged += 1
+                continue
+            if verb == "close":
+                before.known_to = from_day
+                closed.append(before)
+                loaded.revised.append(
+                    Revision(
+                        cell.row, what, f"{before.raw} {before.unit}", f"{cell.raw} {cell.unit}"
+                    )
+                )
+        elif before is not None:
+            continue  # what a correction inside the release replaced is kept already
+        rows.append(
+            {
+                "key": cell.key,
+                "material": materials[cell.material],
+                "stage": cell.stage,
+                "subject": cell.subject,
+                "place": cell.place,
+                "detail": cell.detail,
+                "valid_from": cell.valid_from,
+                "valid_to": cell.valid_to,
+                "known_from": from_day,
+                "known_to": to_day,
+                "release": release.pk,
+                "row": cell.row,
+                "raw": cell.raw,
+                "qualifier": cell.qualifier,
+                "is_estimated": cell.is_estimated,
+                "quantity": cell.quantity,
+                "unit": cell.unit,
+                "tonnes": cell.tonnes,
+                "note": cell.note,
+            }
+        )
+    if faults:
+        raise FaultyReleaseError(faults)
+    Observation.objects.bulk_update(closed, ["known_to"], batch_size=CHUNK)
+    loaded.added = _insert(Observation, rows)
+
+
+def _out_of_proportion(cell: engine.Printed, before: Observation) -> RenkeiError | None:
+    """Return why a revision cannot be one: the unit changed, or the number by a factor of 100."""
+    if cell.unit != before.unit and (cell.tonnes is None) != (before.tonnes is None):
+        return engine.FaultyRowError(
+            cell.row,
+            gettext_noop("row {row}: the unit changed from {before!r} to {after!r}"),
+            before=before.unit,
+            after=cell.unit,
+        )
+    old = before.tonnes if cell.tonnes is not None else before.quantity
+    new = cell.tonnes if cell.tonnes is not None else cell.quantity
+    if not old or not new:
+        return None
+    factor = max(old / new, new / old)
+    if factor >= LARGEST_FACTOR or (cell.unit != before.unit and factor >= LARGEST_FACTOR / 10):
+        return engine.FaultyRowError(
+            cell.row,
+            gettext_noop(
+                "row {row}: {before} became {after}, a factor of {factor}: has the unit changed?"
+            ),
+            before=f"{before.raw} {before.unit}",
+            after=f"{cell.raw} {cell.unit}",
+            factor=f"{factor:.0f}",
+        )
+    return None
+
+
+def _store_flows(release: Release, trades: Sequence[engine.Trade], loaded: Loaded) -> None:
+    periods = {trade.valid_from for trade in trades}
+    codes = {trade.code for trade in trades}
+    current = {
+        (row.code, row.exporter, row.importer, row.valid_from, row.valid_to, row.basis): row
+        for row in Flow.objects.current()
+        .filter(code__in=codes, valid_from__range=(min(periods), max(periods)))
+        .iterator()
+    }
+    rows: list[dict[str, Any]] = []
+    closed: list[Flow] = []
+    for trade in trades:
+        where = (
+            trade.code,
+            trade.exporter,
+            trade.importer,
+            trade.valid_from,
+            trade.valid_to,
+            trade.basis,
+        )
+        before = current.get(where)
+        to_day = None
+        if before is not None:
+            what = f"{trade.code} {trade.exporter}→{trade.importer} {trade.valid_from}"
+            same = _alike(before.kusd, trade.kusd) and _alike(before.tonnes, trade.tonnes)
+            verb, _from, to_day = _place_in_time(
+                release, before, same=same, what=what, from_day=release.known_on
+            )
+            if verb == "keep":
+                loaded.unchanged += 1
+                continue
+            if verb == "close":
+                before.known_to = release.known_on
+                closed.append(before)
+                loaded.revised.append(
+                    Revision(trade.row, what, f"{before.kusd:g} kUSD", f"{trade.kusd:g} kUSD")
+                )
+        rows.append(
+            {
+                "code": trade.code,
+                "exporter": trade.exporter,
+                "importer": trade.importer,
+                "basis": trade.basis,
+                "valid_from": trade.valid_from,
+                "valid_to": trade.valid_to,
+                "known_from": release.known_on,
+                "known_to": to_day,
+                "release": release.pk,
+                "row": trade.row,
+                "kusd": trade.kusd,
+                "tonnes": trade.tonnes,
+            }
+        )
+    Flow.objects.bulk_update(closed, ["known_to"], batch_size=CHUNK)
+    loaded.added = _insert(Flow, rows)
+
+
+def _alike(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) <= 1e-6 * max(1.0, abs(one), abs(other))
+
+
+def _store_governance(release: Release, rows: Sequence[Any], loaded: Loaded) -> None:
+    current = {(row.place, row.valid_from.year): row for row in Governance.objects.current()}
+    made: list[dict[str, Any]] = []
+    closed: list[Governance] = []
+    for row, place, year, estimate, error in rows:
+        before = current.get((place, year))
+        to_day = None
+        if before is not None:
+            what = f"{place} {year}"
+            verb, _from, to_day = _place_in_time(
+                release,
+                before,
+                same=_alike(before.estimate, estimate),
+                what=what,
+                from_day=release.known_on,
+            )
+            if verb == "keep":
+                loaded.unchanged += 1
+                continue
+            if verb == "close":
+                before.known_to = release.known_on
+                closed.append(before)
+                loaded.revised.append(Revision(row, what, f"{before.estimate:g}", f"{estimate:g}"))
+        made.append(
+            {
+                "place": place,
+                "estimate": estimate,
+                "error": error,
+                "valid_from": date(year, 1, 1),
+                "valid_to": date(year, 12, 31),
+                "known_from": release.known_on,
+                "known_to": to_day,
+                "release": release.pk,
+                "row": row,
+            }
+        )
+    Governance.objects.bulk_update(closed, ["known_to"], batch_size=CHUNK)
+    loaded.added = _insert(Governance, made)
+
+
+def _store_organisations(release: Release, rows: Sequence[Any], loaded: Loaded) -> None:
+    there = {row.lei: row for row in Organisation.objects.exclude(lei="")}
+    made: list[Organisation] = []
+    for row, lei, name, country, category in rows:
+        before = there.get(lei)
+        if before is None:
+            made.append(
+                Organisation(
+                    lei=lei, name=name, country=country[:2], category=category, release=release
+                )
+            )
+        elif (before.name, before.country) == (name, country[:2]):
+            loaded.unchanged += 1
+        else:
+            loaded.revised.append(Revision(row, lei, before.name, name))
+            before.name, before.country, before.release = name, country[:2], release
+            before.save(update_fields=["name", "country", "release"])
+    Organisation.objects.bulk_create(made, batch_size=CHUNK)
+    loaded.added = len(made)
+
+
+# What the project ships
+
+
+SHIPPED: Final = (
+    # slug, publisher, file, known on, title, licence, reference
+    (
+        "usgs-mcs-2026",
+        "usgs",
+        "usgs.csv.gz",
+        date(2026, 2, 6),
+        "USGS Mineral Commodity Summaries 2026, data release, with revision 1.3 of 27 May 2026",
+        LICENCES["usgs"],
+        "doi:10.5066/P1WKQ63T",
+    ),
+    (
+        "cepii-baci-hs92",
+        "baci",
+        "baci.csv.gz",
+        date(2026, 1, 22),
+        (
+            "CEPII BACI, HS 1992: all flows of 2024, and imports of Japan and the United States "
+            "since 2005, of the registry's codes"
+        ),
+        LICENCES["baci"],
+        "Gaulier and Zignago (2010), CEPII working paper 2010-23",
+    ),
+    (
+        "world-bank-wgi",
+        "wgi",
+        "wgi.csv",
+        date(2025, 9, 24),
+        "World Bank, Worldwide Governance Indicators: political stability 2018–2024",
+        LICENCES["wgi"],
+        "www.govindicators.org",
+    ),
+    (
+        "gleif-2025-10",
+        "gleif",
+        "gleif.csv.gz",
+        date(2025, 10, 1),
+        "GLEIF golden copy: entities of Japan and the United States named after minerals",
+        LICENCES["gleif"],
+        "www.gleif.org",
+    ),
+    (
+        "un-comtrade-chn-retyped",
+        "comtrade",
+        "monthly.csv",
+        date(2025, 12, 1),
+        "UN Comtrade: monthly exports of China in three codes, 2017–2024, typed with citation",
+        "facts, re-used with attribution to UN Comtrade",
+        "comtrade.un.org",
+    ),
+)
+RETYPED: Final = {
+    "IEA": (
+        "iea-2024-retyped",
+        "iea",
+        date(2025, 5, 21),
+        "IEA Critical Minerals Data Explorer: refining in 2024, typed with citation",
+        "CC BY 4.0, as its redistributor states",
+    ),
+    "BGS": (
+        "bgs-2023-retyped",
+        "bgs",
+        date(2025, 3, 1),
+        "BGS World Mineral Statistics: production in 2023, typed with citation",
+        "Open Government Licence, as a redistributor states",
+    ),
+}
+_OLD_NAMES: Final = {
+    "cobalt_bgs": "cobalt",
+    "nickel_bgs": "nickel",
+    "rare_earth_oxides_bgs": "rare_earths",
+}
+
+
+def _data() -> Any:
+    return resources.files("renkei.materials") / "data"
+
+
+def _table(name: str) -> list[dict[str, str]]:
+    content = (_data() / name).read_bytes()
+    if name.endswith(".gz"):
+        content = gzip.decompress(content)
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
+
+
+def ensure_shipped() -> int:
+    """Load what the project ships into a node that has no registry; return its materials."""
+    if not Material.objects.exists():
+        with transaction.atomic():
+            _load_shipped()
+        from renkei.materials.door._summaries import rebuild
+
+        rebuild()
+        tasks.sweep_series.enqueue()
+    return Material.objects.count()
+
+
+def _load_shipped() -> None:
+    State.objects.get_or_create(pk=1)
+    named = _table("materials.csv")
+    Material.objects.bulk_create(
+        Material(
+            slug=row["slug"], symbol=row["symbol"], name_en=row["name_en"], name_ja=row["name_ja"]
+        )
+        for row in named
+    )
+    materials = {row.slug: row for row in Material.objects.all()}
+    Form.objects.bulk_create(
+        Form(
+            material=materials[row["material"]],
+            stage=row["stage"],
+            hs2022=row["hs2022"],
+            hs92=row["hs92"],
+            is_mixed=row["mixed"] == "yes",
+            content_factor=float(row["content_factor"]) if row["content_factor"] else None,
+            name_en=row["name_en"],
+            name_ja=row["name_ja"],
+        )
+        for row in _table("forms.csv")
+    )
+    folder = _data()
+    for slug, publisher, name, day, title, licence, reference in SHIPPED:
+        with resources.as_file(folder / name) as file:
+            content = file.read_bytes()
+            read = _read(publisher, file, content)
+        if read.faults:
+            raise FaultyReleaseError(read.faults)
+        release = Release.objects.create(
+            slug=slug,
+            publisher=publisher,
+            title=title,
+            licence=licence,
+            reference=reference,
+            known_on=day,
+            sha256=hashlib.sha256(content).hexdigest(),
+            rows=len(read.rows),
+        )
+        _store(release, read)
+    _load_retyped(materials)
+    _load_hand_made(materials)
+    _mark(materials)
+    changed()
+
+
+def _mark(materials: Mapping[str, Material]) -> None:
+    """Say which materials stand first, and which the United States call critical."""
+    critical = {
+        commodities()[row["chapter"].casefold(), row["commodity"].casefold()]
+        for row in _table("usgs.csv.gz")
+        if row["critical_2025"] == "Yes"
+    }
+    watched = {row["material"] for row in _table("watched.csv")}
+    for slug, material in materials.items():
+        material.is_us_critical = slug in critical
+        material.is_watched = slug in watched
+    Material.objects.bulk_update(materials.values(), ["is_us_critical", "is_watched"])
+
+
+def _load_retyped(materials: Mapping[str, Material]) -> None:
+    """Load the figures that people typed from a table, each with its citation."""
+    rows = _table("retyped.csv")
+    made = {}
+    for initials, (slug, publisher, day, title, licence) in RETYPED.items():
+        made[initials] = Release.objects.create(
+            slug=slug,
+            publisher=publisher,
+            title=title,
+            licence=licence,
+            known_on=day,
+            rows=sum(row["source"].startswith(initials) for row in rows),
+        )
+    cells = []
+    for number, row in enumerate(rows, 2):
+        release = made[row["source"][:3]]
+        year = int(row["year"])
+        slug = _OLD_NAMES.get(row["material"], row["material"])
+        quantity = float(row["quantity"]) if row["quantity"] else None
+        cells.append(
+            Observation(
+                key=engine.key_of(release.publisher, slug, row["stage"], row["country"]),
+                material=materials[slug],
+                stage=row["stage"],
+                subject="production",
+                place=engine.place_code(row["iso3"] or row["country"]) or OTHERS,
+                detail=row["note"][:160],
+                valid_from=date(year, 1, 1),
+                valid_to=date(year, 12, 31),
+                known_from=release.known_on,
+                release=release,
+                row=number,
+                raw=row["value_raw"],
+                qualifier=row["qualifier"],
+                is_estimated=row["estimated"] == "True",
+                quantity=quantity,
+                unit=row["unit"],
+                tonnes=engine.tonnes_of(quantity, row["unit"]),
+                note=row["source"],
+            )
+        )
+    Observation.objects.bulk_create(cells, batch_size=CHUNK)
+
+
+def _rule(one: engine.Rule, name_ja: str) -> Rule:
+    """Return the row of a rule that the engine ships; ``door.rules`` reads it back."""
+    content = {
+        "kind": one.kind,
+        "ended": one.ended.isoformat() if one.ended else None,
+        "ended_by": one.ended_by,
+        "fact": one.fact,
+        "least": one.least,
+        "countries": sorted(one.countries),
+        "minerals": sorted(one.minerals),
+        "fields": list(one.fields),
+    }
+    return Rule(
+        slug=slugify(f"{one.programme}-{one.name}")[:60],
+        family=one.programme,
+        clause=one.clause,
+        effective_from=one.since,
+        effective_to=one.until,
+        content=content,
+        name_en=one.name,
+        name_ja=name_ja,
+        source=one.source,
+    )
+
+
+def _day(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _load_hand_made(materials: Mapping[str, Material]) -> None:
+    """Load products, events, measures, rules and sites."""
+    products = {}
+    for row in _table("products.csv"):
+        products[row["slug"]] = Product.objects.create(
+            slug=row["slug"], sector=row["sector"], name_en=row["name_en"], name_ja=row["name_ja"]
+        )
+    Component.objects.bulk_create(
+        Component(
+            product=products[row["product"]],
+            material=materials.get(row["part"]),
+            part=None if row["part"] in materials else products[row["part"]],
+            quantity=float(row["quantity"]) if row["quantity"] else None,
+            unit=row["unit"],
+            is_essential=row["essential"] == "yes",
+            weight=float(row["weight"] or 0),
+            source=row["source"],
+            note=row["note"],
+        )
+        for row in _table("components.csv")
+    )
+    for row in _table("events.csv"):
+        event = Event.objects.create(
+            slug=row["slug"],
+            day=date.fromisoformat(row["day"]),
+            is_exact_day=row["exact"] == "yes",
+            actors=row["actors"],
+            codes=row["codes"],
+            name_en=row["name_en"],
+            name_ja=row["name_ja"],
+            source=row["source"],
+        )
+        event.materials.set([materials[slug] for slug in row["materials"].split()])
+    for row in _table("measures.csv"):
+        measure = Measure.objects.create(
+            slug=row["slug"],
+            kind=row["kind"],
+            actors=row["actors"],
+            targets=row["targets"],
+            announced_on=_day(row["announced_on"]),
+            effective_from=date.fromisoformat(row["effective_from"]),
+            effective_to=_day(row["effective_to"]),
+            name_en=row["name_en"],
+            name_ja=row["name_ja"],
+            source=row["source"],
+        )
+        measure.materials.set([materials[slug] for slug in row["materials"].split()])
+    said = {row["name"]: row["name_ja"] for row in _table("rules.csv")}
+    Rule.objects.bulk_create(_rule(one, said[one.name]) for one in engine.SHIPPED_RULES)
+    Site.objects.bulk_create(
+        Site(
+            slug=row["slug"],
+            material=materials[row["material"]],
+            stage=row["stage"],
+            country=row["country"],
+            locode=row["locode"],
+            latitude=float(row["latitude"]) if row["latitude"] else None,
+            longitude=float(row["longitude"]) if row["longitude"] else None,
+            capacity_tonnes=float(row["capacity_tonnes"]) if row["capacity_tonnes"] else None,
+            name_en=row["name_en"],
+            name_ja=row["name_ja"],
+            source=row["source"],
+        )
+        for row in _table("sites.csv")
+    )

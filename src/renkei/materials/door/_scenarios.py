@@ -1,0 +1,316 @@
+"""What if, and what to do: scenarios are opened here and answered by a job."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date
+from functools import cache, partial
+from importlib import resources
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from renkei.base import jobs
+from renkei.base.models import Job, User
+from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
+from renkei.materials import engine
+from renkei.materials.door import _read
+from renkei.materials.models import Material, Scenario
+from renkei.materials.tasks import answer, answer_scenario
+
+RANGES: Final = ("diversion", "new_partners", "qualification_days", "spare", "substitution")
+MOST_PLACES: Final = 50
+
+
+class UnknownScenarioError(NotFoundError):
+    """There is no such scenario, or it is not public."""
+
+    code = "materials.unknown_scenario"
+
+
+class NotAnsweredError(ConflictError):
+    """A scenario has no answer yet."""
+
+    code = "materials.not_answered"
+
+
+class BadScenarioError(RenkeiError):
+    """A scenario that cannot be; the field is named."""
+
+    code = "materials.bad_scenario"
+
+
+def disrupt(
+    *,
+    title: str,
+    kind: str,
+    materials: Iterable[str] = (),
+    countries: Iterable[str] = (),
+    importers: Iterable[str] = (),
+    codes: Iterable[str] = (),
+    straits: Iterable[str] = (),
+    firms: Iterable[str] = (),
+    starts_on: date,
+    days: int = 365,
+    severity: float = 1.0,
+    parameters: Mapping[str, Any] | None = None,
+    author: User | None = None,
+    is_public: bool = False,
+    now: bool = False,
+) -> Scenario:
+    """Open a scenario and queue its answer.
+
+    Args:
+        title: what people call it.
+        kind: one of the engine's kinds of disruption.
+        materials: names in the registry; none: all that are watched.
+        countries: where it happens; ``importers``: whom it hits, none: everybody.
+        codes: HS codes it is limited to; ``straits`` that are closed; ``firms`` that are attacked.
+        starts_on: first day; ``days`` how long.
+        severity: share that is lost, or the rise of a price.
+        parameters: intervals ``[low, high]`` of what is uncertain (``diversion``,
+            ``new_partners``, ``qualification_days``, ``spare``, ``substitution``), ``stock_days`` by
+            party, ``recycle_share``, ``fair_gap``.
+        author: who asks.
+        is_public: whether strangers may read it.
+        now: answer at once, here, instead of queueing.
+
+    Raises:
+        UnknownMaterialError, UnknownPlaceError, BadScenarioError, BadDisruptionError: what is wrong.
+        NoFlowsError, ZeroEffectError: with ``now``, why there is no answer.
+    """
+    named = [_read.find(slug) for slug in dict.fromkeys(materials)]
+    scenario = Scenario(
+        slug=_slug(title),
+        title=title.strip(),
+        kind=kind,
+        countries=_places(countries),
+        importers=_places(importers),
+        codes=" ".join(dict.fromkeys(codes)),
+        straits=" ".join(dict.fromkeys(straits)),
+        firms=" ".join(dict.fromkeys(firms)),
+        starts_on=starts_on,
+        days=days,
+        severity=severity,
+        parameters=_parameters(parameters or {}),
+        author=author,
+        is_public=is_public,
+    )
+    scenario.full_clean(exclude=["task"])
+    # Refused here, where the person still looks, rather than in the job.
+    engine.Disruption(
+        kind=kind,  # type: ignore[arg-type]  # full_clean has compared it with the choices
+        start=starts_on,
+        days=days,
+        severity=severity,
+        countries=frozenset(scenario.countries.split()),
+        importers=frozenset(scenario.importers.split()),
+        materials=frozenset(row.slug for row in named),
+        straits=frozenset(scenario.straits.split()),
+        firms=frozenset(scenario.firms.split()),
+    )
+    with transaction.atomic():
+        scenario.save()
+        scenario.materials.set(named)
+        if not now:
+            transaction.on_commit(partial(_enqueue, scenario))
+    if now:
+        found = answer(scenario, lambda _part: None)
+        scenario.result, scenario.state = found, Scenario.Answer.READY
+        scenario.finished_at = timezone.now()
+        scenario.save(update_fields=["result", "state", "finished_at"])
+    return scenario
+
+
+def _enqueue(scenario: Scenario) -> None:
+    # A worker must never be given an id that is not committed yet.
+    queued = answer_scenario.enqueue(scenario_id=scenario.pk)
+    Scenario.objects.filter(pk=scenario.pk).update(task=queued.id)
+
+
+def _slug(title: str) -> str:
+    start = slugify(title)[:40] or "scenario"
+    taken = set(Scenario.objects.filter(slug__startswith=start).values_list("slug", flat=True))
+    if start not in taken:
+        return start
+    return next(
+        f"{start}-{number}" for number in range(2, 10_000) if f"{start}-{number}" not in taken
+    )
+
+
+def _places(given: Iterable[str]) -> str:
+    codes = list(dict.fromkeys(_read.place(text) for text in given))
+    if len(codes) > MOST_PLACES:
+        raise BadScenarioError(
+            gettext_noop("{count} countries: at most {most} are taken"),
+            count=len(codes),
+            most=MOST_PLACES,
+        )
+    return " ".join(codes)
+
+
+def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters, each checked.
+
+    Raises:
+        BadScenarioError: a name that is not known, or no interval.
+    """
+    kept: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in RANGES:
+            kept[name] = _interval(name, value)
+        elif name == "stock_days":
+            kept[name] = {
+                _read.place(party): _interval(name, pair) for party, pair in dict(value).items()
+            }
+        elif name in {"recycle_share", "fair_gap"}:
+            if not 0 <= float(value) <= 1:
+                raise BadScenarioError(
+                    gettext_noop("{name} is {value}: expected 0 to 1"), name=name, value=value
+                )
+            kept[name] = float(value)
+        else:
+            raise BadScenarioError(
+                gettext_noop("{name!r} is no parameter: expected some of {known}"),
+                name=name,
+                known=", ".join((*RANGES, "stock_days", "recycle_share", "fair_gap")),
+            )
+    return kept
+
+
+def _interval(name: str, value: Any) -> list[float]:
+    try:
+        low, high = (float(end) for end in value)
+    except (TypeError, ValueError) as error:
+        raise BadScenarioError(
+            gettext_noop("{name} is {value!r}: expected two numbers, low and high"),
+            name=name,
+            value=value,
+        ) from error
+    if not 0 <= low <= high < float("inf"):
+        raise BadScenarioError(
+            gettext_noop("{name} runs from {low} to {high}: expected 0 or more, low first"),
+            name=name,
+            low=low,
+            high=high,
+        )
+    return [low, high]
+
+
+def find_scenario(slug: str, *, public: bool = False) -> Scenario:
+    """Return a scenario; with ``public``, one that strangers may read.
+
+    Raises:
+        UnknownScenarioError: there is none, or not for them.
+    """
+    rows = Scenario.objects.filter(slug=slug).prefetch_related("materials")
+    found = (rows.filter(is_public=True) if public else rows).first()
+    if found is None:
+        raise UnknownScenarioError(gettext_noop("there is no scenario {slug!r}"), slug=slug)
+    return found
+
+
+def stop(scenario: Scenario) -> None:
+    """Ask the job of a scenario to stop.
+
+    Raises:
+        ConflictError: it is over.
+    """
+    if scenario.task is None:
+        raise ConflictError(gettext_noop("the job is over already"))
+    jobs.cancel(scenario.task)
+    if Job.objects.filter(task=scenario.task, cancelled_at__isnull=False).exists():
+        scenario.state = Scenario.Answer.STOPPED
+        scenario.save(update_fields=["state"])
+
+
+@cache
+def recommendation_schema() -> dict[str, Any]:
+    """Return the JSON Schema of what ``recommend`` returns."""
+    text = (resources.files("renkei.materials") / "data" / "recommendation.schema.json").read_text(
+        "utf-8"
+    )
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+def recommend(scenario: Scenario, *, note: str = "") -> dict[str, Any]:
+    """Return the joint recommendation of an answered scenario: what both parties would approve.
+
+    It holds public figures and the plan alone: no stock level, no company, no supplier link. What
+    the border seals is this content, by the schema ``recommendation_schema``.
+
+    Raises:
+        NotAnsweredError: the scenario has no plan.
+    """
+    result = scenario.result or {}
+    response = result.get("response")
+    if scenario.state != Scenario.Answer.READY or not response:
+        raise NotAnsweredError(
+            gettext_noop("the scenario {slug!r} has no plan to recommend"), slug=scenario.slug
+        )
+    return {
+        "format": "renkei-materials-recommendation/1",
+        "scenario": {
+            "title": scenario.title,
+            "kind": scenario.kind,
+            "materials": [row.slug for row in scenario.materials.all()],
+            "countries": scenario.countries.split(),
+            "importers": scenario.importers.split(),
+            "starts_on": scenario.starts_on.isoformat(),
+            "days": scenario.days,
+            "severity": scenario.severity,
+        },
+        "by": settings.NODE.party,
+        "note": note,
+        "bounds": [
+            {
+                "material": one["material"],
+                "party": row["country"],
+                "since": row["since"],
+                "until": row["until"],
+                "no_diversion": round(row["no_diversion"], 4),
+                "free_diversion": round(row["free_diversion"], 4),
+            }
+            for one in result["materials"]
+            for row in one["rows"]
+            if row["country"] in result["parties"]
+        ],
+        "actions": [
+            {
+                "rank": row.rank,
+                "kind": row.kind,
+                "material": row.material.slug,
+                "party": row.place,
+                "from": row.origin,
+                "tonnes": round(row.tonnes, 3),
+                "usd": None if row.usd is None else round(row.usd),
+                "delay_days": row.delay_days,
+                "who": row.actor,
+            }
+            for row in scenario.recommendations.select_related("material").order_by("rank")
+            if row.kind != "stock"  # whose stock, and how much, is told to nobody
+        ],
+        "releases_stock": sorted(
+            {row.place for row in scenario.recommendations.filter(kind="stock")}
+        ),
+        "missing_share": round(response["missing"], 4),
+        "cost_usd": round(response["cost"]),
+        "assumptions": {
+            "elasticities": result["elasticities"],
+            "fair_gap": scenario.parameters.get("fair_gap", 0.1),
+        },
+    }
+
+
+def parse_intervals(text: str) -> list[float]:
+    """Return the two numbers of "0-0.3", "0–0.3" or "0, 0.3"."""
+    return [float(part) for part in re.split(r"\s*(?:–|-|,|\.\.)\s*", text.strip())]
+
+
+def watched_materials() -> list[Material]:
+    """Return the materials that a scenario may name, the watched ones first."""
+    return list(Material.objects.order_by("-is_watched", "name_en"))

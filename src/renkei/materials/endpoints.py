@@ -1,0 +1,208 @@
+"""What programs ask of the registry: public figures for everybody, scenarios for analysts."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+from ninja import Query, Router, Status
+from ninja.decorators import decorate_view
+from pydantic import BaseModel, Field
+
+from renkei.base.access import PUBLIC, allow, roles_of
+from renkei.base.http import public_page
+from renkei.base.models import Role, User
+from renkei.kit.errors import gettext_noop
+from renkei.materials import door
+from renkei.materials.models import Scenario
+from renkei.materials.schemas import (
+    AlarmOut,
+    ConcentrationOut,
+    ExposureOut,
+    MaterialOut,
+    MaterialRow,
+    ObservationOut,
+    RiskOut,
+    ScenarioIn,
+    ScenarioOut,
+    ScenarioRow,
+    alarm_out,
+    concentration_out,
+    exposure_out,
+    material_out,
+    material_row,
+    observation_out,
+    risk_out,
+    scenario_out,
+    scenario_row,
+)
+
+router = Router(tags=["materials"], auth=allow(PUBLIC))
+MOST = 1_000
+MOST_SCENARIOS = 200
+Run = Callable[..., HttpResponseBase]
+
+
+class Asked(BaseModel):
+    """What any question may carry."""
+
+    lang: str = Field("", max_length=2)
+
+
+class AskedMaterials(Asked):
+    """Which materials."""
+
+    q: str = Field("", max_length=100)
+    all: bool = False
+
+
+class AskedCountry(Asked):
+    """Which country."""
+
+    country: str = Field("", max_length=60)
+
+
+class AskedPage(Asked):
+    """Which part of a list."""
+
+    limit: int = Field(100, ge=1, le=MOST)
+    offset: int = Field(0, ge=0, le=1_000_000)
+
+
+def only(question: type[BaseModel]) -> Callable[[Run], Run]:
+    """Refuse parameters that nobody asked for: a slip of the pen must not look like an answer."""
+
+    def decorate(run: Run) -> Run:
+        @wraps(run)
+        def checked(request: HttpRequest, **values: Any) -> HttpResponseBase:
+            for name in request.GET:
+                if name not in question.model_fields:
+                    raise door.BadQuestionError(
+                        gettext_noop("{name!r} is no parameter: expected some of {known}"),
+                        name=name,
+                        known=", ".join(question.model_fields),
+                    )
+            return run(request, **values)
+
+        return checked
+
+    return decorate
+
+
+def asks(question: type[BaseModel]) -> Callable[[Any], Any]:
+    """Check the parameters' names alone: what changes without a new version of the facts."""
+    decorate: Callable[[Any], Any] = decorate_view(only(question))
+    return decorate
+
+
+def kept(question: type[BaseModel]) -> Callable[[Any], Any]:
+    """Check the parameters' names, then answer from the page cache while the facts stay the same."""
+    decorate: Callable[[Any], Any] = decorate_view(
+        public_page(lambda: str(door.state().version)), only(question)
+    )
+    return decorate
+
+
+@router.get("/materials", response=list[MaterialRow], operation_id="materials_list")
+@kept(AskedMaterials)
+def materials(request: HttpRequest, asked: Query[AskedMaterials]) -> list[dict[str, Any]]:
+    """List the materials that are watched, or all."""
+    return [material_row(row) for row in door.materials(query=asked.q, watched=not asked.all)]
+
+
+@router.get("/materials/{slug}", response=MaterialOut, operation_id="materials_material")
+@kept(Asked)
+def material(request: HttpRequest, slug: str, asked: Query[Asked]) -> dict[str, Any]:
+    """Tell everything public about a material."""
+    return material_out(door.find(slug))
+
+
+@router.get("/materials/{slug}/risks", response=list[RiskOut], operation_id="materials_risks")
+@kept(Asked)
+def risks(request: HttpRequest, slug: str, asked: Query[Asked]) -> list[dict[str, Any]]:
+    """List how concentrated each stage is, by year."""
+    return [risk_out(row) for row in door.risks(door.find(slug)).select_related("material")]
+
+
+@router.get(
+    "/materials/{slug}/inputs/{stage}", response=ConcentrationOut, operation_id="materials_inputs"
+)
+@kept(Asked)
+def inputs(request: HttpRequest, slug: str, stage: str, asked: Query[Asked]) -> dict[str, Any]:
+    """Open an index to its inputs."""
+    return concentration_out(door.find(slug), stage)
+
+
+@router.get(
+    "/materials/{slug}/observations",
+    response=list[ObservationOut],
+    operation_id="materials_observations",
+)
+@kept(AskedPage)
+def observations(request: HttpRequest, slug: str, asked: Query[AskedPage]) -> list[dict[str, Any]]:
+    """List the printed cells of a material with release and row."""
+    rows = door.observations(door.find(slug)).select_related("material")
+    return [observation_out(row) for row in rows[asked.offset : asked.offset + asked.limit]]
+
+
+@router.get("/exposure", response=list[ExposureOut], operation_id="materials_exposure")
+@kept(AskedCountry)
+def exposure(request: HttpRequest, asked: Query[AskedCountry]) -> list[dict[str, Any]]:
+    """Rank what a country depends on; this node's own where none is named."""
+    importer = door.place(asked.country) if asked.country else door.home()
+    return [exposure_out(row) for row in door.exposure(importer)]
+
+
+@router.get("/alarms", response=list[AlarmOut], operation_id="materials_alarms")
+@asks(AskedPage)
+def alarms(request: HttpRequest, asked: Query[AskedPage]) -> list[dict[str, Any]]:
+    """List alarms, the newest month first."""
+    rows = door.alarms()[asked.offset : asked.offset + asked.limit]
+    return [alarm_out(row) for row in rows]
+
+
+def _is_analyst(request: HttpRequest) -> bool:
+    return Role.ANALYST in roles_of(request)
+
+
+@router.get("/scenarios", response=list[ScenarioRow], operation_id="materials_scenarios")
+@asks(Asked)
+def scenarios(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]:
+    """List scenarios: strangers see those that are public."""
+    rows = Scenario.objects.order_by("-created_at")
+    if not _is_analyst(request):
+        rows = rows.filter(is_public=True)
+    return [scenario_row(row) for row in rows[:MOST_SCENARIOS]]
+
+
+@router.get("/scenarios/{slug}", response=ScenarioOut, operation_id="materials_scenario")
+@asks(Asked)
+def scenario(request: HttpRequest, slug: str, asked: Query[Asked]) -> dict[str, Any]:
+    """Tell a scenario and its answer."""
+    is_analyst = _is_analyst(request)
+    return scenario_out(door.find_scenario(slug, public=not is_analyst), with_stocks=is_analyst)
+
+
+@router.post(
+    "/scenarios",
+    response={202: ScenarioOut},
+    auth=allow(Role.ANALYST),
+    operation_id="materials_disrupt",
+)
+def scenario_open(request: HttpRequest, body: ScenarioIn) -> Status[dict[str, Any]]:
+    """Open a scenario and queue its answer."""
+    author = request.user if isinstance(request.user, User) else None
+    made = door.disrupt(**body.dict(), author=author)
+    return Status(202, scenario_out(made, with_stocks=True))
+
+
+@router.get(
+    "/scenarios/{slug}/recommendation",
+    response=dict[str, Any],
+    auth=allow(Role.ANALYST),
+    operation_id="materials_recommendation",
+)
+@asks(Asked)
+def recommendation(request: HttpRequest, slug: str, asked: Query[Asked]) -> dict[str, Any]:
+    """Tell what both parties would approve."""
+    return door.recommend(door.find_scenario(slug))

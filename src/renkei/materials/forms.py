@@ -1,0 +1,234 @@
+"""What analysts fill in; ``arguments`` is what the door's verb is given."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from renkei.base.models import User
+from renkei.materials import engine
+from renkei.materials.models import Material, Notice, Scenario, language
+
+RANGES = ("diversion", "new_partners", "qualification_days", "substitution")
+_INTERVAL = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:–|-|,|〜|～)\s*(\d+(?:\.\d+)?)\s*", re.ASCII)
+
+
+def _interval(text: str) -> list[float] | None:
+    if not text.strip():
+        return None
+    found = _INTERVAL.fullmatch(text)
+    if found is None:
+        raise ValidationError(gettext("Two numbers are expected, such as 0–0.3."))
+    return [float(found[1]), float(found[2])]
+
+
+def _countries() -> list[tuple[str, str]]:
+    here = language()
+    names = [
+        (code, place.name(here))
+        for code, place in engine.places().items()
+        if place.alpha2 and code not in {"WLD", "OTH", "ANT"}
+    ]
+    return sorted(names, key=lambda pair: pair[1])
+
+
+class ScenarioForm(forms.Form):
+    """A what-if."""
+
+    title = forms.CharField(label=_("Title"), max_length=160)
+    kind = forms.ChoiceField(label=_("What happens"), choices=Scenario.Kind.choices)
+    materials = forms.ModelMultipleChoiceField(
+        label=_("Materials"),
+        queryset=Material.objects.none(),
+        to_field_name="slug",
+        required=False,
+        help_text=_("None: all materials of the first list."),
+        widget=forms.SelectMultiple(attrs={"size": 8}),
+    )
+    countries = forms.MultipleChoiceField(
+        label=_("Where it happens"),
+        required=False,
+        help_text=_("Whose exports stop, or where mines and refineries stand."),
+        widget=forms.SelectMultiple(attrs={"size": 8}),
+    )
+    importers = forms.MultipleChoiceField(
+        label=_("Whom it hits"),
+        required=False,
+        help_text=_("None: everybody."),
+        widget=forms.SelectMultiple(attrs={"size": 8}),
+    )
+    straits = forms.MultipleChoiceField(
+        label=_("Straits that are closed"),
+        required=False,
+        widget=forms.SelectMultiple(attrs={"size": 5}),
+    )
+    firms = forms.CharField(
+        label=_("Firms that are attacked"),
+        required=False,
+        max_length=300,
+        help_text=_("Names in the network, by spaces, such as F00001. No firm of it exists."),
+    )
+    starts_on = forms.DateField(
+        label=_("First day"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    days = forms.IntegerField(label=_("Days"), min_value=1, max_value=3650, initial=365)
+    severity = forms.FloatField(
+        label=_("Share that is lost"),
+        min_value=0.0,
+        initial=1.0,
+        help_text=_("0 to 1; of a price, the rise: 0.5 is half as much again."),
+    )
+    diversion = forms.CharField(
+        label=_("How far flows can grow"),
+        required=False,
+        help_text=_("Share of each flow, low and high. Empty: 0–0.3, assumed."),
+    )
+    new_partners = forms.CharField(
+        label=_("What new partners can send"),
+        required=False,
+        help_text=_("Share of an exporter's supply. Empty: 0–0.1, assumed."),
+    )
+    qualification_days = forms.CharField(
+        label=_("Days until a new partner is qualified"),
+        required=False,
+        help_text=_("Empty: 180–540, assumed."),
+    )
+    substitution = forms.CharField(
+        label=_("What something else can serve"),
+        required=False,
+        help_text=_("Share of use. Empty: 0–0.1, assumed."),
+    )
+    is_public = forms.BooleanField(label=_("Strangers may read the answer"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rows = Material.objects.filter(is_watched=True).order_by(f"name_{language()}")
+        self.fields["materials"].queryset = rows  # type: ignore[attr-defined]
+        places = _countries()
+        self.fields["countries"].choices = places  # type: ignore[attr-defined]
+        self.fields["importers"].choices = places  # type: ignore[attr-defined]
+        self.fields["straits"].choices = [  # type: ignore[attr-defined]
+            (name, strait_name(name)) for name in sorted(engine.STRAITS)
+        ]
+
+    def clean_diversion(self) -> list[float] | None:
+        """Return the interval."""
+        return _interval(self.cleaned_data["diversion"])
+
+    def clean_new_partners(self) -> list[float] | None:
+        """Return the interval."""
+        return _interval(self.cleaned_data["new_partners"])
+
+    def clean_qualification_days(self) -> list[float] | None:
+        """Return the interval."""
+        return _interval(self.cleaned_data["qualification_days"])
+
+    def clean_substitution(self) -> list[float] | None:
+        """Return the interval."""
+        return _interval(self.cleaned_data["substitution"])
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what ``door.disrupt`` is given; valid forms only."""
+        data = dict(self.cleaned_data)
+        ranges = {name: data.pop(name) for name in RANGES}
+        data["parameters"] = {name: pair for name, pair in ranges.items() if pair}
+        data["materials"] = [row.slug for row in data["materials"]]
+        data["firms"] = data["firms"].split()
+        return data
+
+
+def strait_name(name: str) -> str:
+    """Return what people call a strait; one without a name here by its code."""
+    names = {
+        "hormuz": _("Strait of Hormuz"),
+        "malacca": _("Strait of Malacca"),
+        "suez": _("Suez Canal"),
+        "panama": _("Panama Canal"),
+        "bab_el_mandeb": _("Bab el-Mandeb"),
+        "taiwan_strait": _("Taiwan Strait"),
+        "bosporus": _("Bosporus"),
+        "gibraltar": _("Strait of Gibraltar"),
+        "danish_straits": _("Danish straits"),
+        "lombok": _("Lombok Strait"),
+        "luzon": _("Luzon Strait"),
+    }
+    return str(names.get(name, name))
+
+
+def _people() -> list[tuple[int, str]]:
+    rows = User.objects.filter(is_active=True, grants__role="analyst").distinct()
+    return [(row.pk, row.title) for row in rows.order_by("username")]
+
+
+class CaseForm(forms.Form):
+    """A new case."""
+
+    title = forms.CharField(label=_("Title"), max_length=160)
+    materials = forms.ModelMultipleChoiceField(
+        label=_("Materials"),
+        queryset=Material.objects.none(),
+        to_field_name="slug",
+        required=False,
+        widget=forms.SelectMultiple(attrs={"size": 8}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rows = Material.objects.filter(is_watched=True).order_by(f"name_{language()}")
+        self.fields["materials"].queryset = rows  # type: ignore[attr-defined]
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what ``door.open_case`` is given."""
+        return {
+            "title": self.cleaned_data["title"],
+            "materials": [row.slug for row in self.cleaned_data["materials"]],
+        }
+
+
+class NoteForm(forms.Form):
+    """A note in a case."""
+
+    text = forms.CharField(label=_("Note"), widget=forms.Textarea, max_length=4000)
+
+
+class OwnerForm(forms.Form):
+    """Who answers for a case."""
+
+    owner = forms.TypedChoiceField(label=_("Owner"), coerce=int)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["owner"].choices = _people()  # type: ignore[attr-defined]
+
+
+class CloseForm(forms.Form):
+    """Why a case is closed."""
+
+    reason = forms.CharField(label=_("Reason"), max_length=500)
+
+
+class NoticeForm(forms.ModelForm[Notice]):
+    """A disruption notification with the fields of Catena-X CX-0146."""
+
+    class Meta:
+        model = Notice
+        fields: Iterable[str] = (
+            "text",
+            "status",
+            "category",
+            "effect",
+            "materials_affected",
+            "sites_sender",
+            "sites_recipient",
+            "start_expected",
+            "end_expected",
+        )
+        widgets = {  # noqa: RUF012  as Django has it
+            "text": forms.Textarea,
+            "start_expected": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+            "end_expected": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        }

@@ -1,0 +1,397 @@
+"""What programs are told: public figures with their sources; codes as they are, names as asked."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from ninja import Field, Schema
+
+from renkei.materials import door
+from renkei.materials.models import (
+    Alarm,
+    Exposure,
+    Flow,
+    Material,
+    Observation,
+    Risk,
+    Scenario,
+)
+
+Item = dict[str, Any]
+CHUNK = 2_000
+
+
+class MaterialRow(Schema):
+    """A material in a list."""
+
+    slug: str
+    symbol: str
+    name: str
+    is_watched: bool
+    is_us_critical: bool
+
+
+class RiskOut(Schema):
+    """How concentrated a stage is: indices between 0 and 1, both bounds."""
+
+    material: str
+    stage: str
+    year: int
+    publisher: str
+    leader: str
+    leader_share: float
+    low: float
+    high: float
+    governance_low: float | None
+    governance_high: float | None
+    producers: int
+    is_latest: bool
+
+
+class SupplyRow(Schema):
+    """One country's line of a printed table."""
+
+    place: str
+    raw: str
+    qualifier: str
+    is_estimated: bool
+    quantity: float | None
+    share: float | None
+    row: int | None
+
+
+class SupplyTable(Schema):
+    """A printed table of supply."""
+
+    subject: str
+    stage: str
+    year: int
+    detail: str
+    unit: str
+    release: str
+    rows: list[SupplyRow]
+
+
+class FormOut(Schema):
+    """A good and its codes."""
+
+    hs2022: str
+    hs92: str
+    stage: str
+    name: str
+    is_mixed: bool
+    content_factor: float | None
+
+
+class MaterialOut(MaterialRow):
+    """A material whole."""
+
+    name_en: str
+    name_ja: str
+    forms: list[FormOut]
+    risks: list[RiskOut]
+    tables: list[SupplyTable]
+    products: list[str]
+
+
+class InputOut(Schema):
+    """One input of an index."""
+
+    country: str
+    quantity: float
+    share: float
+    governance: float | None
+
+
+class ConcentrationOut(Schema):
+    """An index with everything that it was made of."""
+
+    material: str
+    stage: str
+    low: float
+    high: float
+    governance_low: float | None
+    governance_high: float | None
+    leader: str
+    leader_share: float
+    other: float
+    world: float | None
+    total: float
+    inputs: list[InputOut]
+
+
+class ExposureOut(Schema):
+    """What a country buys of one code; score 0 to 1."""
+
+    importer: str
+    material: str
+    stage: str
+    code: str
+    is_mixed: bool
+    year: int
+    kusd: float
+    tonnes: float | None
+    leader: str
+    leader_share: float
+    concentration: float
+    geopolitical: float | None
+    score: float
+
+
+class ObservationOut(Schema):
+    """One printed cell, with the release and row."""
+
+    material: str
+    subject: str
+    stage: str
+    place: str
+    detail: str
+    valid_from: date
+    valid_to: date
+    known_from: date
+    known_to: date | None
+    raw: str
+    qualifier: str
+    is_estimated: bool
+    quantity: float | None
+    unit: str
+    tonnes: float | None
+    release: str
+    row: int | None
+
+
+class AlarmOut(Schema):
+    """An alarm with its evidence."""
+
+    id: int
+    kind: str
+    series: str
+    code: str
+    month: date
+    direction: int
+    z: float | None
+    usual: float | None
+    found: float | None
+    known_in: date
+    evidence: dict[str, Any]
+
+
+class ActionOut(Schema):
+    """One alternative of a plan."""
+
+    rank: int
+    kind: str
+    material: str
+    place: str
+    origin: str
+    tonnes: float
+    usd: float | None
+    delay_days: int
+    actor: str
+    marginal_usd: float | None
+
+
+class ScenarioIn(Schema):
+    """A what-if."""
+
+    title: str
+    kind: str
+    materials: list[str] = Field(default_factory=list)
+    countries: list[str] = Field(default_factory=list)
+    importers: list[str] = Field(default_factory=list)
+    codes: list[str] = Field(default_factory=list)
+    straits: list[str] = Field(default_factory=list)
+    firms: list[str] = Field(default_factory=list)
+    starts_on: date
+    days: int = 365
+    severity: float = 1.0
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    is_public: bool = False
+
+
+class ScenarioRow(Schema):
+    """A scenario in a list."""
+
+    slug: str
+    title: str
+    kind: str
+    countries: list[str]
+    importers: list[str]
+    starts_on: date
+    days: int
+    severity: float
+    state: str
+    is_public: bool
+
+
+class ScenarioOut(ScenarioRow):
+    """A scenario with its answer."""
+
+    materials: list[str]
+    why: str
+    parameters: dict[str, Any]
+    result: dict[str, Any] | None
+    actions: list[ActionOut]
+
+
+def material_row(row: Material) -> Item:
+    """Return a material in a list."""
+    return {
+        "slug": row.slug,
+        "symbol": row.symbol,
+        "name": row.name,
+        "is_watched": row.is_watched,
+        "is_us_critical": row.is_us_critical,
+    }
+
+
+def risk_out(row: Risk) -> Item:
+    """Return a risk."""
+    names = [name for name in RiskOut.model_fields if name != "material"]
+    return {"material": row.material.slug, **{name: getattr(row, name) for name in names}}
+
+
+def material_out(row: Material) -> Item:
+    """Return a material whole."""
+    return {
+        **material_row(row),
+        "name_en": row.name_en,
+        "name_ja": row.name_ja,
+        "forms": [
+            {name: getattr(form, name) for name in FormOut.model_fields} for form in door.forms(row)
+        ],
+        "risks": [risk_out(one) for one in door.risks(row).select_related("material")],
+        "tables": [
+            {
+                "subject": table.subject,
+                "stage": table.stage,
+                "year": table.year,
+                "detail": table.detail,
+                "unit": table.unit,
+                "release": table.release.slug,
+                "rows": [
+                    {name: getattr(line, name) for name in SupplyRow.model_fields}
+                    for line in (*table.rows, table.other, table.world)
+                    if line is not None
+                ],
+            }
+            for table in door.tables(row, subjects=("production", "capacity", "reserves"))
+        ],
+        "products": [one.slug for one in door.products_of(row)],
+    }
+
+
+def concentration_out(row: Material, stage: str) -> Item:
+    """Return an index and its inputs."""
+    one = door.concentration(row, stage)
+    return {
+        "material": row.slug,
+        "stage": stage,
+        "low": one.index.low,
+        "high": one.index.high,
+        "governance_low": one.governed.low if one.governed else None,
+        "governance_high": one.governed.high if one.governed else None,
+        "leader": one.leading,
+        "leader_share": one.leading_share,
+        "other": one.other,
+        "world": one.world,
+        "total": one.total,
+        "inputs": [
+            {name: getattr(line, name) for name in InputOut.model_fields} for line in one.rows
+        ],
+    }
+
+
+def exposure_out(row: Exposure) -> Item:
+    """Return what a country buys of one code."""
+    names = [name for name in ExposureOut.model_fields if name != "material"]
+    return {**{name: getattr(row, name) for name in names}, "material": row.material.slug}
+
+
+def observation_out(row: Observation) -> Item:
+    """Return a printed cell."""
+    names = [name for name in ObservationOut.model_fields if name not in {"material", "release"}]
+    said = {name: getattr(row, name) for name in names}
+    return {"material": row.material.slug, **said, "release": row.release.slug}
+
+
+def alarm_out(row: Alarm) -> Item:
+    """Return an alarm."""
+    return {name: getattr(row, name) for name in AlarmOut.model_fields}
+
+
+def actions_out(row: Scenario) -> list[Item]:
+    """Return the alternatives of a scenario's plan, best first."""
+    names = [name for name in ActionOut.model_fields if name != "material"]
+    found = row.recommendations.select_related("material").order_by("rank")
+    return [
+        {**{name: getattr(one, name) for name in names}, "material": one.material.slug}
+        for one in found
+    ]
+
+
+def scenario_row(row: Scenario) -> Item:
+    """Return a scenario in a list."""
+    return {
+        "slug": row.slug,
+        "title": row.title,
+        "kind": row.kind,
+        "countries": row.countries.split(),
+        "importers": row.importers.split(),
+        "starts_on": row.starts_on,
+        "days": row.days,
+        "severity": row.severity,
+        "state": row.state,
+        "is_public": row.is_public,
+    }
+
+
+def scenario_out(row: Scenario, *, with_stocks: bool) -> Item:
+    """Return a scenario with its answer; what stocks would release is told to analysts alone."""
+    actions = actions_out(row)
+    return {
+        **scenario_row(row),
+        "materials": [one.slug for one in row.materials.all()],
+        "why": row.why,
+        "parameters": row.parameters,
+        "result": row.result,
+        "actions": actions if with_stocks else [one for one in actions if one["kind"] != "stock"],
+    }
+
+
+def exported(kind: str) -> Iterator[Item]:
+    """Yield all public rows of one kind."""
+    if kind == "materials":
+        for material in Material.objects.order_by("slug"):
+            yield {
+                **material_row(material),
+                "name_en": material.name_en,
+                "name_ja": material.name_ja,
+            }
+    elif kind == "observations":
+        cells = Observation.objects.select_related("material", "release").order_by("pk")
+        for cell in cells.iterator(chunk_size=CHUNK):
+            yield observation_out(cell)
+    elif kind == "flows":
+        flows = Flow.objects.current().select_related("release").order_by("pk")
+        for flow in flows.iterator(chunk_size=CHUNK):
+            yield {
+                "code": flow.code,
+                "exporter": flow.exporter,
+                "importer": flow.importer,
+                "basis": flow.basis,
+                "valid_from": flow.valid_from,
+                "valid_to": flow.valid_to,
+                "kusd": flow.kusd,
+                "tonnes": flow.tonnes,
+                "release": flow.release.slug,
+                "row": flow.row,
+            }
+    elif kind == "risks":
+        for risk in Risk.objects.select_related("material").order_by(
+            "material__slug", "stage", "year"
+        ):
+            yield risk_out(risk)
+    else:
+        for row in Exposure.objects.select_related("material").order_by("importer", "-score"):
+            yield exposure_out(row)

@@ -1,0 +1,625 @@
+"""Answering a scenario: who is short, of which products, for how long, and what to do.
+
+The flows are those of the latest year. Everything that nobody knows exactly is an interval, kept in
+the answer beside its results; what had to be assumed is told in ``flags``.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any, Final
+
+import numpy as np
+from django.db.models import F, Max
+
+from renkei.kit.errors import RenkeiError, gettext_noop
+from renkei.materials import engine
+from renkei.materials.models import (
+    IN_BILLS,
+    Component,
+    Flow,
+    Form,
+    Material,
+    Recommendation,
+    Scenario,
+    Stage,
+    Stock,
+)
+
+PARTIES: Final = ("JPN", "USA")
+LEAST_SHARE: Final = 0.001
+MOST_ROWS: Final = 80
+MOST_ARCS: Final = 40
+MOST_MONTHS: Final = 24
+MOST_ACTIONS: Final = 30
+DAYS_A_MONTH: Final = 30.4375
+SHORTAGE_FACTOR: Final = 10.0  # what a missing tonne costs, in prices of a tonne: assumed
+NEW_SUPPLIER_PREMIUM: Final = 1.2  # assumed
+SUBSTITUTE_FACTOR: Final = 3.0  # assumed
+RECYCLE_FACTOR: Final = 1.5  # assumed
+LEAST_EXPORTER: Final = 0.005
+STOCK_DAYS: Final[Mapping[str, tuple[float, float]]] = {
+    # JOGMEC's published targets (60 days, 180 for high risk); levels are secret.
+    "JPN": (60.0, 180.0),
+    # No national stock of most materials is published; what industry holds is assumed.
+    "USA": (0.0, 60.0),
+}
+FIRMS, LINKS, SEED = 5_000, 40_000, 20_251_028
+"""The synthetic network of the firm cascade: no firm of it exists."""
+
+
+class NoFlowsError(RenkeiError):
+    """No trade in the registry shows what a scenario is about."""
+
+    code = "materials.no_flows"
+
+
+Progress = Callable[[float], None]
+
+
+def disruption(scenario: Scenario) -> engine.Disruption:
+    """Return a scenario as the engines read it."""
+    return engine.Disruption(
+        kind=scenario.kind,  # type: ignore[arg-type]  # the model's choices are the engine's
+        start=scenario.starts_on,
+        days=scenario.days,
+        severity=scenario.severity,
+        countries=frozenset(scenario.countries.split()),
+        importers=frozenset(scenario.importers.split()),
+        materials=frozenset(scenario.materials.values_list("slug", flat=True)),
+        codes=frozenset(scenario.codes.split()),
+        straits=frozenset(scenario.straits.split()),
+        firms=frozenset(scenario.firms.split()),
+        name=scenario.title,
+    )
+
+
+def elasticities(parameters: Mapping[str, Any]) -> engine.Elasticities:
+    """Return what is uncertain: the scenario's intervals where it states some."""
+    default = engine.Elasticities()
+    stated = {
+        name: engine.Bounds(*parameters[name])
+        for name in ("diversion", "new_partners", "qualification_days", "spare", "substitution")
+        if name in parameters
+    }
+    return engine.Elasticities(**{**{name: getattr(default, name) for name in stated}, **stated})
+
+
+def answer(scenario: Scenario, step: Progress) -> dict[str, Any]:
+    """Return the whole answer, as JSON can hold it.
+
+    Raises:
+        NoFlowsError: the registry has no flows of the materials.
+        ZeroEffectError: nothing is hit.
+        JobCancelledError: from ``step``.
+    """
+    if scenario.kind == Scenario.Kind.CYBER_ATTACK:
+        return {"cascade": firm_cascade(scenario, step)}
+    one = disruption(scenario)
+    named = list(scenario.materials.all())
+    chosen = named or list(Material.objects.filter(is_watched=True).order_by("slug"))
+    parties = [code for code in PARTIES if not one.importers or code in one.importers] or sorted(
+        one.importers
+    )
+    known = elasticities(scenario.parameters)
+    tables = [(material, *_table(material)) for material in chosen]
+    seen = [(material, table, prices) for material, table, prices in tables if table is not None]
+    if not seen:
+        raise NoFlowsError(
+            gettext_noop(
+                "no code of {materials} holds it alone and stands in the trade release: its flows "
+                "cannot be seen"
+            ),
+            materials=", ".join(material.slug for material in chosen),
+        )
+    answers, short = [], []
+    for number, (material, table, prices) in enumerate(seen):
+        try:
+            found = engine.who_is_short(
+                table,
+                [one],
+                since=scenario.starts_on,
+                until=scenario.starts_on + timedelta(days=scenario.days),
+                elasticities=known,
+                stocks=_stocks(scenario, material, table),
+            )
+        except engine.ZeroEffectError:
+            if named and len(seen) == 1:
+                raise
+            continue
+        answers.append(_told(found, table, one, parties))
+        short.append((material, table, prices))
+        step(0.6 * (number + 1) / len(seen))
+    if not answers:
+        engine.refuse_zero_effect(0.0, [one])
+    problem = _problem(scenario, short, one, known, parties)
+    response = None
+    if problem is not None:
+        response = _respond(scenario, short, problem, lambda part: step(0.6 + 0.4 * part))
+    return {
+        "parties": parties,
+        "materials": answers,
+        "products": _products(answers, parties),
+        "response": response,
+        "elasticities": {
+            name: [value.low, value.high]
+            for name, value in (
+                (name, getattr(known, name))
+                for name in (
+                    "diversion",
+                    "new_partners",
+                    "qualification_days",
+                    "spare",
+                    "substitution",
+                )
+            )
+        },
+        "stock_days": {party: list(_stock_days(scenario, party)) for party in parties},
+        "unseen": [material.slug for material, table, _prices in tables if table is None],
+    }
+
+
+def _table(material: Material) -> tuple[engine.FlowTable | None, dict[tuple[str, str], float]]:
+    """Return a material's flows of the latest year, and dollars a tonne by exporter and importer."""
+    forms = Form.objects.filter(material=material, is_mixed=False).exclude(hs92="")
+    stages = {form.hs92: form.stage for form in forms}
+    rows = Flow.objects.current().filter(code__in=stages, release__publisher="baci")
+    day = rows.aggregate(Max("valid_from"))["valid_from__max"]
+    if day is None:
+        return None, {}
+    trade: dict[tuple[str, str, str], float] = defaultdict(float)
+    spent: dict[tuple[str, str], float] = defaultdict(float)
+    mass: dict[tuple[str, str], float] = defaultdict(float)
+    order = [stage for stage in Stage.values if stage in set(stages.values())]
+    held = rows.filter(valid_from=day, tonnes__gt=0).exclude(exporter=F("importer"))
+    last = order[-1]
+    for code, exporter, importer, tonnes, kusd in held.values_list(
+        "code", "exporter", "importer", "tonnes", "kusd"
+    ):
+        seller, buyer = _country(exporter), _country(importer)
+        trade[stages[code], seller, buyer] += tonnes
+        if stages[code] == last:
+            spent[seller, buyer] += kusd * 1e3
+            mass[seller, buyer] += tonnes
+    if not trade:
+        return None, {}
+    order = [stage for stage in order if any(where[0] == stage for where in trade)]
+    table = engine.flow_table(
+        material=material.slug,
+        stages=order,
+        trade=[(*where, tonnes) for where, tonnes in trade.items()],
+    )
+    return table, {where: spent[where] / mass[where] for where in mass}
+
+
+def _country(code: str) -> str:
+    """Return a code that the engine knows: "other Asia" of the trade release is mostly Taiwan."""
+    return "TWN" if code == "S19" else code
+
+
+def _stock_days(scenario: Scenario, party: str) -> tuple[float, float]:
+    given = scenario.parameters.get("stock_days", {}).get(party)
+    low, high = given or STOCK_DAYS.get(party, (0.0, 0.0))
+    return float(low), float(high)
+
+
+def _stocks(
+    scenario: Scenario, material: Material, table: engine.FlowTable
+) -> dict[str, engine.Bounds]:
+    """Return tonnes at hand by party: what the node knows, else days of use that are assumed."""
+    found: dict[str, engine.Bounds] = {}
+    for party in PARTIES:
+        if party in table.countries:
+            used = float(table.use[-1][table.countries.index(party)])
+            low, high = _stock_days(scenario, party)
+            found[party] = engine.Bounds(used * low / 365, used * high / 365)
+    own = Stock.objects.current().filter(material=material)
+    for row in own:
+        held = found.get(row.owner)
+        if held is not None:
+            found[row.owner] = engine.Bounds(row.low_tonnes, row.high_tonnes)
+    return found
+
+
+def _told(
+    found: engine.Shortages, table: engine.FlowTable, one: engine.Disruption, parties: Sequence[str]
+) -> dict[str, Any]:
+    """Return a material's answer: rows worth telling, the flows that stop, and what was assumed."""
+    rows = [row for row in found.rows if row.no_diversion > LEAST_SHARE or row.country in parties]
+    rows.sort(
+        key=lambda row: (
+            (0, list(parties).index(row.country), row.since.toordinal(), row.country)
+            if row.country in parties
+            else (1, -row.tonnes.high, row.since.toordinal(), row.country)
+        )
+    )
+    left = engine.remaining_trade(
+        [one],
+        material=table.material,
+        stage=table.stages[-1],
+        countries=table.countries,
+        since=one.start,
+        until=one.start + timedelta(days=one.days or 365),
+    )
+    lost = table.trade[-1] * (1 - left)
+    order = np.argsort(-lost, axis=None)[:MOST_ARCS]
+    arcs = [
+        {
+            "exporter": table.countries[int(at) // len(table.countries)],
+            "importer": table.countries[int(at) % len(table.countries)],
+            "tonnes": float(lost.flat[int(at)]),
+        }
+        for at in order
+        if lost.flat[int(at)] > 0
+    ]
+    return {
+        "material": found.material,
+        "stages": list(table.stages),
+        "hit_tonnes": found.hit_tonnes,
+        "flags": list(found.flags),
+        "rows": [_row(row) for row in rows[:MOST_ROWS]],
+        "lost": arcs,
+    }
+
+
+def _row(row: engine.CountryShortage) -> dict[str, Any]:
+    told = asdict(row)
+    for name in ("capped", "tonnes", "days_of_stock"):
+        value = getattr(row, name)
+        told[name] = None if value is None else [_finite(value.low), _finite(value.high)]
+    told["since"], told["until"] = row.since.isoformat(), row.until.isoformat()
+    return told
+
+
+def _finite(value: float) -> float | None:
+    """Return a number that JSON has; ``None`` stands for without end."""
+    return float(value) if np.isfinite(value) else None
+
+
+def _products(answers: Sequence[Mapping[str, Any]], parties: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what each product loses in each party, at the two bounds and between the corners."""
+    rows = Component.objects.select_related("product", "material", "part").order_by("pk")
+    bills = engine.Bills(
+        engine.BillLine(
+            row.product.slug,
+            row.part_name,
+            row.quantity or 1.0,
+            essential=row.is_essential,
+            substitutable=row.substitutable,
+            weight=row.weight,
+        )
+        for row in rows
+    )
+    hit = set()
+    for one in answers:
+        hit |= set(bills.products_of(_in_bills(one["material"])))
+    told = []
+    for party in parties:
+        shares = {
+            bound: _shortage(answers, party, bound) for bound in ("no_diversion", "free_diversion")
+        }
+        shares["low"], shares["high"] = (_shortage(answers, party, "capped", end) for end in (0, 1))
+        for slug in sorted(hit & set(bills.parts)):
+            at = {bound: bills.exposure(slug, share) for bound, share in shares.items()}
+            if at["no_diversion"].lost > LEAST_SHARE:
+                told.append(
+                    {
+                        "product": slug,
+                        "party": party,
+                        "no_diversion": at["no_diversion"].lost,
+                        "free_diversion": at["free_diversion"].lost,
+                        "capped": sorted([at["low"].lost, at["high"].lost]),
+                        "because": at["no_diversion"].because,
+                    }
+                )
+    return sorted(told, key=lambda row: (-row["no_diversion"], row["product"], row["party"]))
+
+
+def _in_bills(slug: str) -> str:
+    """Return the material by which bills name a shortage: magnets are made of rare earths."""
+    return IN_BILLS.get(slug, slug)
+
+
+def _shortage(
+    answers: Sequence[Mapping[str, Any]], party: str, bound: str, end: int | None = None
+) -> dict[str, float]:
+    """Return the share of each material that a party misses in its worst period."""
+    found: dict[str, float] = {}
+    for one in answers:
+        shares = [
+            row[bound] if end is None else row[bound][end]
+            for row in one["rows"]
+            if row["country"] == party
+        ]
+        if shares:
+            found[_in_bills(one["material"])] = min(1.0, max(0.0, *shares))
+    return found
+
+
+def _respond(
+    scenario: Scenario,
+    short: Sequence[tuple[Material, engine.FlowTable, Mapping[tuple[str, str], float]]],
+    problem: engine.ResponseProblem,
+    step: Progress,
+) -> dict[str, Any]:
+    """Return the cheapest plan and what each kind of measure is worth; keep its actions as rows."""
+    variants = engine.compare(problem, progress=step)
+    best = next(one for one in variants if one.without == "")
+    by_slug = {material.slug: material for material, _table, _prices in short}
+    Recommendation.objects.filter(scenario=scenario).delete()
+    Recommendation.objects.bulk_create(
+        Recommendation(
+            scenario=scenario,
+            rank=action.rank,
+            kind=_KINDS[action.kind],
+            material=by_slug[action.material],
+            place=action.consumer,
+            origin=action.supplier,
+            tonnes=action.tonnes,
+            usd=action.cost,
+            delay_days=round(action.delay_months * DAYS_A_MONTH),
+            actor=action.who,
+            marginal_usd=action.worth,
+        )
+        for action in best.plan.actions[:MOST_ACTIONS]
+    )
+    whole = problem.demand.sum(axis=2)
+    missing = best.plan.shortage.sum(axis=2)
+    return {
+        "months": problem.months,
+        "cost": best.plan.cost,
+        "missing": best.missing,
+        "is_proven": best.plan.is_proven,
+        "by_party": [
+            {
+                "material": name,
+                "party": party,
+                "demand": float(whole[m, d]),
+                "missing": float(missing[m, d]),
+            }
+            for m, name in enumerate(problem.materials)
+            for d, party in enumerate(problem.consumers)
+        ],
+        "variants": [
+            {
+                "without": variant.without,
+                "missing": variant.missing,
+                "cost": variant.plan.cost,
+                "delay_months": variant.delay_months,
+            }
+            for variant in variants
+        ],
+        "values": [
+            {"kind": row.kind, "material": row.material, "place": row.place, "usd": row.value}
+            for row in best.plan.values[:MOST_ACTIONS]
+        ],
+        "alternatives": [
+            {
+                "kind": action.kind,
+                "material": action.material,
+                "place": action.consumer,
+                "origin": action.supplier,
+                "worth": action.worth,
+                "delay_months": action.delay_months,
+            }
+            for action in best.plan.alternatives[:MOST_ACTIONS]
+        ],
+    }
+
+
+_KINDS: Final = {
+    "buy": "supplier",
+    "qualify": "supplier",
+    "release_stock": "stock",
+    "recycle": "recycle",
+    "substitute": "substitute",
+}
+
+
+def _problem(
+    scenario: Scenario,
+    short: Sequence[tuple[Material, engine.FlowTable, Mapping[tuple[str, str], float]]],
+    one: engine.Disruption,
+    known: engine.Elasticities,
+    parties: Sequence[str],
+) -> engine.ResponseProblem | None:
+    """Return the demands of the parties and what could serve them, month by month."""
+    months = max(1, min(MOST_MONTHS, round(scenario.days / DAYS_A_MONTH)))
+    consumers = [
+        party
+        for party in parties
+        if any(
+            party in table.countries and table.trade[-1][:, table.countries.index(party)].sum() > 0
+            for _material, table, _prices in short
+        )
+    ]
+    if not consumers or not short:
+        return None
+    suppliers = sorted(
+        {
+            name
+            for _material, table, _prices in short
+            for name, sold in zip(table.countries, table.trade[-1].sum(axis=1), strict=True)
+            if sold >= LEAST_EXPORTER * table.trade[-1].sum() and name not in consumers
+        }
+    )
+    at = {name: place for place, name in enumerate(suppliers)}
+    shape = (len(short), len(consumers), months)
+    demand = np.zeros(shape)
+    capacity = np.zeros((len(short), len(suppliers), months))
+    prices = np.zeros(shape[:2])
+    arcs: list[tuple[int, int, int, float, int, int, float]] = []
+    offers: list[engine.StockOffer] = []
+    middle = {
+        name: (getattr(known, name).low + getattr(known, name).high) / 2
+        for name in ("diversion", "new_partners", "qualification_days", "substitution")
+    }
+    ready = min(months, round(middle["qualification_days"] / DAYS_A_MONTH))
+    for m, (material, table, paid) in enumerate(short):
+        left = engine.remaining_trade(
+            [one],
+            material=material.slug,
+            stage=table.stages[-1],
+            countries=table.countries,
+            since=one.start,
+            until=one.start + timedelta(days=scenario.days),
+        )
+        trade = table.trade[-1]
+        usual = float(np.median(list(paid.values()))) if paid else 0.0
+        stocks = _stocks(scenario, material, table)
+        for d, party in enumerate(consumers):
+            if party not in table.countries:
+                continue
+            j = table.countries.index(party)
+            demand[m, d] = trade[:, j].sum() / 12
+            bought = {name: paid[name, party] for name in suppliers if (name, party) in paid}
+            weights = [trade[table.countries.index(name), j] for name in bought]
+            prices[m, d] = (
+                float(np.average(list(bought.values()), weights=weights))
+                if bought and sum(weights) > 0
+                else usual
+            )
+            for name, price, ready_in, limit in _sellers(
+                table, left, paid, party, suppliers, float(prices[m, d]), middle, ready
+            ):
+                arcs.append((m, at[name], d, price, 1, ready_in, limit))
+                capacity[m, at[name]] += limit
+            held = stocks.get(party)
+            if held is not None and held.low > 0:
+                offers.append(engine.StockOffer(party, (m,), (d,), held.low, 0.05 * prices[m, d]))
+    if not arcs or demand.sum() <= 0:
+        return None
+    columns = list(zip(*arcs, strict=True))
+    recycled = float(scenario.parameters.get("recycle_share", 0.0))
+    return engine.ResponseProblem(
+        materials=tuple(material.slug for material, _table, _prices in short),
+        suppliers=tuple(suppliers),
+        consumers=tuple(consumers),
+        arc_material=np.array(columns[0], np.int64),
+        arc_supplier=np.array(columns[1], np.int64),
+        arc_consumer=np.array(columns[2], np.int64),
+        arc_cost=np.array(columns[3], float),
+        arc_lead=np.array(columns[4], np.int64),
+        arc_ready=np.array(columns[5], np.int64),
+        arc_fixed=np.zeros(len(arcs)),
+        arc_limit=np.array(columns[6], float),
+        capacity=capacity,
+        demand=demand,
+        shortage_cost=np.maximum(prices, 1.0) * SHORTAGE_FACTOR,
+        stocks=tuple(offers),
+        recycle_share=recycled,
+        recycle_cost=np.maximum(prices, 1.0) * RECYCLE_FACTOR,
+        substitute_share=middle["substitution"],
+        substitute_cost=np.maximum(prices, 1.0) * SUBSTITUTE_FACTOR,
+        party=tuple(consumers),
+        fair_gap=float(scenario.parameters.get("fair_gap", 0.1)),
+        # What is at sea when it begins arrives still.
+        on_the_way=_first_month(demand),
+    )
+
+
+def _sellers(  # noqa: PLR0917  one place calls it, with what it has at hand
+    table: engine.FlowTable,
+    left: Any,
+    paid: Mapping[tuple[str, str], float],
+    party: str,
+    suppliers: Sequence[str],
+    usual: float,
+    middle: Mapping[str, float],
+    ready: int,
+) -> Iterator[tuple[str, float, int, float]]:
+    """Yield who may sell to a party: name, dollars a tonne, first month, tonnes a month."""
+    trade, j = table.trade[-1], table.countries.index(party)
+    for name in suppliers:
+        if name not in table.countries:
+            continue
+        i = table.countries.index(name)
+        old, sold = trade[i, j] / 12 * left[i, j], trade[i].sum() / 12 * left[i, j]
+        price = paid.get((name, party), usual)
+        if old > 0:
+            yield name, price, 0, float(old * (1 + middle["diversion"]))
+        elif sold > 0:
+            limit = float(sold * middle["new_partners"])
+            yield name, price * NEW_SUPPLIER_PREMIUM, ready, limit
+
+
+def _first_month(demand: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+    arriving = np.zeros_like(demand)
+    arriving[:, :, 0] = demand[:, :, 0]
+    return arriving
+
+
+def firm_name(number: int) -> str:
+    """Return what a firm of the synthetic network is called."""
+    return f"F{number:05d}"
+
+
+def firm_cascade(scenario: Scenario, step: Progress) -> dict[str, Any]:
+    """Return what an attack on firms of the synthetic network does, by firm and by day.
+
+    Raises:
+        BadDisruptionError: a firm that the network does not have.
+    """
+    net = engine.synthetic_network(FIRMS, LINKS, seed=SEED, outside_share=0.3)
+    names = {firm_name(number): number for number in range(net.firms)}
+    asked = scenario.firms.split()
+    for name in asked:
+        if name not in names:
+            raise engine.BadDisruptionError(
+                gettext_noop("{firm!r} is no firm of the network: expected {first} to {last}"),
+                firm=name,
+                first=firm_name(0),
+                last=firm_name(net.firms - 1),
+            )
+    firms = np.array([names[name] for name in asked], np.int64)
+    step(0.05)
+    capacity = np.ones(net.firms)
+    capacity[firms] = 1 - scenario.severity
+    rest = engine.cascade(net, capacity)
+    lost = net.output * (1 - rest.remaining)
+    step(0.3)
+    horizon = min(365, scenario.days + 90)
+    run = engine.run_inventories(
+        net,
+        [engine.Shock(0, scenario.days, firms, 1 - scenario.severity)],
+        days=horizon,
+        progress=lambda part: step(0.3 + 0.6 * part),
+    )
+    largest = np.argsort(-net.output)[:200]
+    single = engine.systemic(net, largest)
+    order = np.argsort(-single)[:20]
+    worst = np.argsort(-lost)[:20]
+    return {
+        "firms": net.firms,
+        "links": net.links,
+        "seed": SEED,
+        "loss": float(lost.sum() / net.output.sum()),
+        "hit_firms": int((rest.remaining < 0.99).sum()),
+        "days": [float(one) for one in run.loss],
+        "lost_days": run.lost_days,
+        "first_out_day": _first(run.first_out),
+        "hit": [
+            {
+                "firm": firm_name(int(at)),
+                "sector": int(net.sector[at]),
+                "lost": float(1 - rest.remaining[at]),
+                "share": float(lost[at] / net.output.sum()),
+            }
+            for at in worst
+        ],
+        "systemic": [
+            {
+                "firm": firm_name(int(largest[at])),
+                "sector": int(net.sector[largest[at]]),
+                "share": float(net.output[largest[at]] / net.output.sum()),
+                "loss": float(single[at]),
+            }
+            for at in order
+        ],
+    }
+
+
+def _first(days: Any) -> int | None:
+    held = days[days >= 0]
+    return int(held.min()) if len(held) else None

@@ -1,0 +1,174 @@
+"""The monthly sweep: every series that the registry has, and the calendar of measures."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from renkei.materials import engine
+from renkei.materials.models import Alarm, Event, Flow, Form, Measure, State
+
+LEAST_MONTHS: Final = 36
+LOOK_BACK: Final = 24  # months before the newest figure in which alarms are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What a sweep looked at and found."""
+
+    series: int
+    months: int
+    alarms: int
+    new: int
+    backtest: engine.Backtest | None
+    until: str
+
+
+def _monthly() -> dict[tuple[str, str, str], dict[engine.Month, tuple[float | None, float]]]:
+    """Return every monthly series: tonnes and thousand dollars by code, exporter and importer."""
+    found: dict[tuple[str, str, str], dict[engine.Month, tuple[float | None, float]]] = defaultdict(
+        dict
+    )
+    rows = Flow.objects.current().exclude(
+        Q(valid_to__month=F("valid_from__month") + 11) & Q(valid_from__month=1)
+    )
+    for code, exporter, importer, day, tonnes, kusd in rows.values_list(
+        "code", "exporter", "importer", "valid_from", "tonnes", "kusd"
+    ):
+        found[code, exporter, importer][engine.Month(day.year, day.month)] = (tonnes, kusd)
+    return {name: months for name, months in found.items() if len(months) >= LEAST_MONTHS}
+
+
+def _events() -> dict[str, engine.Month]:
+    """Return by code the month in which the first dated event hit it."""
+    found: dict[str, engine.Month] = {}
+    for event in Event.objects.filter(is_exact_day=True).order_by("day"):
+        for code in event.codes.split():
+            found.setdefault(code, engine.Month(event.day.year, event.day.month))
+    return found
+
+
+def watch(*, until: date | None = None) -> Watched:
+    """Look at every series and keep the alarms of the last months; the same twice changes nothing.
+
+    Args:
+        until: the last month looked at; the newest that any series has.
+    """
+    series = _monthly()
+    calendar = _calendar()
+    if not series:
+        return Watched(0, 0, 0, 0, None, "")
+    names = sorted(series)
+    first = min(min(series[name]) for name in names)
+    last = max(max(series[name]) for name in names)
+    if until is not None:
+        last = min(last, engine.Month(until.year, until.month))
+    width = last.since(first) + 1
+    tonnes = np.full((len(names), width), np.nan)
+    kusd = np.full((len(names), width), np.nan)
+    for row, name in enumerate(names):
+        for month, (mass, value) in series[name].items():
+            column = month.since(first)
+            if 0 <= column < width:
+                tonnes[row, column] = np.nan if mass is None else mass
+                kusd[row, column] = value
+    found = engine.sweep(tonnes, first=first, value=kusd)
+    said = [_said(name) for name in names]
+    groups = [name[0] if name[2] != "OTH" else f"{name[0]} total" for name in names]
+    raised = engine.alarms(
+        found,
+        names=said,
+        groups=groups,
+        measures=calendar,
+        since=last.plus(-LOOK_BACK),
+        until=last,
+    )
+    by_said = dict(zip(said, names, strict=True))
+    new = 0
+    with transaction.atomic():
+        for one in raised:
+            code, exporter = by_said.get(one.series, (one.series[:6], "", ""))[:2]
+            _row, made = Alarm.objects.get_or_create(
+                kind=one.kind,
+                series=one.series,
+                month=date(one.month.year, one.month.month, 1),
+                direction=one.direction,
+                defaults={
+                    "code": code if code.isdigit() else "",
+                    "exporter": exporter,
+                    "z": _number(one.z),
+                    "usual": _number(one.usual),
+                    "found": _number(one.found),
+                    "known_in": date(one.known_in.year, one.known_in.month, 1),
+                    "evidence": {
+                        name: _number(value) if isinstance(value, float) else value
+                        for name, value in one.evidence.items()
+                    },
+                },
+            )
+            new += made
+        done = Watched(len(names), width, len(raised), new, _backtest(found, names), str(last))
+        State.objects.filter(pk=1).update(watched=_counts(done))
+    return done
+
+
+def _counts(done: Watched) -> dict[str, Any]:
+    """Return a sweep's counts as JSON; without a usable event there is no back-test."""
+    counts: dict[str, Any] = {"series": done.series, "until": done.until}
+    if done.backtest is not None:
+        back = done.backtest
+        counts |= {
+            "hits": back.hits,
+            "events": back.events,
+            "false_alarms": back.false_alarms,
+            "series_years": back.series_years,
+            "rate": _number(back.false_alarms_per_series_year),
+        }
+    return counts
+
+
+def _said(name: tuple[str, str, str]) -> str:
+    code, exporter, importer = name
+    return f"{code} {exporter}→{importer}" if importer != "OTH" else f"{code} {exporter}"
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _calendar() -> list[engine.Measure]:
+    """Return the measures that are ahead, by the codes of their materials."""
+    today = timezone.localdate()
+    found = []
+    for row in Measure.objects.filter(effective_from__gte=today).prefetch_related("materials"):
+        codes = Form.objects.filter(material__in=row.materials.all())
+        found.append(
+            engine.Measure(
+                row.slug,
+                engine.Month(row.effective_from.year, row.effective_from.month),
+                frozenset(codes.values_list("hs2022", flat=True)),
+            )
+        )
+    return found
+
+
+def _backtest(found: engine.Sweep, names: list[tuple[str, str, str]]) -> engine.Backtest | None:
+    """Return what the change on the year before would have found on the dated events."""
+    events = _events()
+    codes = [name[0] for name in names]
+    if not set(codes) & set(events):
+        return None
+    return engine.backtest(
+        found.year_on_year,
+        first=found.first,
+        codes=codes,
+        events=events,
+        threshold=engine.THRESHOLD,
+        since=found.first.plus(LEAST_MONTHS),
+        direction=0,
+    )

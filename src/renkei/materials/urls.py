@@ -1,0 +1,24 @@
+"""Addresses of the registry's pages."""
+
+from django.urls import path
+
+from renkei.materials import views
+
+app_name = "materials"
+urlpatterns = [
+    path("", views.listing, name="list"),
+    path("exposure/", views.exposure, name="exposure"),
+    path("releases/", views.releases, name="releases"),
+    path("scenarios/", views.scenarios, name="scenarios"),
+    path("scenarios/add/", views.scenario_add, name="scenario_add"),
+    path("scenarios/<str:slug>/", views.scenario, name="scenario"),
+    path("scenarios/<str:slug>/stop/", views.scenario_stop, name="scenario_stop"),
+    path("cascade/", views.cascade, name="cascade"),
+    path("alarms/", views.alarms, name="alarms"),
+    path("cases/", views.cases, name="cases"),
+    path("cases/add/", views.case_add, name="case_add"),
+    path("cases/<str:slug>/", views.case, name="case"),
+    path("products/<str:slug>/", views.product, name="product"),
+    path("<str:slug>/", views.material, name="material"),
+    path("<str:slug>/inputs/<str:stage>/", views.inputs, name="inputs"),
+]

@@ -1,0 +1,39 @@
+"""Pages of the registry."""
+
+from renkei.materials.views._registry import (
+    exposure,
+    inputs,
+    listing,
+    material,
+    product,
+    releases,
+)
+from renkei.materials.views._work import (
+    alarms,
+    cascade,
+    case,
+    case_add,
+    cases,
+    scenario,
+    scenario_add,
+    scenario_stop,
+    scenarios,
+)
+
+__all__ = [
+    "alarms",
+    "cascade",
+    "case",
+    "case_add",
+    "cases",
+    "exposure",
+    "inputs",
+    "listing",
+    "material",
+    "product",
+    "releases",
+    "scenario",
+    "scenario_add",
+    "scenario_stop",
+    "scenarios",
+]

@@ -1,0 +1,196 @@
+"""Blocks between the two ends with the real engine: key, its absence, and what a crash leaves."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.link.ends import CutError, Ends
+
+from renkei.link import door, engine
+from renkei.link.door import _distil, _fibre
+from renkei.link.engine import Eavesdropper
+from renkei.link.models import Alarm, Link, Run
+
+pytestmark = pytest.mark.django_db
+FRAMES = 16  # of 65 536 bits: about the least that gives key at all
+
+
+class Line:
+    """The simulated fibre without its process."""
+
+    def __init__(self):
+        self.source = engine.SimulatedLink(
+            engine.Protocol(), engine.Fibre(distance_km=20.0), rng=np.random.default_rng(4)
+        )
+        self.eve = Eavesdropper()
+        self.halves = {}
+
+    def half(self, node, number, *, key_bits):
+        if number not in self.halves:
+            alice, bob = self.source.block(number, key_bits=key_bits, eavesdropper=self.eve)
+            self.halves[number] = {"jp": alice.to_bytes(), "us": bob.to_bytes()}
+        return self.halves[number][node]
+
+
+class Way:
+    """Bob's channel, straight into what Alice's node would answer; it can be cut at a message."""
+
+    def __init__(self, ends, alice):
+        self.ends, self.alice = ends, alice
+        self.heard = []
+        self.cut_at = None
+        self.change = None
+
+    def ready(self):
+        pass
+
+    def ask(self, kind, body):
+        self.heard.append((kind, body))
+        if self.cut_at == len(self.heard):
+            raise CutError("cut")
+        if self.change:
+            body = self.change(kind, body)
+        if kind == "settle":
+            theirs = {
+                number: (engine.BlockState(state), mark)
+                for number, state, mark in json.loads(body)["blocks"]
+            }
+            mine = door.blocks_of(self.ends.jp)
+            door.settle(self.ends.jp, theirs)
+            return json.dumps(
+                {"blocks": [[number, *state] for number, state in mine.items()]}
+            ).encode()
+        return b"" if kind == "ping" else self.alice.answer(body)
+
+
+@pytest.fixture
+def ends(settings, tmp_path, monkeypatch):
+    (tmp_path / "keys").mkdir()
+    settings.NODE = replace(settings.NODE, folder=tmp_path, demonstration=True)
+    door.ensure_kek()
+    made = Ends(blocks=0, simulated=True)
+    seed = bytes(range(256)) * 4
+    made.line = Line()
+    for link in (made.us, made.jp):
+        door.keep_seed(link, seed)
+    monkeypatch.setattr(_distil, "write_curves", lambda: None)
+    monkeypatch.setattr(_distil, "FRAMES", FRAMES)
+    monkeypatch.setattr(_distil, "LDPC_FRAMES", FRAMES)
+    begin = _distil._begin
+
+    def begin_at(link, number, reconciler):
+        monkeypatch.setattr(
+            _fibre,
+            "half",
+            lambda _keys, number, *, key_bits: made.line.half(link.own, number, key_bits=key_bits),
+        )
+        return begin(link, number, reconciler)
+
+    monkeypatch.setattr(_distil, "_begin", begin_at)
+    made.alice = _distil._Alice(made.jp)
+    made.way = Way(made, made.alice)
+    return made
+
+
+def drive(ends, blocks=1, reconciler="ldpc"):
+    return door.drive(ends.us, ends.way, blocks=blocks, reconciler=reconciler)
+
+
+@pytest.mark.parametrize("reconciler", ["ldpc", "cascade"])
+def test_a_block_gives_both_ends_the_same_key(ends, reconciler):
+    assert drive(ends, reconciler=reconciler) == 1
+
+    assert door.blocks_of(ends.us) == door.blocks_of(ends.jp)
+    drawn = ends.draw(number=20)
+    fetched = ends.fetch([one.key_id for one in drawn])
+    assert [one.key for one in drawn] == [one.key for one in fetched]
+    assert all(one.simulated for one in drawn)
+    runs = Run.objects.order_by("link")
+    assert [run.key_bits > 100_000 for run in runs] == [True, True]
+    assert 0.005 < runs[0].qber < 0.03
+    assert runs[0].figures["reconciler"] == reconciler
+
+
+def test_tags_are_spent_and_filled_up_again(ends):
+    seed = door.reserve_of(ends.us)
+    drive(ends, 2)
+    us, jp = (door.reserve_of(link) for link in (ends.us, ends.jp))
+    assert us != seed
+    assert us == jp
+    left = {Link.objects.get(pk=link.pk).tags_left for link in (ends.us, ends.jp)}
+    assert left == {31 - 2 + 2 * 4}
+
+
+@pytest.mark.parametrize(
+    ("eve", "refused"),
+    [(Eavesdropper(intercept=1.0), "error_rate"), (Eavesdropper(split=1.0), "no_key")],
+)
+def test_an_eavesdropper_leaves_no_key_and_an_alarm_at_both_ends(ends, eve, refused):
+    drive(ends)
+    ends.line.eve = eve
+
+    assert drive(ends) == 0
+
+    assert {run.refused for run in Run.objects.filter(number=2)} == {refused}
+    assert set(Alarm.objects.filter(cleared_at=None).values_list("link__own", "kind")) == {
+        ("us", "qber"),
+        ("jp", "qber"),
+    }
+    assert isinstance(ends.draw(), door.DeliveryStoppedError)
+    assert isinstance(ends.draw("jp.b", ["us.a"]), door.DeliveryStoppedError)
+
+    ends.line.eve = Eavesdropper()
+    assert drive(ends) == 1
+    assert not Alarm.objects.filter(cleared_at=None).exists()
+    assert isinstance(ends.draw(), list)
+
+
+def test_a_line_that_is_cut_at_any_message_leaves_no_unequal_keys(ends):
+    drive(ends)
+    count = len(ends.way.heard)
+    assert count > 6
+    for at in range(1, count + 1):
+        ends.way.heard.clear()
+        ends.way.cut_at = at
+        with pytest.raises(CutError):
+            drive(ends)
+    ends.way.heard.clear()
+    ends.way.cut_at = None
+
+    assert drive(ends) == 1
+
+    assert door.blocks_of(ends.us) == door.blocks_of(ends.jp)
+    seen = set()
+    while isinstance(drawn := ends.draw(number=64), list):
+        fetched = ends.fetch([one.key_id for one in drawn])
+        assert [one.key for one in fetched] == [one.key for one in drawn]
+        keys = {one.key for one in drawn}
+        assert not keys & seen
+        seen |= keys
+    assert len(seen) > 1000
+
+
+def test_a_changed_message_ends_in_no_key_at_both_ends(ends):
+    def change(kind, body):
+        if kind == "distil" and body[:1] == b"M" and len(body) > 1000:
+            return body[:500] + bytes([body[500] ^ 1]) + body[501:]
+        return body
+
+    ends.way.change = change
+    assert drive(ends) == 0
+    assert door.blocks_of(ends.us) == door.blocks_of(ends.jp) == {}
+    assert Run.objects.filter(key_bits__gt=0).count() == 0
+
+
+def test_without_a_carried_secret_nothing_begins(ends):
+    Link.objects.update(reserve=b"")
+    with pytest.raises(door.PartnerSilentError, match="no secret to authenticate"):
+        drive(ends)
+
+
+def test_block_numbers_are_never_begun_twice(ends):
+    ends.line.eve = Eavesdropper(intercept=1.0)
+    drive(ends, 3)
+    assert sorted(set(Run.objects.values_list("number", flat=True))) == [1, 2, 3]
+    assert {Link.objects.get(pk=link.pk).next_block for link in (ends.us, ends.jp)} == {4}

@@ -1,0 +1,146 @@
+"""A file sealed at one node opens at the other, once; what goes without QKD is said aloud."""
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from tests.link.ends import CutError, Ends
+
+from renkei.link import door, engine
+from renkei.link.engine import Policy
+from renkei.link.models import Alarm, Link
+
+pytestmark = pytest.mark.django_db
+
+
+class Way:
+    """A channel of one end: straight into the other's verbs, as its endpoint calls them."""
+
+    def __init__(self, ends, link, settings, folders):
+        self.ends, self.link, self.settings, self.folders = ends, link, settings, folders
+
+    def ready(self):
+        if self.ends.cut:
+            raise CutError("cut")
+
+    def ask(self, kind, body):
+        if kind == "allocate":
+            return json.dumps(self.ends.send_from(self.link)(json.loads(body))).encode()
+        assert kind == "public"
+        here = self.settings.NODE
+        self.settings.NODE = replace(here, folder=self.folders[self.link.partner])
+        try:
+            return json.dumps({"public": door.recipient().public.hex()}).encode()
+        finally:
+            self.settings.NODE = here
+
+
+@pytest.fixture
+def ends(settings, tmp_path):
+    folders = {name: tmp_path / name for name in ("us", "jp")}
+    for folder in folders.values():
+        (folder / "keys").mkdir(parents=True)
+    settings.NODE = replace(settings.NODE, folder=folders["us"], demonstration=True)
+    door.ensure_kek()
+    made = Ends(simulated=True)
+    made.sae("us.node", serial="")
+    made.sae("jp.node", serial="")
+    made.way = {
+        name: Way(made, link, settings, folders)
+        for name, link in (("us", made.us), ("jp", made.jp))
+    }
+
+    def at(name):
+        kek = settings.NODE.folder / "keys" / "link-kek"
+        (folders[name] / "keys" / "link-kek").write_text(kek.read_text())
+        settings.NODE = replace(settings.NODE, folder=folders[name], name=name)
+
+    made.at = at
+    return made
+
+
+def seal(ends, text=b"a note", **more):
+    ends.at("us")
+    out = io.BytesIO()
+    door.seal(ends.us, ends.way["us"], io.BytesIO(text), out, name="note", **more)
+    return out.getvalue()
+
+
+def unseal(ends, text):
+    ends.at("jp")
+    out = io.BytesIO()
+    opened = door.unseal(ends.jp, ends.way["jp"], io.BytesIO(text), out)
+    return out.getvalue(), opened
+
+
+def test_a_file_goes_over_and_opens_once(ends):
+    text = seal(ends)
+    plain, opened = unseal(ends, text)
+
+    assert plain == b"a note"
+    assert opened.header.source == "simulated"
+    with pytest.raises(door.KeyNotFoundError):
+        unseal(ends, text)
+
+
+def test_a_damaged_file_uses_its_key_up(ends):
+    text = bytearray(seal(ends))
+    text[-1] ^= 1
+    with pytest.raises(engine.NotSealedError):
+        unseal(ends, bytes(text))
+    text[-1] ^= 1
+    with pytest.raises(door.KeyNotFoundError):
+        unseal(ends, bytes(text))
+
+
+def test_a_file_for_another_is_refused_and_uses_no_key(ends):
+    text = seal(ends)
+    ends.at("us")
+    with pytest.raises(door.NotForUsError, match="from us for jp"):
+        door.unseal(ends.us, ends.way["us"], io.BytesIO(text), io.BytesIO())
+    assert unseal(ends, text)[0] == b"a note"
+
+
+def test_without_key_the_policy_decides_and_a_downgrade_raises_an_alarm_at_both(ends):
+    Link.objects.filter(pk=ends.us.pk).update(tags_left=0)
+    with pytest.raises(door.DeliveryStoppedError):
+        seal(ends)
+    assert not Alarm.objects.exists()
+
+    text = seal(ends, policy=Policy.HYBRID_OR_PQC)
+    plain, opened = unseal(ends, text)
+
+    assert plain == b"a note"
+    assert opened.header.is_downgrade
+    assert set(Alarm.objects.values_list("link__own", "kind")) == {
+        ("us", "downgrade"),
+        ("jp", "downgrade"),
+    }
+
+
+def test_a_partner_that_is_away_costs_no_key(ends):
+    before = ends.fresh(ends.us).counters
+    ends.cut = "ask"
+    with pytest.raises(CutError):
+        seal(ends)
+    assert ends.fresh(ends.us).counters == before
+
+
+def test_simulated_key_opens_nothing_where_there_is_no_demonstration(ends, settings):
+    text = seal(ends)
+    ends.at("jp")
+    settings.NODE = replace(settings.NODE, demonstration=False)
+    with pytest.raises(door.SimulatedRefusedError):
+        door.unseal(ends.jp, ends.way["jp"], io.BytesIO(text), io.BytesIO())
+
+
+def test_a_short_message_goes_over_under_a_one_time_pad(ends):
+    ends.at("us")
+    text = door.seal_pad(ends.us, ends.way["us"], b"we agree")
+    plain, opened = unseal(ends, text)
+    assert plain == b"we agree"
+    assert opened.header.suite == engine.PAD_SUITE
+    ends.at("us")
+    with pytest.raises(engine.PolicyError):
+        door.seal_pad(ends.us, ends.way["us"], bytes(20_000))

@@ -1,0 +1,179 @@
+"""Pages of the link: they show what is, in both languages, and let anybody try the eavesdropper."""
+
+from dataclasses import replace
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import override
+from tests.link.ends import Ends
+
+from renkei.link import door
+from renkei.link.models import Run
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def link(settings, tmp_path):
+    (tmp_path / "keys").mkdir()
+    settings.NODE = replace(settings.NODE, folder=tmp_path, demonstration=True)
+    door.ensure_kek()
+    return Ends(simulated=True).us
+
+
+def run(link, **said):
+    given = {"number": 7, "finished_at": timezone.now(), "simulated": True, "qber": 0.0179}
+    return Run.objects.create(link=link, **(given | {"gain": 0.004, "key_bits": 639_616} | said))
+
+
+def page(client, name="overview", language="en"):
+    with override(language):
+        return client.get(reverse(f"link:{name}"))
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("name", ["overview", "now", "proof"])
+def test_pages_are_there_in_both_languages(client, link, name, language):
+    run(link)
+    run(link, number=8, qber=None, gain=None, key_bits=0, refused="no_key")
+    answer = page(client, name, language)
+    assert answer.status_code == 200
+
+
+def test_a_node_without_a_link_says_so(client):
+    assert "no quantum link" in page(client).content.decode()
+
+
+def test_the_page_shows_the_last_block_and_that_it_is_simulated(client, link):
+    run(link)
+    text = page(client).content.decode()
+    assert "1.79 %" in text
+    assert "639616" in text or "639,616" in text
+    assert "Simulated: protects nothing" in text
+
+
+def test_an_alarm_is_shown(client, link):
+    door.raise_alarm(link, door.QBER_ALARM, "error_rate: 25.00%")
+    text = page(client, "now").content.decode()
+    assert "delivery has stopped" in text
+    assert "25.00%" in text
+
+
+def test_the_curves_lie_below_the_bound(client, link):
+    door.write_curves()
+    said = door.rates()
+    bound = dict(map(tuple, said["plob"]))
+    assert len(said["rates"]) == 3
+    for rows in said["rates"].values():
+        assert rows[0][1] > 1e5
+        assert rows[-1][1] == 0
+        for km, rate in rows:
+            assert km == 0 or rate < bound[km]
+    text = page(client).content.decode()
+    assert text.count("<polyline") >= 4
+    assert client.get("/node/v1/link/rates").json() == said
+
+
+def test_the_eavesdropper_is_turned_by_anybody_but_not_too_often(client, link, monkeypatch):
+    turned = []
+    monkeypatch.setattr(
+        door, "set_eavesdropper", lambda _keys, **said: turned.append(said), raising=True
+    )
+    where = reverse("link:eavesdrop")
+    assert client.post(where, {"intercept": 100, "split": 0}).status_code == 302
+    assert client.post(where, {"intercept": 0, "split": 0}).status_code == 429
+    assert turned == [{"intercept": 1.0, "split": 0.0}]
+
+
+@pytest.mark.parametrize("said", [{"intercept": 101, "split": 0}, {"intercept": "x"}, {}])
+def test_a_share_out_of_range_is_refused(client, link, said):
+    assert client.post(reverse("link:eavesdrop"), said).status_code == 422
+
+
+def test_there_is_no_eavesdropper_where_there_is_no_demonstration(client, link, settings):
+    settings.NODE = replace(settings.NODE, demonstration=False)
+    answer = client.post(reverse("link:eavesdrop"), {"intercept": 1, "split": 0})
+    assert answer.status_code == 422
+
+
+def test_the_api_says_what_the_page_shows(client, link):
+    run(link)
+    (said,) = client.get("/node/v1/link/links").json()
+    assert (said["node"], said["partner"], said["source"]) == ("us", "jp", "simulated")
+    assert said["runs"][0]["key_bits"] == 639_616
+    assert said["keys_ready"] > 0
+
+
+# What the partner's end asks
+
+
+def test_only_the_partner_is_heard(client, link):
+    door.keep_secret("jp", "ab" * 32)
+    answer = client.post("/link/v1/ping", b"", content_type="application/octet-stream")
+    assert answer.status_code == 403
+    forged = client.post(
+        "/link/v1/ping",
+        b"",
+        content_type="application/octet-stream",
+        headers={door.HEADER: f"jp {'0' * 32} {'0' * 64}"},
+    )
+    assert forged.status_code == 403
+
+
+def signed(kind, body, *, who="jp", to="us", secret="ab" * 32, nonce="0" * 32):
+    mac = door._channel._mac(bytes.fromhex(secret), "ask", who, to, kind, nonce, body)
+    return {door.HEADER: f"{who} {nonce} {mac}"}
+
+
+def test_a_message_of_the_partner_is_answered_under_the_secret(client, link):
+    door.keep_secret("jp", "ab" * 32)
+    answer = client.post(
+        "/link/v1/ping",
+        b"",
+        content_type="application/octet-stream",
+        headers=signed("ping", b""),
+    )
+    assert answer.status_code == 200
+    expected = door._channel._mac(
+        bytes.fromhex("ab" * 32), "answer", "ping", "0" * 32, "200", b"{}"
+    )
+    assert answer[door.HEADER] == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("allocate", b"{}", 400),
+        ("allocate", b"\xff", 400),
+        ("settle", b"[]", 400),
+        ("confirm", b"{}", 400),
+        ("nothing", b"", 400),
+        ("distil", b"x", 503),
+    ],
+)
+def test_what_the_partner_says_wrongly_is_refused(client, link, kind, body, status):
+    door.keep_secret("jp", "ab" * 32)
+    answer = client.post(
+        f"/link/v1/{kind}",
+        body,
+        content_type="application/octet-stream",
+        headers=signed(kind, body),
+    )
+    assert answer.status_code == status
+
+
+def test_a_message_for_another_address_is_refused(client, link):
+    door.keep_secret("jp", "ab" * 32)
+    for wrong in (
+        signed("settle", b""),
+        signed("ping", b"x"),
+        signed("ping", b"", to="jp"),
+        signed("ping", b"", secret="cd" * 32),
+        signed("ping", b"", who="fr"),
+        {door.HEADER: ""},
+    ):
+        answer = client.post(
+            "/link/v1/ping", b"", content_type="application/octet-stream", headers=wrong
+        )
+        assert answer.status_code == 403

@@ -1,0 +1,305 @@
+"""Publishers' files: tokens that are no numbers stay tokens, and every fault names its row."""
+
+import csv
+import gzip
+import io
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from renkei.materials import engine
+
+COMMODITIES = {
+    ("gallium", "gallium"): "gallium",
+    ("rare earths", "rare earths"): "rare_earths",
+    ("mica (natural)", "mica (natural)"): "mica",
+}
+HEADER = (
+    "MCS chapter,Section,Commodity,Country,Statistics,Statistics_detail,Unit,Year,Value,Notes,"
+    "Is critical mineral 2025,Other notes"
+)
+WORLD = "World Low-Purity Production and Production Capacity"
+SHIPPED = Path(engine.__file__).parent.parent / "data" / "usgs.csv.gz"
+
+
+def mcs(*rows, header=HEADER):
+    return "\n".join([header, *rows, ""]).encode()
+
+
+def row(country="China", value="600", year=2024, unit="kilograms", detail="Primary production"):
+    return f'GALLIUM,{WORLD},Gallium,{country},Production,{detail},{unit},{year},"{value}",,Yes,'
+
+
+def read(*rows, **options):
+    return engine.read_mcs(mcs(*rows, **options), commodities=COMMODITIES)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("1,234", ("", 1234.0)),
+        ("0.5", ("", 0.5)),
+        ("—", ("zero", 0.0)),
+        ("NA", ("NA", None)),
+        ("W", ("W", None)),
+        ("E", ("E", None)),
+        ("XX", ("XX", None)),
+        ("s", ("half", None)),
+        ("<25", ("<", 25.0)),
+        (">95", (">", 95.0)),
+        ("<", ("words", None)),
+        ("Large", ("words", None)),
+        ("700–740", ("words", None)),
+        ("1145,500", ("words", None)),  # footnote 11 glued to 45,500
+        ("-5", ("", -5.0)),
+    ],
+)
+def test_tokens(raw, expected):
+    assert engine.token(raw) == expected
+
+
+@given(st.text(max_size=20))
+def test_no_text_becomes_a_number_unless_it_is_printed_as_one(text):
+    sign, number = engine.token(text)
+    if number is not None:
+        assert any(mark.isdigit() or mark in "—–-" for mark in text)
+    else:
+        assert sign in {"NA", "W", "E", "XX", "half", "words"}
+
+
+def test_a_row_of_a_release():
+    """USGS MCS 2026, gallium: China 839,000 kg in 2024, printed in row 2551."""
+    found = read(
+        row(value="839,000"), row("World total", "848,000", detail="Primary production: rounded")
+    )
+    assert not found.faults
+    china, world = found.rows
+    assert (china.material, china.stage, china.subject, china.place) == (
+        "gallium",
+        "refine",
+        "production",
+        "CHN",
+    )
+    assert china.tonnes == pytest.approx(839.0)
+    assert (world.place, world.detail) == ("WLD", china.detail)
+    assert (china.valid_from, china.valid_to) == (date(2024, 1, 1), date(2024, 12, 31))
+
+
+def test_columns_may_stand_in_another_order():
+    reader = list(csv.reader(io.StringIO(mcs(row()).decode())))
+    turned = "\n".join(",".join(f'"{cell}"' for cell in reversed(line)) for line in reader).encode()
+    assert engine.read_mcs(turned, commodities=COMMODITIES).rows == read(row()).rows
+
+
+@pytest.mark.parametrize("missing", ["Value", "Country", "Year"])
+def test_a_missing_column_refuses_the_file(missing):
+    with pytest.raises(engine.MovedColumnsError, match="row 1"):
+        read(row(), header=HEADER.replace(missing, "Other"))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (row(country="Atlantis"), "unknown country 'Atlantis'"),
+        (row(value="-5"), "below zero"),
+        (row(unit="bushels"), "unknown unit 'bushels'"),
+        (row(year="600"), "no year"),
+        (row(value=""), "empty"),
+        (row(value="999,999,999,999,999,999"), "more than the world moves"),
+        (row().replace("Gallium,China", "Kryptonite,China"), "no commodity 'Kryptonite'"),
+        (row()[: row().rindex(",")], "11 cells, expected 12"),
+    ],
+)
+def test_each_fault_is_named_with_its_row(line, said):
+    found = read(row("Japan"), line)
+    assert [fault.row for fault in found.faults] == [3]
+    assert said in str(found.faults[0])
+    assert str(found.faults[0]).startswith("row 3:")
+
+
+def test_a_row_that_is_said_twice():
+    found = read(row(), row(value="700"))
+    assert str(found.faults[0]) == "row 3: says again what row 2 says"
+
+
+def test_a_country_cannot_make_more_than_the_world():
+    found = read(row(value="900"), row("World total", "800"))
+    assert "row 2: CHN makes 900, more than the world's 800" in str(found.faults[0])
+
+
+def test_text_of_windows():
+    content = mcs(row(country="Côte d’Ivoire")).decode().encode("cp1252")
+    assert engine.read_mcs(content, commodities=COMMODITIES).rows[0].place == "CIV"
+    with pytest.raises(engine.UnreadableError, match="NUL"):
+        engine.read_mcs(b"MCS\0chapter", commodities=COMMODITIES)
+
+
+def _known():
+    known = {}
+    for line in csv.DictReader((SHIPPED.parent / "materials.csv").read_text("utf-8").splitlines()):
+        for pair in filter(None, line["mcs"].split("|")):
+            chapter, _slash, commodity = pair.partition("/")
+            known[chapter.casefold(), commodity.casefold()] = line["slug"]
+    return known
+
+
+def test_the_shipped_release_has_every_row_and_no_fault():
+    """8,886 rows of the release, two of them revised on 27 May 2026: both states are kept."""
+    found = engine.read_mcs(gzip.decompress(SHIPPED.read_bytes()), commodities=_known())
+    assert not found.faults
+    assert len(found.rows) == 8_886 + 2
+    old, new = [one for one in found.rows if one.row == 6109]
+    assert (old.raw, old.known_to, new.raw, new.known_from) == (
+        "21,000,000",
+        date(2026, 5, 27),
+        "11,000,000",
+        date(2026, 5, 27),
+    )
+    numberless = [
+        one for one in found.rows if one.qualifier in {"NA", "W", "E", "XX", "words", "half"}
+    ]
+    assert len(numberless) == 353 + 224 + 92 + 8 + 75 + 48
+    assert {one.quantity for one in numberless} == {None}
+
+
+def test_printed_world_totals_agree_with_the_sums_of_countries():
+    """The study found all 82 tables within 5 %; here those of production in which nothing is withheld."""
+    watched = set((SHIPPED.parent / "watched.csv").read_text("utf-8").split())
+    found = engine.read_mcs(gzip.decompress(SHIPPED.read_bytes()), commodities=_known())
+    tables = {}
+    for cell in found.rows:
+        if cell.subject == "production" and cell.stage and cell.material in watched:
+            tables.setdefault(
+                (cell.material, cell.stage, cell.detail, cell.valid_from.year), []
+            ).append(cell)
+    off = {}
+    for where, cells in tables.items():
+        world = [cell.quantity for cell in cells if cell.place == "WLD" and cell.qualifier == ""]
+        rest = [cell.quantity for cell in cells if cell.place != "WLD"]
+        if world and world[0] and rest and None not in rest:
+            off[where] = abs(sum(rest) / world[0] - 1)
+    assert len(off) > 40
+    assert max(off.values()) <= 0.05
+
+
+def flows(*rows, header="t,i,j,k,v,q"):
+    return (
+        (
+            number,
+            dict(
+                zip(
+                    ("period", "exporter", "importer", "code", "value", "mass"),
+                    line.split(","),
+                    strict=True,
+                )
+            ),
+        )
+        for number, line in enumerate(rows, 2)
+    )
+
+
+CODES = frozenset({"284690", "280530"})
+
+
+def test_flows_by_numbers_and_codes():
+    """CEPII writes 842 for the United States, 490 for other Asia, NA for a missing mass."""
+    found = engine.read_baci(
+        flows("2024,156,842,284690,10.5,3", "2024,490,392,284690,1,NA", "2024,156,392,010121,1,1"),
+        codes=CODES,
+    )
+    assert not found.faults
+    assert [(one.exporter, one.importer, one.tonnes) for one in found.rows] == [
+        ("CHN", "USA", 3.0),
+        ("S19", "JPN", None),
+    ]
+    assert found.passed_over == {"code": 1}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("2024,XXX,JPN,284690,1,1", "unknown country 'XXX'"),
+        ("2024,CHN,JPN,284690,-1,1", "value -1 is below zero"),
+        ("2024,CHN,JPN,284690,1,-1", "mass -1 is below zero"),
+        ("2024,CHN,JPN,284690,much,1", "value 'much' is no number"),
+        ("2024,CHN,JPN,28469x,1,1", "no code of six digits"),
+        ("24,CHN,JPN,284690,1,1", "no year"),
+        ("2024,CHN,JPN,284690,1e12,1", "not plausible"),
+        ("2024,USA,JPN,284690,1,1", "says again what row 2 says"),
+    ],
+)
+def test_faulty_flows(line, said):
+    found = engine.read_baci(flows("2024,USA,JPN,284690,5,5", line), codes=CODES)
+    assert said in str(found.faults[0])
+    assert found.faults[0].row == 3
+
+
+def reported(**changes):
+    line = {
+        "period": "2024-03",
+        "reporter": "CHN",
+        "flow": "export",
+        "partner": "JPN",
+        "code": "284690",
+        "value": "2000",
+        "mass": "500",
+        "unit": "kg",
+        "currency": "USD",
+        "basis": "",
+    }
+    return line | changes
+
+
+def test_a_customs_row_is_seen_from_its_reporter():
+    found = engine.read_customs(
+        iter(
+            [
+                (2, reported()),
+                (3, reported(flow="import", reporter="JPN", partner="CHN", period="202404")),
+            ]
+        ),
+        codes=CODES,
+    )
+    assert [
+        (one.exporter, one.importer, one.kusd, one.tonnes, one.valid_to) for one in found.rows
+    ] == [
+        ("CHN", "JPN", 2.0, 0.5, date(2024, 3, 31)),
+        ("CHN", "JPN", 2.0, 0.5, date(2024, 4, 30)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"unit": "pieces"}, "unknown unit 'pieces'"),
+        ({"currency": "JPY"}, "JPY; US dollars are expected"),
+        ({"flow": "transit"}, "unknown flow"),
+        ({"period": "2024-13"}, "no year"),
+    ],
+)
+def test_faulty_customs_rows(changes, said):
+    found = engine.read_customs(iter([(2, reported(**changes))]), codes=CODES)
+    assert said in str(found.faults[0])
+
+
+def test_governance():
+    content = b"iso3,year,estimate,std_err\nJPN,2024,1.04,0.2\nJPN,2024,1.04,0.2\nXXX,2024,1,1\nUSA,2024,9,1\nKOR,2024,..,1\n"
+    found = engine.read_wgi(content)
+    assert found.rows == [(2, "JPN", 2024, 1.04, 0.2)]
+    assert [fault.row for fault in found.faults] == [3, 4, 5]
+    assert found.passed_over == {"empty": 1}
+
+
+def test_legal_entities():
+    """The checksum of ISO 17442-1: the number of Apple Inc. passes, one changed digit does not."""
+    content = (
+        b"LEI,Entity.LegalName,Entity.LegalAddress.Country\n"
+        b"HWUPKR0MPOU8FGXBT394,Apple Inc.,US\nHWUPKR0MPOU8FGXBT395,Wrong,US\nHWUPKR0MPOU8FGXBT394,Twice,US\n"
+    )
+    found = engine.read_gleif(content)
+    assert [one[1] for one in found.rows] == ["HWUPKR0MPOU8FGXBT394"]
+    assert [fault.row for fault in found.faults] == [3, 4]
+    assert "check digits" in str(found.faults[0])

@@ -1,0 +1,304 @@
+"""The link between two real nodes: keys by a client that others wrote, a file, an eavesdropper, kills.
+
+One pair for all tests of this file, in their order: the fibre takes a while to fill the pools.
+"""
+
+import base64
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from tests.site.command import renkei
+from tests.system.test_up import Pair, of_pair, until
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+SAES = 50
+ADD_MANY = """
+import sys
+from pathlib import Path
+from renkei.site import node as life
+life.enter(Path(sys.argv[1]))
+from renkei.link import door
+for name in sys.argv[3:]:
+    door.add_sae(name, Path(sys.argv[2]), loopback=name == "probe")
+"""
+
+
+class Nodes:
+    def __init__(self, var):
+        self.pair = Pair(var)
+        self.var = var
+        self.out = var / "saes"
+
+    def port(self, node):
+        return self.pair.base + {"us": 21, "jp": 22}[node]
+
+    def add(self, node, *names):
+        done = subprocess.run(
+            [sys.executable, "-c", ADD_MANY, self.var / node, self.out, *names],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def status(self, node):
+        done = renkei("link", "status", "--json", "--node", self.var / node)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def web(self, node, path, body=None):
+        link = http.client.HTTPConnection("127.0.0.1", self.pair.base + (1 if node == "us" else 2))
+        link.request("GET" if body is None else "POST", path, body)
+        said = json.loads(link.getresponse().read())
+        link.close()
+        return said
+
+    def link(self, node):
+        (said,) = self.web(node, "/node/v1/link/links")
+        return said
+
+
+class Client:
+    """One application's connection to its node."""
+
+    def __init__(self, nodes, sae):
+        node = sae.partition(".")[0]
+        tls = ssl.create_default_context(cafile=nodes.out / f"{node}-ca.crt")
+        tls.load_cert_chain(nodes.out / f"{sae}.crt", nodes.out / f"{sae}.key")
+        self.link = http.client.HTTPSConnection(
+            "127.0.0.1", nodes.port(node), context=tls, timeout=60
+        )
+
+    def ask(self, path, body=None):
+        given = None if body is None else json.dumps(body)
+        self.link.request("GET" if body is None else "POST", f"/api/v1/keys/{path}", given)
+        answer = self.link.getresponse()
+        said = answer.read()
+        return answer.status, json.loads(said) if said else {}
+
+    def draw(self, slave, number=1):
+        return self.ask(f"{slave}/enc_keys?number={number}")
+
+    def fetch(self, master, names):
+        return self.ask(f"{master}/dec_keys", {"key_IDs": [{"key_ID": name} for name in names]})
+
+    def close(self):
+        self.link.close()
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory):
+    made = Nodes(tmp_path_factory.mktemp("link") / "var")
+    up = made.pair.up()
+    assert up.returncode == 0, up.stderr
+    made.add("us", "a", "probe", *(f"s{at}" for at in range(SAES)))
+    made.add("jp", "b", *(f"s{at}" for at in range(SAES)))
+    assert until(lambda: made.link("us")["keys_ready"] > 2000, 240), made.link("us")
+    assert until(lambda: made.link("jp")["keys_ready"] > 2000, 60)
+    yield made
+    made.pair.down()
+
+
+def test_key_comes_from_the_fibre_and_says_so(nodes):
+    for node in ("us", "jp"):
+        said = nodes.link(node)
+        assert said["source"] == "simulated"
+        assert 0.01 < said["runs"][-1]["qber"] < 0.03
+        assert said["runs"][-1]["key_bits"] > 100_000
+
+
+def test_the_doctor_finds_nine_passes_and_the_one_warning(nodes):
+    done = subprocess.run(
+        [
+            Path(sys.executable).parent / "qkdsec", "doctor",
+            f"https://127.0.0.1:{nodes.port('us')}", "--slave-sae-id", "us.probe",
+            "--cert", nodes.out / "us.probe.crt", "--key", nodes.out / "us.probe.key",
+            "--ca-cert", nodes.out / "us-ca.crt", "--format", "json",
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    report = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert report["counts"] == {"pass": 9, "warn": 1, "fail": 0, "skip": 0}
+    warned = [one["name"] for one in report["results"] if one["status"] == "warn"]
+    assert warned == ["error_contract_404"]  # it expects 404, the standard says 400
+
+
+def test_a_client_of_others_draws_the_same_key_on_each_side_once(nodes):
+    from etsi_qkd_014_client import QKD014Client
+
+    def client(node, sae):
+        return QKD014Client(
+            f"127.0.0.1:{nodes.port(node)}",
+            str(nodes.out / f"{sae}.crt"),
+            str(nodes.out / f"{sae}.key"),
+            str(nodes.out / f"{node}-ca.crt"),
+        )
+
+    us, jp = client("us", "us.a"), client("jp", "jp.b")
+    status, drawn = us.get_key("jp.b")
+    assert status == 200
+    (key,) = drawn.keys
+    status, fetched = jp.get_key_with_key_IDs("us.a", [key.key_id])
+    assert status == 200
+    assert fetched.keys[0].key == key.key
+    assert len(base64.b64decode(key.key)) == 32
+    status, refused = jp.get_key_with_key_IDs("us.a", [key.key_id])
+    assert status == 400
+    assert refused.message == "one or more keys specified are not found on KME"
+
+
+def test_fifty_applications_never_get_the_same_key(nodes):
+    def play(at):
+        us, jp = Client(nodes, f"us.s{at}"), Client(nodes, f"jp.s{at}")
+        status, drawn = us.draw(f"jp.s{at}", 8)
+        assert status == 200, drawn
+        names = [one["key_ID"] for one in drawn["keys"]]
+        status, other = jp.fetch(f"us.s{(at + 1) % SAES}", names)
+        assert status == 401, other
+        status, fetched = jp.fetch(f"us.s{at}", names)
+        assert status == 200, fetched
+        assert [one["key"] for one in fetched["keys"]] == [one["key"] for one in drawn["keys"]]
+        assert jp.fetch(f"us.s{at}", names)[0] == 400
+        us.close()
+        jp.close()
+        return drawn["keys"]
+
+    with concurrent.futures.ThreadPoolExecutor(SAES) as pool:
+        everything = [key for keys in pool.map(play, range(SAES)) for key in keys]
+    assert len({one["key_ID"] for one in everything}) == 8 * SAES
+    assert len({one["key"] for one in everything}) == 8 * SAES
+
+
+def test_a_file_goes_from_one_node_to_the_other_once(nodes, tmp_path):
+    note = tmp_path / "note.txt"
+    note.write_bytes(os.urandom(3_000_000))
+    sealed = renkei("link", "seal", note, "--json", "--node", nodes.var / "us")
+    assert sealed.returncode == 0, sealed.stderr
+    assert json.loads(sealed.stdout)["source"] == "simulated"
+    opened = renkei(
+        "link", "open", f"{note}.sealed", "--out", tmp_path / "out", "--node", nodes.var / "jp"
+    )
+    assert opened.returncode == 0, opened.stderr
+    assert (tmp_path / "out").read_bytes() == note.read_bytes()
+    again = renkei(
+        "link", "open", f"{note}.sealed", "--out", tmp_path / "out2", "--node", nodes.var / "jp"
+    )
+    assert again.returncode == 1
+    assert not (tmp_path / "out2").exists()
+
+
+def test_an_idle_node_is_small_and_has_no_numba(nodes):
+    """Web server and worker of one node; the children that distil have ended or do not count."""
+    node = str(nodes.var / "us")
+    total = 0.0
+    for pid in of_pair(nodes.var):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if node.encode() in words and (b"serve" in words or b"work" in words):
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            total += int(re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)[1]) / 1024
+            assert "llvmlite" not in Path(f"/proc/{pid}/maps").read_text()
+    assert 20 < total < 250, total
+
+
+def kill_worker(nodes, name):
+    for pid in of_pair(nodes.var):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if words[-2:] == [str(nodes.var / name).encode(), b""] and b"work" in words:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_killed_workers_come_back_and_no_key_is_given_twice(nodes):
+    drawn, fetched, stop = [], [], threading.Event()
+
+    def hammer():
+        while not stop.is_set():
+            us, jp = Client(nodes, "us.a"), Client(nodes, "jp.b")
+            with (
+                contextlib.closing(us),
+                contextlib.closing(jp),
+                contextlib.suppress(OSError, http.client.HTTPException),
+            ):
+                play(us, jp)  # until its node is killed: then anew
+            time.sleep(0.2)
+
+    def play(us, jp):
+        while not stop.is_set():
+            status, said = us.draw("jp.b", 4)
+            if status != 200:
+                time.sleep(0.2)
+                continue
+            drawn.extend(said["keys"])
+            status, said = jp.fetch("us.a", [one["key_ID"] for one in said["keys"]])
+            if status == 200:
+                fetched.extend(said["keys"])
+
+    threads = [threading.Thread(target=hammer) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for at in range(6):
+        time.sleep(1.0)
+        before = len(drawn)
+        kill_worker(nodes, ("us", "jp")[at % 2])
+        assert until(lambda before=before: len(drawn) > before + 8, 60)
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    keys = {one["key_ID"]: one["key"] for one in drawn}
+    assert len(keys) == len(drawn) == len(set(keys.values()))
+    assert len(fetched) == len({one["key_ID"] for one in fetched})
+    assert all(keys[one["key_ID"]] == one["key"] for one in fetched)
+    assert len(fetched) > len(drawn) // 2
+
+
+def test_the_eavesdropper_stops_delivery_at_both_nodes_and_leaves_again(nodes, request):
+    us, jp = Client(nodes, "us.a"), Client(nodes, "jp.b")
+    request.addfinalizer(us.close)
+    request.addfinalizer(jp.close)
+
+    def turn(intercept, split):
+        page = http.client.HTTPConnection("127.0.0.1", nodes.pair.base + 1, timeout=30)
+        page.request("GET", "/en/link/")
+        answer = page.getresponse()
+        text = answer.read().decode()
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', text)[1]
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        page.request(
+            "POST",
+            "/en/link/eavesdropper/",
+            f"intercept={intercept}&split={split}&csrfmiddlewaretoken={token}",
+            {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"},
+        )
+        answer = page.getresponse()
+        answer.read()
+        page.close()
+        assert answer.status == 302
+
+    blocks = nodes.link("us")["runs"][0]["number"]
+    turn(100, 0)
+    assert until(lambda: us.draw("jp.b")[0] == 503, 90)
+    assert until(lambda: jp.draw("us.a")[0] == 503, 30)
+    last = nodes.link("us")["runs"][0]
+    assert last["refused"] == "error_rate"
+    assert 0.2 < last["qber"] < 0.3
+    assert last["number"] <= blocks + 2
+    for node in ("us", "jp"):
+        assert [alarm["kind"] for alarm in nodes.link(node)["alarms"]] == ["qber"]
+
+    turn(0, 0)
+    assert until(lambda: us.draw("jp.b")[0] == 200, 120)
+    assert until(lambda: jp.draw("us.a")[0] == 200, 30)
+    assert nodes.link("jp")["alarms"] == []
