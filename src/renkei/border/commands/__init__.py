@@ -1,6 +1,7 @@
 """``renkei border``: the border on the command line."""
 
 from renkei.border.commands._agreements import agreements, decide, draft, simulate
+from renkei.border.commands._drill import drill
 from renkei.border.commands._group import border
 from renkei.border.commands._log import (
     audit,
@@ -19,6 +20,7 @@ __all__ = [
     "border",
     "decide",
     "draft",
+    "drill",
     "fingerprint",
     "rebuild",
     "receipt",

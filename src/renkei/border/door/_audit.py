@@ -328,8 +328,15 @@ def rebuild(partner: Partner, *, now: datetime) -> dict[str, int]:
             _log.receive(locked, bodies, leaves, verify=lambda _envelope, _index: None, now=now)
             fetched += len(bodies)
         Checkpoint.objects.filter(log=own).delete()
+        witnessed = _exchange.is_witnessed(note)
         Checkpoint.objects.create(
-            log=own, size=checkpoint.size, root=checkpoint.root, note=note, signed_at=now
+            log=own,
+            size=checkpoint.size,
+            root=checkpoint.root,
+            note=note,
+            signed_at=now,
+            is_witnessed=witnessed,
+            witnessed_at=now if witnessed else None,
         )
         Log.objects.filter(pk=own.pk).update(published=checkpoint.size, exported=0)
         Peer.objects.filter(name=partner.name).update(cosigned=checkpoint.size)

@@ -374,8 +374,11 @@ def push(partner: Partner, identity: engine.Identity, *, now: datetime) -> None:
     peer = Peer.objects.get(name=partner.name)
     if newest is None:
         return
+    history = _keys.history(Log.objects.get(name=partner.name), identity)
+    keys = [engine.VerifierKey.parse(text) for text in history.newest("witness").vkeys]
     fresh = peer.proven_at is not None and now - peer.proven_at < COSIGN_AGAIN
-    if peer.cosigned >= newest.size and fresh:
+    # What it has cosigned may not have arrived: this node was killed, or was rebuilt.
+    if peer.cosigned >= newest.size and fresh and _signed_by(bytes(newest.note), keys):
         return
     nodes = _tiles.nodes(log, newest.size)
     url = f"{partner.address}/border/v1/witness/add-checkpoint"
@@ -415,8 +418,6 @@ def push(partner: Partner, identity: engine.Identity, *, now: datetime) -> None:
             status=answer.status,
             said=answer.content[:200].decode(errors="replace").strip(),
         )
-    history = _keys.history(Log.objects.get(name=partner.name), identity)
-    keys = [engine.VerifierKey.parse(text) for text in history.newest("witness").vkeys]
     lines = engine.read_cosignatures(bytes(newest.note), _client.ok(answer, url), keys)
     if add_cosignatures(newest, lines, now=now):
         _show(log, bytes(Checkpoint.objects.get(pk=newest.pk).note))

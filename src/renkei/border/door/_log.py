@@ -1,5 +1,6 @@
 """The node's own log and the mirrors: what is said is in the database before anybody hears of it."""
 
+import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -25,6 +26,7 @@ from renkei.border.door._registry import (
 from renkei.border.models import Act, Approval, Entry, Fate, Incident, Log, Node, Private
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 
+logger = logging.getLogger(__name__)
 MOST_SKEW_SECONDS = 300
 SALT_BYTES = 32
 
@@ -34,6 +36,13 @@ class HaltedError(RenkeiError):
 
     code = "border.halted"
     status = 503
+
+
+class HandlerError(RenkeiError):
+    """A handler met something that it was not made for: a defect of this program."""
+
+    code = "border.handler_failed"
+    status = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +119,9 @@ def say_all(
         check_body(said.type, said.body)
     with locked(own_log()) as log:
         refuse_halted(log)
+        signers = {
+            solemn: _unique([*_keys.signers(solemn=solemn), *also]) for solemn in (False, True)
+        }
         entries, leaves = [], []
         for place, said in enumerate(batch, start=log.size):
             uid = f"{log.name}-{secrets.token_hex(16)}"
@@ -122,7 +134,7 @@ def say_all(
                 parent=said.parent or None,
                 body=said.body,
                 refs=said.refs,
-                signers=_unique([*_keys.signers(solemn=types()[said.type].is_solemn), *also]),
+                signers=signers[types()[said.type].is_solemn],
             )
             leaf = engine.leaf_hash(data)
             leaves.append(leaf)
@@ -188,7 +200,7 @@ def statement_of(entry: Entry, log: Log) -> Statement:
         party=log.party,
         index=entry.index,
         leaf=bytes(entry.leaf).hex(),
-        envelope=engine.read_envelope(bytes(entry.data)),
+        data=bytes(entry.data),
         entry=entry.pk,
         is_own=log.is_own,
     )
@@ -304,12 +316,26 @@ def _first_fate(envelope: engine.Envelope, now: datetime) -> str:
 
 
 def apply(entry: Entry, log: Log, *, now: datetime) -> None:
-    """Let the entry's room apply it; write down what became of it."""
+    """Let the entry's room apply it; write down what became of it.
+
+    Raises:
+        OSError, OperationalError: the disk or the database failed; nothing is known of the entry.
+    """
     statement = statement_of(entry, log)
     try:
         with transaction.atomic():
-            check_body(statement.envelope.type, statement.envelope.body)
-            types()[statement.envelope.type].handle(statement)
+            try:
+                check_body(statement.envelope.type, statement.envelope.body)
+                types()[statement.envelope.type].handle(statement)
+            except (RenkeiError, OSError, OperationalError):
+                raise
+            except Exception as error:
+                # A defect of ours that one statement meets must not hold up all that follow it.
+                logger.exception("%s %s", log.origin, entry.index)
+                raise HandlerError(
+                    gettext_noop("this node failed to apply it: {why}"),
+                    why=f"{type(error).__name__}: {error}"[:200],
+                ) from error
     except NotYetError as error:
         fate, why = Fate.WAITING, str(error)
     except RenkeiError as error:

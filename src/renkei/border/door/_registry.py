@@ -9,7 +9,7 @@ import jsonschema
 from django.utils.module_loading import import_string
 
 from renkei.base.rooms import rooms
-from renkei.border.engine import Envelope
+from renkei.border.engine import Envelope, read_envelope
 from renkei.kit.errors import RenkeiError, gettext_noop
 
 
@@ -29,7 +29,7 @@ class Statement:
         party: of that node.
         index: its place in the log.
         leaf: its leaf hash, in hex.
-        envelope: what it says.
+        data: its bytes.
         entry: primary key of the stored entry.
         is_own: whether this node said it.
     """
@@ -39,9 +39,14 @@ class Statement:
     party: str
     index: int
     leaf: str
-    envelope: Envelope
+    data: bytes
     entry: int
     is_own: bool
+
+    @functools.cached_property
+    def envelope(self) -> Envelope:
+        """What it says; its bytes were checked before they were stored."""
+        return read_envelope(self.data)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 PARTNER_SECONDS = 5.0
-LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 10.0
 FAILED_SECONDS = 1.0
 MINUTE = 60.0
 
@@ -48,6 +48,8 @@ class _Talk(threading.Thread):
                     now = timezone.now()
                     _joint.seal_due(now=now)
                     _joint.note_witnessed(now=now)
+                    if said:  # the partner may be waiting out a long pause of its own
+                        _exchange.hint(self.partner, now=now)
                     pause, said = PARTNER_SECONDS, ""
                 except RenkeiError as error:
                     _exchange.note_trouble(self.partner, error, now=timezone.now())

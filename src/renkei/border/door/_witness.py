@@ -7,7 +7,7 @@ from django.db import transaction
 from renkei.border import engine
 from renkei.border.door import _keys, _nudge
 from renkei.border.door._incidents import note as note_incident
-from renkei.border.models import Incident, Log, Witnessed
+from renkei.border.models import Checkpoint, Incident, Log, Witnessed
 from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
 
 
@@ -86,10 +86,17 @@ def _claimed(body: bytes) -> tuple[Log | None, int]:
 
 
 def _head(log: Log | None) -> engine.WitnessedHead | None:
-    state = Witnessed.objects.filter(log=log).first() if log else None
-    if state is None:
+    """Return what was cosigned last; without it, what the mirror verified: it was cosigned too."""
+    if log is None:
         return None
-    return engine.WitnessedHead(state.size, bytes(state.root), bytes(state.note), state.signed)
+    state = Witnessed.objects.filter(log=log).first()
+    if state is not None:
+        return engine.WitnessedHead(state.size, bytes(state.root), bytes(state.note), state.signed)
+    row = Checkpoint.objects.filter(log=log).order_by("-size").first()
+    if row is None:
+        return None
+    signed = int(row.signed_at.timestamp())
+    return engine.WitnessedHead(row.size, bytes(row.root), bytes(row.note), signed)
 
 
 def witness(
