@@ -456,7 +456,7 @@ def rates(node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
 @click.option("--var", type=FOLDER, default=Path("var"))
 def distil(partner: str, node: Path | None, var: Path) -> None:
     """Fill the pools: what the worker runs as a child."""
-    os.nice(5)
+    os.nice(15)
     enter(node, var)
     from renkei.link import door
 
