@@ -353,7 +353,7 @@ def _mcs_cells(
         # The tables follow each other: what is said again belongs to the second.
         again = (key_of("usgs", *parts, "0"), period[0]) in seen
         parts.append("1" if again else "0")
-    values = {
+    values: dict[str, Any] = {
         "row": int(cells["printed_row"] or row),
         "key": key_of("usgs", *parts),
         "material": _split(material, detail),
