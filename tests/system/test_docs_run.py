@@ -73,6 +73,8 @@ def test_the_page_about_the_record(tmp_path):
 
 def test_the_page_about_the_border(tmp_path):
     _follow("border.md", tmp_path)
+
+
 def test_the_page_about_materials(tmp_path):
     (tmp_path / "var").mkdir()
     founded = _run("renkei node init var/us --name us --party US", tmp_path)
