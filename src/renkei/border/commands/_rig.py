@@ -134,6 +134,7 @@ class Rig:
         self.links: dict[tuple[str, str], Link] = {}
         self._running: dict[tuple[str, str], subprocess.Popen[bytes]] = {}
         self._tokens: dict[tuple[str, str], str] = {}
+        self._guests: dict[str, tuple[Path, int]] = {}
 
     def __enter__(self) -> Self:
         """Found the pair and start it, every node with its partner behind a link.
@@ -183,10 +184,16 @@ class Rig:
 
     def folder(self, name: str) -> Path:
         """Return a node's folder."""
-        return self.var / name
+        return self._guests[name][0] if name in self._guests else self.var / name
+
+    def adopt(self, name: str, folder: Path, port: int) -> None:
+        """Run another node beside the pair; links are not put before it."""
+        self._guests[name] = folder, port
 
     def port(self, name: str) -> int:
         """Return the port of a node's pages."""
+        if name in self._guests:
+            return self._guests[name][1]
         return self.base + 1 + self.names.index(name)
 
     def address(self, name: str) -> str:

@@ -212,7 +212,7 @@ def pinned(name: str) -> engine.Identity | None:
     if peer is None:
         return None
     found = engine.Identity.read(peer.identity)
-    wanted = partner(name).fingerprint
+    wanted = next((one.fingerprint for one in partners() if one.name == name), "")
     if not wanted or engine.parse_fingerprint(wanted) != found.fingerprint:
         return None
     return found
