@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,12 @@ def _together(rig: Rig, report: Report, key: str) -> None:
         report.awaits(
             f"{name} shows it as witnessed by all",
             "witnessed",
-            lambda name=name: rig.act(name, uid).get("stage") == "witnessed",
+            partial(_is_witnessed, rig, name, uid),
         )
+
+
+def _is_witnessed(rig: Rig, name: str, uid: str) -> bool:
+    return bool(rig.act(name, uid).get("stage") == "witnessed")
 
 
 def _even(rig: Rig, report: Report) -> None:
@@ -101,7 +106,7 @@ def _cut(rig: Rig, report: Report) -> None:
             report.awaits(
                 f"{other} catches up by itself",
                 "seen",
-                lambda act=act, other=other: rig.act(other, act["uid"]),
+                partial(rig.act, other, act["uid"]),
             )
     _together(rig, report, "after")
     _even(rig, report)
