@@ -7,7 +7,7 @@ from django.db import IntegrityError
 from tests.border.room import Partner, found, mirror, pull
 
 from renkei.border import door, engine
-from renkei.border.door import _exchange, _joint, _keys, _log, _tiles, _witness
+from renkei.border.door import _exchange, _incidents, _joint, _keys, _log, _tiles, _witness
 from renkei.border.models import Act, Checkpoint, Entry, Incident, Peer, Witnessed
 from renkei.kit.errors import RenkeiError
 
@@ -308,3 +308,16 @@ def test_a_cosignature_that_was_lost_on_its_way_is_asked_for_again(pair):
     assert wire.asked == []
     _exchange.push(partner, identity, now=NOW + timedelta(hours=2))
     assert wire.asked == ["/border/v1/witness/add-checkpoint"]  # silence must be visible
+
+
+def test_a_second_rollback_stops_the_node_like_the_first(pair):
+    own = _log.own_log()
+    for _time in range(2):
+        _exchange._note_behind(own, 9, by="jp", now=NOW)
+        _exchange._note_behind(own, 9, by="jp", now=NOW)
+        with pytest.raises(door.HaltedError):
+            _log.refuse_halted(own)
+        incident = Incident.objects.get(closed_at=None)
+        assert incident.seen == 2
+        _incidents.end(incident, by="us", why="rebuilt", now=NOW)
+        _log.refuse_halted(own)

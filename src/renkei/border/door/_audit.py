@@ -12,6 +12,7 @@ from django.db import transaction
 
 from renkei.border import engine
 from renkei.border.door import _client, _exchange, _keys, _log, _tiles
+from renkei.border.door._incidents import end as end_incident
 from renkei.border.door._incidents import note as note_incident
 from renkei.border.door._keys import Partner
 from renkei.border.door._registry import types
@@ -340,9 +341,10 @@ def rebuild(partner: Partner, *, now: datetime) -> dict[str, int]:
         )
         Log.objects.filter(pk=own.pk).update(published=checkpoint.size, exported=0)
         Peer.objects.filter(name=partner.name).update(cosigned=checkpoint.size)
-        Incident.objects.filter(kind=Incident.Kind.ROLLBACK, log=own, closed_at=None).update(
-            closed_at=now, closed_by=settings.NODE.name, closed_why="rebuilt"
-        )
+        for incident in Incident.objects.filter(
+            kind=Incident.Kind.ROLLBACK, log=own, closed_at=None
+        ):
+            end_incident(incident, by=settings.NODE.name, why="rebuilt", now=now)
     own.refresh_from_db()
     _tiles.write(_tiles.folder_of(own) / "checkpoint", note)
     (_tiles.folder_of(own) / _exchange.RESTORED).unlink(missing_ok=True)

@@ -74,9 +74,13 @@ def close_incident(pk: int, *, by: User, why: str, now: datetime | None = None) 
         raise ConflictError(
             gettext_noop("an incident is closed once, with a reason of one line at least")
         )
-    incident.closed_at = now or timezone.now()
-    incident.closed_by, incident.closed_why = by.get_username(), why.strip()
-    incident.key = f"{incident.key} closed {incident.pk}"[:300]  # the next one is a new one
+    end(incident, by=by.get_username(), why=why.strip(), now=now or timezone.now())
+
+
+def end(incident: Incident, *, by: str, why: str, now: datetime) -> None:
+    """Close an incident; the same thing again is a new one."""
+    incident.closed_at, incident.closed_by, incident.closed_why = now, by, why
+    incident.key = f"{incident.key[:250]} closed {incident.pk}"
     incident.save(update_fields=["closed_at", "closed_by", "closed_why", "key"])
 
 
