@@ -9,6 +9,7 @@ import pytest
 from django.apps import apps
 from django.urls import URLPattern, get_resolver
 
+from renkei.site.api import api
 from renkei.site.rooms import BUILT_IN
 
 ROOT = Path(__file__).parent.parent
@@ -108,3 +109,16 @@ def test_lock_files_have_hashes_and_no_addresses():
         assert "--hash=sha256:" in text
         for mark in ("://", "--index-url", "--extra-index-url", "--find-links"):
             assert mark not in text, f"{path.name}: {mark}"
+
+
+def test_no_two_rooms_describe_different_things_by_one_name():
+    """The API's description knows a schema by its class's name alone."""
+    owners = {}
+    for name, module in list(sys.modules.items()):
+        if name.startswith("renkei.") and ".schemas" in name:
+            for schema in vars(module).values():
+                if isinstance(schema, type) and schema.__module__.startswith("renkei."):
+                    owners.setdefault(schema.__name__, set()).add(schema.__module__)
+    used = set(api.get_openapi_schema()["components"]["schemas"])
+    assert used
+    assert {name: where for name, where in owners.items() if name in used and len(where) > 1} == {}

@@ -25,7 +25,7 @@ def nodes(draw: st.DrawFn) -> NodeConfig:
         folder=Path("/somewhere"),
         name=names[0],
         party=draw(PARTIES),
-        programme=draw(TEXT),
+        programme=draw(NAMES),
         hosts=tuple(draw(st.lists(TEXT, max_size=3))),
         secure=draw(st.booleans()),
         demonstration=draw(st.booleans()),

@@ -6,7 +6,7 @@ from typing import Any
 from ninja import Schema
 
 
-class AlarmOut(Schema):
+class LinkAlarmOut(Schema):
     """A standing alarm."""
 
     kind: str
@@ -44,5 +44,5 @@ class LinkOut(Schema):
     blocks: int
     delivered: int
     heard_at: datetime | None
-    alarms: list[AlarmOut]
+    alarms: list[LinkAlarmOut]
     runs: list[RunOut]

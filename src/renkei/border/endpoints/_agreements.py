@@ -12,9 +12,9 @@ from renkei.border import door, engine
 from renkei.border.endpoints._base import only, piece, router
 from renkei.border.models import Decision, Obligation, OutgoingBytes
 from renkei.border.schemas import (
-    AgreementOut,
-    Agreements,
-    AgreementsQuery,
+    DataAgreementOut,
+    DataAgreements,
+    DataAgreementsQuery,
     Decisions,
     DecisionsQuery,
     DraftIn,
@@ -42,10 +42,10 @@ Item = dict[str, Any]
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
-@router.get("/agreements", auth=MEMBERS, response=Agreements, operation_id="border_agreements")
-def agreements(request: HttpRequest, asked: Query[AgreementsQuery]) -> Item:
+@router.get("/agreements", auth=MEMBERS, response=DataAgreements, operation_id="border_agreements")
+def agreements(request: HttpRequest, asked: Query[DataAgreementsQuery]) -> Item:
     """List versions of agreements; drafts are shown to officers and the board alone."""
-    only(request.GET, AgreementsQuery)
+    only(request.GET, DataAgreementsQuery)
     rows = door.visible_versions(with_drafts=sees_drafts(request))
     rows = rows.order_by("agreement__uid", "-number", "-pk")
     if asked.state:
@@ -60,7 +60,7 @@ def sees_drafts(request: HttpRequest) -> bool:
 
 
 @router.get(
-    "/agreements/{slug}", auth=MEMBERS, response=AgreementOut, operation_id="border_agreement"
+    "/agreements/{slug}", auth=MEMBERS, response=DataAgreementOut, operation_id="border_agreement"
 )
 def agreement(request: HttpRequest, slug: str, asked: Query[VersionQuery]) -> Item:
     """Tell everything about one version: both texts of each clause, hashes, the whole document."""
@@ -90,7 +90,7 @@ def agreement_schema(request: HttpRequest, asked: Query[Question]) -> Item:
 @router.post(
     "/agreements",
     auth=OFFICER,
-    response={201: AgreementOut},
+    response={201: DataAgreementOut},
     operation_id="border_agreement_draft",
 )
 def agreement_draft(request: HttpRequest, body: DraftIn) -> Status[Item]:

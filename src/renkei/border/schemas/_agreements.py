@@ -37,7 +37,7 @@ class Listed(Question):
     offset: Offset = 0
 
 
-class AgreementsQuery(Listed):
+class DataAgreementsQuery(Listed):
     """Which versions of agreements."""
 
     state: Literal["draft", "proposed", "in_force", "replaced"] | None = None
@@ -83,7 +83,7 @@ class FulfilmentIn(Given):
     evidence: Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"^[^\x00]*$")]
 
 
-class AgreementRow(Schema):
+class DataAgreementRow(Schema):
     """One version of an agreement in a list."""
 
     agreement: str
@@ -111,7 +111,7 @@ class ClauseOut(Schema):
     hash_ja: str
 
 
-class AgreementOut(AgreementRow):
+class DataAgreementOut(DataAgreementRow):
     """One version of an agreement, whole."""
 
     act: str
@@ -120,11 +120,11 @@ class AgreementOut(AgreementRow):
     document: Item
 
 
-class Agreements(Schema):
+class DataAgreements(Schema):
     """A part of a list."""
 
     count: int
-    items: list[AgreementRow]
+    items: list[DataAgreementRow]
 
 
 class StepOut(Schema):
@@ -213,7 +213,7 @@ class Outgoing(Schema):
     items: list[OutgoingOut]
 
 
-class ChangeOut(Schema):
+class OtherDecisionOut(Schema):
     """Requests of one kind that a draft decides otherwise."""
 
     recipient: str
@@ -235,8 +235,8 @@ class SimulationOut(Schema):
     unchanged: int
     allowed_before: int
     allowed_after: int
-    gains: list[ChangeOut]
-    loses: list[ChangeOut]
+    gains: list[OtherDecisionOut]
+    loses: list[OtherDecisionOut]
 
 
 def agreement_row(row: AgreementVersion) -> Item:
