@@ -60,7 +60,7 @@ def text(answer, status=200):
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", ["DataAgreements", "In force", "Genome data for disease research", "United States"]),
+        ("en", ["Agreements", "In force", "Genome data for disease research", "United States"]),
         ("ja", ["協定", "発効中", "疾患研究のためのゲノムデータ", "米国"]),
     ],
 )
