@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import rfc8785
 from django.db import IntegrityError, transaction
+from django.utils.translation import override
 from tests.border.agreements import agreement, changed, genome, limit, rule
 
 from renkei.border import door, engine
@@ -328,7 +329,8 @@ def test_names_in_addresses_are_the_same_on_every_node_and_never_meet(officer):
 def test_an_agreement_is_a_kind_of_joint_record():
     kind = door.AGREEMENT
     kind.check(genome())
-    assert dict(kind.lines(genome()))["c1"].startswith("c1: Named researchers")
+    with override("en"):
+        assert dict(kind.lines(genome()))["c1"].startswith("c1: Named researchers")
     with pytest.raises(engine.UnknownTermError):
         kind.check(agreement(permission=[rule("c", "sell")]))
 
