@@ -151,7 +151,7 @@ def test_two_nodes_come_up_come_back_keep_their_data_and_go_down(pair: Pair) -> 
     assert until(lambda: set(serving(pair.var, "us")).isdisjoint(killed) and health(pair.base + 1))
     assert health(pair.base + 2)
     with contextlib.closing(sqlite3.connect(pair.var / "us" / "node.sqlite3")) as database:
-        assert database.execute("SELECT count(*) FROM base_user").fetchone() == (4,)
+        assert database.execute("SELECT count(*) FROM base_user").fetchone() == (5,)
 
     down = pair.down()
     assert (down.returncode, of_pair(pair.var)) == (0, [])
@@ -164,7 +164,7 @@ def test_two_nodes_come_up_come_back_keep_their_data_and_go_down(pair: Pair) -> 
     assert second.returncode == 0, second.stderr
     assert pair.accounts() == accounts
     with contextlib.closing(sqlite3.connect(pair.var / "us" / "node.sqlite3")) as database:
-        assert database.execute("SELECT count(*) FROM base_user").fetchone() == (4,)
+        assert database.execute("SELECT count(*) FROM base_user").fetchone() == (5,)
 
 
 def test_a_killed_supervisor_leaves_nothing_behind_and_stops_nobody(pair: Pair) -> None:
