@@ -191,12 +191,17 @@ def serve(folder: Path) -> None:
 
 
 @node.command(help=gettext_noop("Run the background jobs of the node in DIR, in the foreground."))
+@click.option(
+    "--until-empty",
+    is_flag=True,
+    help=gettext_noop("Run what is queued and end; what the worker starts for itself."),
+)
 @click.argument("folder", metavar="DIR", type=FOLDER)
-def work(folder: Path) -> None:
+def work(folder: Path, *, until_empty: bool) -> None:
     """Run the job worker."""
     from renkei.site import serve as processes
 
-    processes.work(folder)
+    processes.work(folder, until_empty=until_empty)
 
 
 @node.command(
