@@ -630,7 +630,9 @@ def test_a_node_that_lost_everything_but_its_keys_comes_back_to_the_same_root(ri
         file.unlink()
     shutil.rmtree(folder / "log")
 
-    migrated = rig.command("node", "migrate", str(folder))
+    refused = rig.command("node", "migrate", str(folder))
+    assert refused.returncode == 1
+    migrated = rig.command("node", "migrate", "--new-database", str(folder))
     assert migrated.returncode == 0, migrated.stderr
     rebuilt = rig.renkei("us", "border", "rebuild", "jp", "--json")
     assert rebuilt.returncode == 0, rebuilt.stderr

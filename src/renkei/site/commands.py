@@ -207,13 +207,18 @@ def work(folder: Path, *, until_empty: bool) -> None:
 @node.command(
     help=gettext_noop("Bring the database of the node in DIR up to date with the program.")
 )
+@click.option(
+    "--new-database",
+    is_flag=True,
+    help=gettext_noop("Make the database anew, for a node that lost it and has no backup."),
+)
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @as_json
-def migrate(folder: Path, *, as_json: bool) -> None:
+def migrate(folder: Path, *, new_database: bool, as_json: bool) -> None:
     """Apply migrations."""
     from renkei.site import node as life
 
-    life.enter(folder)
+    life.enter(folder, founding=new_database)
     applied = life.migrate()
     if as_json:
         print_json({"applied": applied})
