@@ -14,8 +14,8 @@ from renkei.border import engine
 from renkei.border.door import _client, _exchange, _keys, _log, _tiles
 from renkei.border.door._incidents import end as end_incident
 from renkei.border.door._incidents import note as note_incident
+from renkei.border.door._judge import judge
 from renkei.border.door._keys import Partner
-from renkei.border.door._registry import types
 from renkei.border.models import Checkpoint, Entry, Fate, Incident, Log, Node, Peer
 from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
 
@@ -133,27 +133,20 @@ def _damaged(log: Log, index: int) -> DamagedError:
 def _statements(
     found: Audit, rows: list[tuple[int, bytes, bytes]], history: engine.KeyHistory
 ) -> engine.KeyHistory:
-    known = types()
+    # What was recorded as no valid statement when it came is passed over.
     invalid = set(
         Entry.objects.filter(
-            log__origin=found.origin, fate=Fate.INVALID, index__gte=rows[0][0]
+            log__origin=found.origin, fate=Fate.INVALID, index__range=(rows[0][0], rows[-1][0])
         ).values_list("index", flat=True)
     )
-    for index, _leaf, data in rows:
-        if index in invalid:
-            continue  # it was recorded as no valid statement when it came
-        try:
-            envelope = engine.read_envelope(data)
-            kind = known.get(envelope.type)
-            solemn = envelope.type in engine.KEY_TYPES or (kind is not None and kind.is_solemn)
-            engine.verify_envelope(
-                envelope,
-                history.keys_for("log", index),
-                engine.BOTH if solemn else engine.BOTH[:1],
-            )
-            history = history.after(index, envelope)
-        except RenkeiError as error:
-            found.note(error)
+    judged, history = judge(
+        ((index, data) for index, _leaf, data in rows if index not in invalid),
+        found.origin,
+        history,
+    )
+    for each in judged:
+        if isinstance(each, RenkeiError):
+            found.note(each)
         else:
             found.statements += 1
     return history
@@ -314,7 +307,7 @@ def rebuild(partner: Partner, *, now: datetime) -> dict[str, int]:
     with transaction.atomic():
         locked = Log.objects.select_for_update().get(pk=own.pk)
         aside = _put_aside(locked, common, now=now)
-        fetched = 0
+        fetched, begun = 0, _keys.history(locked, held)
         while locked.size < checkpoint.size:
             first = locked.size // engine.TILE_WIDTH * engine.TILE_WIDTH
             width = min(engine.TILE_WIDTH, checkpoint.size - first)
@@ -326,7 +319,10 @@ def rebuild(partner: Partner, *, now: datetime) -> dict[str, int]:
                     gettext_noop("the mirror of {partner} does not hold what it cosigned"),
                     partner=partner.name,
                 )
-            _log.receive(locked, bodies, leaves, verify=lambda _envelope, _index: None, now=now)
+            judged, begun = judge(
+                enumerate(bodies, start=locked.size), own.origin, begun, signatures=False
+            )
+            _log.receive(locked, bodies, leaves, judged, now=now)
             fetched += len(bodies)
         Checkpoint.objects.filter(log=own).delete()
         witnessed = _exchange.is_witnessed(note)

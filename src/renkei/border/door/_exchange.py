@@ -18,8 +18,8 @@ from django.db import IntegrityError, transaction
 from renkei.border import engine
 from renkei.border.door import _client, _keys, _log, _rotate, _tiles, _witness
 from renkei.border.door._incidents import note as note_incident
+from renkei.border.door._judge import judge
 from renkei.border.door._keys import Partner
-from renkei.border.door._registry import types
 from renkei.border.models import Checkpoint, Incident, Log, Peer, Private
 from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
 
@@ -657,23 +657,11 @@ def _take(
                 index=index,
                 origin=log.origin,
             )
-    keyring = history
-
-    def verify(envelope: engine.Envelope, index: int) -> None:
-        nonlocal keyring
-        known = types().get(envelope.type)
-        solemn = envelope.type in engine.KEY_TYPES or (known is not None and known.is_solemn)
-        engine.verify_envelope(
-            envelope,
-            keyring.keys_for("log", index),
-            engine.BOTH if solemn else engine.BOTH[:1],
-        )
-        keyring = keyring.after(index, envelope)
-
+    judged, _history = judge(enumerate(bodies, start=log.size), log.origin, history)
     with _log.locked(log) as held:
         if held.size != log.size:
             return 0  # another process was faster
-        _log.receive(held, bodies, leaves, verify=verify, now=now)
+        _log.receive(held, bodies, leaves, judged, now=now)
     return len(bodies)
 
 

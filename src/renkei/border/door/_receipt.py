@@ -6,7 +6,7 @@ from django.conf import settings
 
 from renkei.border import engine
 from renkei.border.door import _keys, _tiles
-from renkei.border.models import Act, Checkpoint, Entry, Fate, Log
+from renkei.border.models import Act, Checkpoint, Entry, Log
 from renkei.kit.errors import ConflictError, gettext_noop
 
 
@@ -47,9 +47,7 @@ def _part(log: Log, entries: list[Entry]) -> engine.ReceiptLog:
         raise NotProvenError(
             gettext_noop("a receipt is written when the act is sealed and witnessed by every party")
         )
-    changes = Entry.objects.filter(
-        log=log, type__in=engine.KEY_TYPES, index__lt=checkpoint.size
-    ).exclude(fate=Fate.INVALID)
+    changes = Entry.objects.about_keys(log).filter(index__lt=checkpoint.size)
     wanted = {entry.index: entry for entry in (*changes, *entries)}
     nodes = _tiles.nodes(log, checkpoint.size)
     return engine.ReceiptLog(
@@ -89,7 +87,7 @@ def fork_file(log: Log, evidence: bytes) -> bytes:
             name=log.name,
             node=settings.NODE.name,
         )
-    changes = Entry.objects.filter(log=log, type__in=engine.KEY_TYPES).order_by("index")
+    changes = Entry.objects.about_keys(log)
     return engine.compose_fork(
         identity,
         engine.ForkEvidence.parse(evidence),
