@@ -245,12 +245,19 @@ def _folded(identity: engine.Identity, changes: tuple[tuple[int, bytes], ...]) -
 
 def own_history() -> engine.KeyHistory:
     """Return the history of this node's keys."""
-    log = Log.objects.filter(is_own=True).first()
-    if log is None:
+    changes = tuple(
+        (index, bytes(data))
+        for index, data in Entry.objects.filter(log__is_own=True, is_about_keys=True)
+        .order_by("index")
+        .values_list("index", "data")
+    )
+    if changes:
+        return _folded(_founded(changes[0][1]), changes)
+    if not Log.objects.filter(is_own=True).exists():
         raise NoLogError(
             gettext_noop("this node has no log yet: `renkei node migrate` gives it keys and a log")
         )
-    return history(log, identity())
+    return engine.KeyHistory.founded(identity())
 
 
 def verifier_keys(found: engine.KeyHistory, role: str, size: int) -> list[engine.VerifierKey]:

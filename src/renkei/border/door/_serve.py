@@ -105,16 +105,19 @@ def _own_round(talks: dict[str, _Talk]) -> None:
     own = _log.own_log()
     if own.published == own.size and own.size:
         return
+
+    def wake() -> None:
+        for talk in talks.values():
+            talk.wake.set()
+
     try:
-        _exchange.publish(now=timezone.now())
+        _exchange.publish(now=timezone.now(), signed=wake)
     except RenkeiError as error:
         log.warning("nothing is signed: %s", error)
         return
     except OSError as error:  # the disk is full, or broken: nothing new is signed, reading goes on
         log.error("nothing is signed: %s", error)  # noqa: TRY400  it says all there is
         return
-    for talk in talks.values():
-        talk.wake.set()
     with suppress(OSError):
         _tiles.export(_log.own_log())
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from renkei.border.engine._canonical import (
@@ -403,15 +403,26 @@ def read_time(text: object) -> datetime:
     Raises:
         BadEnvelopeError: another form, or no such moment.
     """
-    try:
-        if isinstance(text, str) and _ISSUED.fullmatch(text):
-            return datetime.fromisoformat(text)
-    except ValueError:
-        pass
+    if isinstance(text, str) and _ISSUED.fullmatch(text) and (moment := _moment(text)):
+        return moment
     raise BadEnvelopeError(
         gettext_noop("{text!r} is no moment: expected UTC such as 2026-11-22T06:37:10Z"),
         text=str(text)[:40],
     )
+
+
+# Many statements after one another have the same second and the same issuer.
+@lru_cache(maxsize=64)
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=64)
+def _is_origin(text: str) -> bool:
+    return _ORIGIN.fullmatch(text) is not None
 
 
 def check_origin(text: object) -> str:
@@ -420,7 +431,7 @@ def check_origin(text: object) -> str:
     Raises:
         BadEnvelopeError: anything else, or longer than 200 characters.
     """
-    if isinstance(text, str) and len(text) <= LONGEST_NAME and _ORIGIN.fullmatch(text):
+    if isinstance(text, str) and len(text) <= LONGEST_NAME and _is_origin(text):
         return text
     raise BadEnvelopeError(
         gettext_noop("{text!r} is no origin of a log: expected a name such as us.example/log"),
