@@ -313,6 +313,17 @@ def exchange(partner: Partner, *, now: Callable[[], datetime]) -> Round:
     return Round(applied=applied)
 
 
+def have_witnessed(partner: Partner, *, now: datetime) -> None:
+    """Do the first part of a round alone: have the own log cosigned.
+
+    Raises:
+        RenkeiError: see ``push``. A partner that was not met in this process is passed over.
+    """
+    identity = _keys.pinned(partner.name)
+    if identity is not None and partner.name in _guarded:
+        push(partner, identity, now=now)
+
+
 _guarded: set[str] = set()
 
 
