@@ -6,8 +6,8 @@ from django.conf import settings
 
 from renkei.border import engine
 from renkei.border.door import _keys, _tiles
-from renkei.border.models import Act, Checkpoint, Entry, Log
-from renkei.kit.errors import ConflictError, gettext_noop
+from renkei.border.models import Act, Checkpoint, Entry, Incident, Log
+from renkei.kit.errors import ConflictError, NotFoundError, gettext_noop
 
 
 class NotProvenError(ConflictError):
@@ -76,6 +76,26 @@ def verify(data: bytes, pins: list[str] | None = None) -> engine.Report:
         if Log.objects.filter(is_own=True).exists():
             pins.append(_keys.identity().fingerprint)
     return engine.verify_receipt(data, pins)
+
+
+def evidence_file(number: int) -> tuple[str, bytes]:
+    """Return the evidence of an incident as a file, and a name for it.
+
+    Of a rewritten log it is a file that ``verify`` checks; else what the partner sent, as it came.
+
+    Raises:
+        NotFoundError: no such incident, or it has no evidence.
+        NotProvenError: the keys of the log are not pinned here.
+    """
+    row = Incident.objects.select_related("log").filter(pk=number).first()
+    if row is None or row.evidence is None:
+        raise NotFoundError(
+            gettext_noop("there is no incident {number} with evidence"), number=number
+        )
+    data = bytes(row.evidence)
+    if row.kind == Incident.Kind.FORK and row.log is not None:
+        return f"fork-{number}.json", fork_file(row.log, data)
+    return f"{row.kind}-{number}.evidence", data
 
 
 def fork_file(log: Log, evidence: bytes) -> bytes:
