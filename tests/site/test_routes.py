@@ -181,6 +181,7 @@ OPERATIONS = {
     ("POST", "/border/acts"): OFFICER,
     ("POST", "/border/acts/{uid}/answer"): OFFICER,
     ("GET", "/border/incidents"): KEEPERS,
+    ("GET", "/border/incidents/{number}/evidence"): KEEPERS,
     ("POST", "/border/incidents/{number}/settlement"): OFFICER,
     ("GET", "/border/agreements"): MEMBERS,
     ("GET", "/border/agreements/{slug}"): MEMBERS,

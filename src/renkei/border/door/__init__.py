@@ -85,7 +85,7 @@ from renkei.border.door._log import (
     want_private,
 )
 from renkei.border.door._nudge import wake
-from renkei.border.door._receipt import NotProvenError, fork_file, receipt, verify
+from renkei.border.door._receipt import NotProvenError, evidence_file, fork_file, receipt, verify
 from renkei.border.door._registry import (
     BadStatementError,
     JointField,
@@ -152,6 +152,7 @@ __all__ = [
     "discard_draft",
     "draft_agreement",
     "erase_private",
+    "evidence_file",
     "exchange",
     "expire",
     "explain",
