@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 
 from django.db import connection, models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from renkei.link.engine import BlockState, Counters, Position
 
@@ -234,4 +235,30 @@ class Alarm(models.Model):
                 condition=Q(cleared_at=None),
                 name="link_one_alarm_of_a_kind",
             ),
+        ]
+
+
+class Event(models.Model):
+    """What one end said for good about the link: an entry of its signed log, as it stands there."""
+
+    class What(models.TextChoices):
+        """What happened."""
+
+        DOWNGRADE = "downgrade", _("Sealed without a quantum key")
+        RAISED = "alarm-raised", _("Alarm raised")
+        CLEARED = "alarm-cleared", _("Alarm cleared")
+        SIGNED_START = "signed-start", _("First block authenticated by signatures")
+
+    link = models.ForeignKey(Link, on_delete=models.CASCADE, related_name="events")
+    said_by = models.CharField(max_length=31)
+    index = models.PositiveBigIntegerField()
+    leaf = models.CharField(max_length=64)
+    what = models.CharField(max_length=20, choices=What.choices)
+    kind = models.CharField(max_length=40)
+    about = models.CharField(max_length=300, blank=True)
+    said_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["link", "said_by", "index"], name="link_event_once"),
         ]

@@ -17,6 +17,7 @@ from renkei.link.models import Link
 
 EVE_PAUSE_SECONDS = 4
 SHOWN_RUNS = 12
+SHOWN_EVENTS = 8
 
 
 class TooOftenError(RenkeiError):
@@ -104,4 +105,5 @@ def _form() -> EavesdropperForm:
 def _now(link: Link) -> dict[str, Any]:
     said = door.summary(link, runs=SHOWN_RUNS)
     said["history"] = door.history(link)
+    said["events"] = door.events(link, most=SHOWN_EVENTS)
     return said

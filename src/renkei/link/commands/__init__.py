@@ -343,10 +343,10 @@ def open_(
     target = out or plain_name
     with file.open("rb") as sealed, appearing(target) as plain:
         opened = door.unseal(where, door.SecretChannel(where), sealed, plain)
-    _report(target, opened.header, as_json=as_json)
+    _report(target, opened.header, as_json=as_json, index=opened.downgrade_index)
 
 
-def _report(target: Path, header: Any, *, as_json: bool) -> None:
+def _report(target: Path, header: Any, *, as_json: bool, index: int | None = None) -> None:
     if as_json:
         print_json(
             {
@@ -357,6 +357,7 @@ def _report(target: Path, header: Any, *, as_json: bool) -> None:
                 "policy": header.policy,
                 "source": header.source,
                 "downgrade": header.is_downgrade,
+                "downgrade_index": index,
                 "key_ids": list(header.key_ids),
             }
         )
@@ -372,6 +373,14 @@ def _report(target: Path, header: Any, *, as_json: bool) -> None:
     )
     if header.is_downgrade:
         tell(say(gettext_noop("No QKD key protects this file: the policy allowed it.")))
+        if index is not None:
+            tell(
+                say(
+                    gettext_noop("{sender} signed that as entry {index} of its log."),
+                    sender=header.sender,
+                    index=index,
+                )
+            )
     if header.source == "simulated":
         tell(say(gettext_noop("The QKD key is simulated and adds no protection.")))
 

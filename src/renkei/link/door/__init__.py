@@ -33,6 +33,7 @@ from renkei.link.door._distil import (
     keep_seed,
     listen,
 )
+from renkei.link.door._events import events
 from renkei.link.door._fibre import (
     BadEavesdropperError,
     FibreAwayError,
@@ -150,6 +151,7 @@ __all__ = [
     "eavesdropper",
     "ensure_authority",
     "ensure_kek",
+    "events",
     "found_link",
     "greet",
     "hand_over",

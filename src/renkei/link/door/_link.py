@@ -6,13 +6,19 @@ from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 from renkei.link import engine
-from renkei.link.models import Alarm, Link, Sae
+from renkei.link.door._events import try_to_tell
+from renkei.link.models import Alarm, Event, Link, Sae
 
 KEK_FILE = "link-kek"
+DOWNGRADE_ALARM = "downgrade"
+SILENT_ALARM = "partner-silent"
+# A downgrade is signed itself; that a partner does not answer says nothing about the key.
+UNSIGNED = frozenset({DOWNGRADE_ALARM, SILENT_ALARM})
 NODE_QUOTA_BYTES_PER_HOUR = 1 << 40
 
 
@@ -139,15 +145,26 @@ def link_with(partner: str = "") -> Link:
 
 
 def raise_alarm(link: Link, kind: str, detail: str) -> None:
-    """Raise an alarm, unless one of its kind stands."""
-    Alarm.objects.get_or_create(
-        link=link,
-        kind=kind,
-        cleared_at=None,
-        defaults={"detail": detail, "raised_at": timezone.now()},
-    )
+    """Raise an alarm, unless one of its kind stands; sign it into the node's log."""
+    with transaction.atomic():
+        _alarm, is_new = Alarm.objects.get_or_create(
+            link=link,
+            kind=kind,
+            cleared_at=None,
+            defaults={"detail": detail, "raised_at": timezone.now()},
+        )
+        if is_new and kind not in UNSIGNED:
+            try_to_tell(link, Event.What.RAISED, kind, detail)
 
 
-def clear_alarm(link: Link, kind: str) -> None:
-    """Clear the alarm of a kind, if one stands."""
-    Alarm.objects.filter(link=link, kind=kind, cleared_at=None).update(cleared_at=timezone.now())
+def clear_alarm(link: Link, *kinds: str) -> int:
+    """Clear the alarms of these kinds that stand; return how many."""
+    with transaction.atomic():
+        standing = Alarm.objects.filter(link=link, kind__in=kinds, cleared_at=None)
+        cleared = list(standing.values_list("kind", flat=True))
+        if cleared:
+            standing.update(cleared_at=timezone.now())
+        for kind in cleared:
+            if kind not in UNSIGNED:
+                try_to_tell(link, Event.What.CLEARED, kind)
+    return len(cleared)
