@@ -91,15 +91,26 @@ def link() -> None:
 
 @link.command(
     help=gettext_noop(
-        "Found the link with PARTNER. The secret that authenticates the two ends is read from the "
-        "first line of stdin, or made and printed once: carry it to the partner."
+        "Found the link with PARTNER. The two ends meet under the signatures of their nodes; where "
+        "that is not enough, a secret that authenticates them and the first blocks is made with "
+        "--carry, printed once, and read at the partner from the first line of stdin."
     )
 )
 @click.argument("partner")
 @click.option("--node", type=FOLDER, help=gettext_noop("Folder of the node."))
 @click.option("--var", type=FOLDER, envvar="RENKEI_VAR", default=Path("var"))
 @click.option(
+    "--carry", is_flag=True, help=gettext_noop("Make a secret to be carried to the partner.")
+)
+@click.option(
     "--secret-stdin", is_flag=True, help=gettext_noop("Read the partner's secret from stdin.")
+)
+@click.option(
+    "--signed-start",
+    is_flag=True,
+    help=gettext_noop(
+        "Throw away what authenticates blocks, when it is used up: both nodes sign the next one."
+    ),
 )
 @click.option(
     "--simulated",
@@ -107,18 +118,30 @@ def link() -> None:
     help=gettext_noop("The source is the simulated fibre: on a demonstration alone."),
 )
 def found(
-    partner: str, node: Path | None, var: Path, *, secret_stdin: bool, simulated: bool
+    partner: str,
+    node: Path | None,
+    var: Path,
+    *,
+    carry: bool,
+    secret_stdin: bool,
+    signed_start: bool,
+    simulated: bool,
 ) -> None:
     """Found a link."""
+    if carry + secret_stdin + signed_start > 1:
+        raise NotHereError(gettext_noop("one of --carry, --secret-stdin and --signed-start"))
     enter(node, var)
     from renkei.link import door
 
     founded = door.found_link(partner, simulated=simulated)
-    secret = sys.stdin.readline().strip() if secret_stdin else door.new_secrets()
-    door.keep_secrets(founded, secret)
-    if not secret_stdin:
-        tell(say(gettext_noop("The link's secret, shown this once:")))
-        click.echo(secret)
+    if signed_start:
+        door.forget_reserve(founded)
+    elif carry or secret_stdin:
+        secret = sys.stdin.readline().strip() if secret_stdin else door.new_secrets()
+        door.keep_secrets(founded, secret)
+        if carry:
+            tell(say(gettext_noop("The link's secret, shown this once:")))
+            click.echo(secret)
 
 
 @link.command(help=gettext_noop("Show pools, counters, the last blocks and alarms."))

@@ -52,6 +52,7 @@ from renkei.link.door._link import (
     link_with,
     raise_alarm,
 )
+from renkei.link.door._meet import answer_meeting, forget_reserve, meet
 from renkei.link.door._pages import (
     AUTHORITIES,
     ROUTE,
@@ -139,6 +140,7 @@ __all__ = [
     "UnmetError",
     "add_sae",
     "answer_mac",
+    "answer_meeting",
     "as_send",
     "at_rest",
     "blocks_of",
@@ -152,6 +154,7 @@ __all__ = [
     "ensure_authority",
     "ensure_kek",
     "events",
+    "forget_reserve",
     "found_link",
     "greet",
     "hand_over",
@@ -169,6 +172,7 @@ __all__ = [
     "links",
     "listen",
     "measure_delivery",
+    "meet",
     "new_secrets",
     "node_of",
     "node_sae",
