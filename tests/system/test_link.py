@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 from tests.site.command import renkei
-from tests.system.test_up import Pair, of_pair, serving, until
+from tests.system.test_up import Pair, of_pair, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 SAES = 50
@@ -263,12 +263,23 @@ def test_a_file_goes_from_one_node_to_the_other_once(nodes, tmp_path):
     assert not (tmp_path / "out2").exists()
 
 
-def test_a_web_server_has_no_numba(nodes):
-    """What distils is a child of its own, and ends."""
-    found = serving(nodes.var, "us")
-    assert found
-    for pid in found:
-        assert "llvmlite" not in Path(f"/proc/{pid}/maps").read_text()
+def test_an_idle_node_is_small_and_has_no_numba(nodes):
+    """Web server and worker of one node; the children that run jobs or distil end by themselves."""
+
+    def jobs():
+        words = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in of_pair(nodes.var)]
+        return [one for one in words if b"--until-empty" in one]
+
+    assert until(lambda: not jobs(), 120)
+    node = str(nodes.var / "us").encode()
+    total = 0.0
+    for pid in of_pair(nodes.var):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if node in words and (b"serve" in words or b"work" in words):
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            total += int(re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)[1]) / 1024
+            assert "llvmlite" not in Path(f"/proc/{pid}/maps").read_text()
+    assert 20 < total < 250, total
 
 
 def kill_worker(nodes, name):
