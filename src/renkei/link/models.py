@@ -22,6 +22,7 @@ class Link(models.Model):
     own = models.CharField(max_length=31)
     partner = models.CharField(max_length=31)
     simulated = models.BooleanField()
+    routed = models.BooleanField(default=False)  # its key comes over relays, not from photons
     next_block = models.PositiveBigIntegerField(default=1)
     allocated_block = models.PositiveBigIntegerField(default=0)
     allocated_offset = models.PositiveBigIntegerField(default=0)
@@ -261,4 +262,18 @@ class Event(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["link", "said_by", "index"], name="link_event_once"),
+        ]
+
+
+class RelayShare(models.Model):
+    """A share of a block that came over one path of trusted nodes and waits for the others; sealed."""
+
+    link = models.ForeignKey(Link, on_delete=models.CASCADE, related_name="relay_shares")
+    number = models.PositiveBigIntegerField()
+    place = models.PositiveSmallIntegerField()
+    sealed = models.BinaryField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["link", "number", "place"], name="link_relay_share"),
         ]

@@ -39,7 +39,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             "now": [_now(link) for link in links],
             "form": _form() if settings.NODE.demonstration and links else None,
             "curves": door.curves(),
-            "route": door.ROUTE,
+            "map": _map(),
         },
     )
 
@@ -88,10 +88,17 @@ def eavesdrop(request: HttpRequest) -> HttpResponse:
             "now": [_now(link) for link in links],
             "form": form,
             "curves": door.curves(),
-            "route": door.ROUTE,
+            "map": _map(),
         },
         status=422,
     )
+
+
+def _map() -> dict[str, Any] | None:
+    try:
+        return door.drawing(door.routes())
+    except door.BadRoutesError:
+        return None
 
 
 def _form() -> EavesdropperForm:

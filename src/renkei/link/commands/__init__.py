@@ -117,6 +117,11 @@ def link() -> None:
     is_flag=True,
     help=gettext_noop("The source is the simulated fibre: on a demonstration alone."),
 )
+@click.option(
+    "--routed",
+    is_flag=True,
+    help=gettext_noop("Key comes over the trusted nodes of routes.toml, not from photons."),
+)
 def found(
     partner: str,
     node: Path | None,
@@ -126,6 +131,7 @@ def found(
     secret_stdin: bool,
     signed_start: bool,
     simulated: bool,
+    routed: bool,
 ) -> None:
     """Found a link."""
     if carry + secret_stdin + signed_start > 1:
@@ -133,7 +139,7 @@ def found(
     enter(node, var)
     from renkei.link import door
 
-    founded = door.found_link(partner, simulated=simulated)
+    founded = door.found_link(partner, simulated=simulated, routed=routed)
     if signed_start:
         door.forget_reserve(founded)
     elif carry or secret_stdin:
@@ -480,6 +486,61 @@ def rates(node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
     for at, (km, _rate) in enumerate(next(iter(said["rates"].values()))):
         columns = "".join(f"{rows[at][1]:16.4g}" for rows in said["rates"].values())
         click.echo(f"{km:5}{columns}{bound.get(km, float('inf')):14.4g}")
+
+
+@link.command(
+    "routes",
+    help=gettext_noop(
+        "List routes over trusted nodes, their paths, and the rate of the slowest hop."
+    ),
+)
+@on_node
+def routes_(node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
+    """List routes."""
+    del partner
+    enter(node, var)
+    from renkei.link import door
+
+    said = door.drawing(door.routes())
+    if as_json:
+        print_json({name: said[name] for name in ("routes", "rows", "is_plan")})
+        return
+    if said["is_plan"]:
+        tell(say(gettext_noop("A plan: no such route is configured here")))
+    for route in said["routes"]:
+        click.echo(
+            f"{route['ends']}  {route['shares']} shares  {route['rate']:g} bit/s {route['why']}"
+        )
+        for path in route["paths"]:
+            click.echo(f"  {path['names']}  {path['rate']:g} bit/s")
+
+
+@link.command(help=gettext_noop("Send one block of key to the partner over its route, now."))
+@on_node
+def relay(node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
+    """Relay a block."""
+    enter(node, var)
+    from renkei.link import door
+
+    where = door.link_with(partner)
+    route = door.routes().with_partner(where.own, where.partner)
+    if route is None:
+        raise door.BadRoutesError(
+            gettext_noop("{file} cannot be used: {why}"),
+            file="routes.toml",
+            why=f"{where.own} - {where.partner}",
+        )
+    arrived = door.relay(where, route)
+    if as_json:
+        print_json({"arrived": arrived})
+    else:
+        tell(
+            say(
+                gettext_noop("A block arrived.")
+                if arrived
+                else gettext_noop("A block was changed on its way: both ends destroyed it.")
+            )
+        )
 
 
 @link.command(hidden=True)

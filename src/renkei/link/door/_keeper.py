@@ -16,6 +16,7 @@ from renkei.kit.errors import RenkeiError
 from renkei.link.door import _fibre
 from renkei.link.door._distil import HIGH_BYTES, is_alice, is_low, wanted_file
 from renkei.link.door._meet import has_met, meet
+from renkei.link.door._routes import relay, routes
 from renkei.link.door._store import QBER_ALARM, levels
 from renkei.link.models import Link
 
@@ -125,9 +126,37 @@ class _Child:
                 self.running.wait()
 
 
+@dataclass
+class _Relayed:
+    """A link whose key comes over relays: this thread sends blocks while the pool is low."""
+
+    link: Link
+    not_before: float = 0.0
+
+    def look(self) -> None:
+        """Send a block when one is wanted, from the end that asks; pause after a failure."""
+        if is_alice(self.link) or time.monotonic() < self.not_before:
+            return
+        try:
+            if not has_met(self.link):
+                meet(self.link)
+            route = routes().with_partner(self.link.own, self.link.partner)
+            if route is not None and is_low(self.link):
+                relay(self.link, route)
+        except RenkeiError as error:
+            log.info("no block came over relays: %s", error)
+            self.not_before = time.monotonic() + PAUSE_SECONDS
+
+    def end(self) -> None:
+        """There is nothing to end."""
+
+
 def keep_full(stop: threading.Event) -> None:
     """Keep the pools of this node's links full until told to stop; without a link do nothing."""
-    children = [_Child(link) for link in Link.objects.filter(own=settings.NODE.name)]
+    links = Link.objects.filter(own=settings.NODE.name)
+    children: list[_Child | _Relayed] = [
+        _Relayed(link) if link.routed else _Child(link) for link in links
+    ]
     if not children:
         return
     try:

@@ -89,8 +89,13 @@ def write_secret(file: Path, text: str) -> None:
     temporary.replace(file)
 
 
-def found_link(partner: str, *, simulated: bool) -> Link:
+def found_link(partner: str, *, simulated: bool, routed: bool = False) -> Link:
     """Open the link with a partner, or return the one there is.
+
+    Args:
+        partner: its name.
+        simulated: its key comes from the simulated fibre, or over hops of which one is simulated.
+        routed: its key comes over relays.
 
     Raises:
         NoLinkError: the node has no such partner.
@@ -107,7 +112,7 @@ def found_link(partner: str, *, simulated: bool) -> Link:
         refuse_simulated()
     ensure_kek()
     link, _made = Link.objects.get_or_create(
-        own=node.name, partner=partner, defaults={"simulated": simulated}
+        own=node.name, partner=partner, defaults={"simulated": simulated, "routed": routed}
     )
     Sae.objects.get_or_create(  # the node itself: no certificate has an empty serial number
         name=f"{node.name}.node",

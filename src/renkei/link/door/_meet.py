@@ -55,7 +55,7 @@ def meet(link: Link) -> None:
     mlkem, x25519 = fresh.decapsulate(encapsulated)
     context = _context(link.partner, link.own, fresh.public, encapsulated, bound)
     _keep(link, context, mlkem, x25519)
-    if signed_start:
+    if signed_start and not link.routed:
         _start_signed(link)
     stranger_file(link).unlink(missing_ok=True)
 
@@ -79,7 +79,7 @@ def answer_meeting(link: Link, asked: dict[str, Any]) -> dict[str, Any]:
     context = _context(link.own, link.partner, public, encapsulated, bound)
     _keep(link, context, mlkem, x25519)
     stranger_file(link).unlink(missing_ok=True)
-    if signed_start:
+    if signed_start and not link.routed:
         _start_signed(link)
     return {
         "encapsulated": encapsulated.hex(),
@@ -118,7 +118,7 @@ def is_asker(link: Link) -> bool:
 
 def needs_signed_start(link: Link) -> bool:
     """Tell whether this end has nothing to authenticate the next block with but signatures."""
-    return reserve_of(link)[:1] in {b"", SIGNED}
+    return not link.routed and reserve_of(link)[:1] in {b"", SIGNED}
 
 
 def _start_signed(link: Link) -> None:

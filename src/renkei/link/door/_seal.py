@@ -90,7 +90,7 @@ def seal(
     public = public_of_partner(link, channel)
     qkd: tuple[str, bytes, Source] | None = None
     try:
-        qkd = _draw(link, channel, engine.QKD_KEY_BYTES)
+        qkd = draw_one(link, channel, engine.QKD_KEY_BYTES)
     except RenkeiError as error:
         if policy is Policy.REQUIRE_QKD or error.status not in DOWNGRADE_PAUSE_STATUSES:
             raise
@@ -117,7 +117,7 @@ def seal_pad(link: Link, channel: Channel, message: bytes, *, name: str = "") ->
     Raises:
         PolicyError: it is too long.
     """
-    key = _draw(link, channel, engine.pad_bytes(len(message)))
+    key = draw_one(link, channel, engine.pad_bytes(len(message)))
     return engine.seal_pad(message, sender=link.own, receiver=link.partner, qkd=key, name=name)
 
 
@@ -169,7 +169,8 @@ def peek(file: BinaryIO) -> engine.Header:
     return engine.read_header(file)[0]
 
 
-def _draw(link: Link, channel: Channel, size: int) -> tuple[str, bytes, Source]:
+def draw_one(link: Link, channel: Channel, size: int) -> tuple[str, bytes, Source]:
+    """Draw one key of ``size`` bytes that the two nodes themselves share; it is used up."""
     channel.ready()
     draw = Draw(node_sae(link.own), (node_sae(link.partner),), size, 1)
     serve(link, [draw], as_send(channel))

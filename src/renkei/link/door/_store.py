@@ -516,7 +516,7 @@ def _why_stopped(link: Link) -> DeliveryStoppedError | None:
         return DeliveryStoppedError(
             gettext_noop("the link is disturbed, perhaps by an eavesdropper: delivery has stopped")
         )
-    if link.tags_left < LOW_TAGS:
+    if not link.routed and link.tags_left < LOW_TAGS:
         return DeliveryStoppedError(
             gettext_noop("the reserve for authentication is low: delivery waits")
         )

@@ -46,6 +46,15 @@ def _public(_link: Link, _body: bytes) -> bytes:
     return json.dumps({"public": door.recipient().public.hex()}).encode()
 
 
+def _relay_begin(link: Link, body: bytes) -> bytes:
+    number = door.begin_relayed(link, int(_said(body)["number"]))
+    return json.dumps({"number": number}).encode()
+
+
+def _relay(link: Link, body: bytes) -> bytes:
+    return json.dumps(door.hear_relayed(link, _said(body))).encode()
+
+
 def _said(body: bytes) -> dict[str, Any]:
     said = json.loads(body)
     if not isinstance(said, dict):
@@ -59,6 +68,8 @@ ANSWERS: dict[str, Callable[[Link, bytes], bytes]] = {
     "confirm": _confirm,
     "settle": _settle,
     "public": _public,
+    "relay-begin": _relay_begin,
+    "relay": _relay,
     "distil": door.hand_over,
 }
 
