@@ -101,6 +101,7 @@ from renkei.border.door._rotate import NoRecoveryKeyError, rotate
 from renkei.border.door._serve import logs, newest, serve, status
 from renkei.border.door._tiles import name_of, nodes, tile
 from renkei.border.door._types import TYPES
+from renkei.border.door._vouch import ask_signed, vouch, vouched
 from renkei.border.door._witness import add_checkpoint
 
 JOINT = (AGREEMENT,)
@@ -142,6 +143,7 @@ __all__ = [
     "add_cosignatures",
     "adopt_agreement",
     "answer",
+    "ask_signed",
     "asking",
     "audit",
     "close_incident",
@@ -211,6 +213,8 @@ __all__ = [
     "verify",
     "version_of",
     "visible_versions",
+    "vouch",
+    "vouched",
     "wake",
     "want_private",
     "witnessed_sizes",
