@@ -162,6 +162,8 @@ PAGES = {
     "materials:releases": EVERYBODY,
     "materials:scenarios": EVERYBODY,
     "materials:scenario": EVERYBODY,
+    "materials:plans": EVERYBODY,
+    "materials:plan": EVERYBODY,
     "materials:cascade": EVERYBODY,
     "materials:alarms": EVERYBODY,
     "materials:product": EVERYBODY,
@@ -169,6 +171,7 @@ PAGES = {
     "materials:inputs": EVERYBODY,
     "materials:scenario_add": ANALYST,
     "materials:scenario_stop": ANALYST,
+    "materials:scenario_propose": OFFICER,
     "materials:cases": ANALYST,
     "materials:case_add": ANALYST,
     "materials:case": ANALYST,
@@ -231,7 +234,9 @@ OPERATIONS = {
     ("GET", "/materials/scenarios"): EVERYBODY,
     ("GET", "/materials/scenarios/{slug}"): EVERYBODY,
     ("POST", "/materials/scenarios"): ANALYST,
-    ("GET", "/materials/scenarios/{slug}/recommendation"): ANALYST,
+    ("GET", "/materials/scenarios/{slug}/recommendation"): ANALYST | OFFICER,
+    ("POST", "/materials/scenarios/{slug}/proposal"): OFFICER,
+    ("GET", "/materials/plans"): EVERYBODY,
 }
 
 SLUGS = {

@@ -14,5 +14,6 @@ class MaterialsConfig(RoomConfig):
     urls = "renkei.materials.urls"
     router = "renkei.materials.endpoints.router"
     commands = "renkei.materials.commands:materials"
+    joint = "renkei.materials.door.JOINT"
     founding = "renkei.materials.door.ensure_shipped"
     menu = (MenuItem(url="materials:list", label=_("Materials")),)

@@ -290,26 +290,65 @@ def _scenario_lines(result: Item) -> Iterator[str]:
         yield f"{row['product']}\t{row['party']}\t{row['free_diversion']:.3f}–{row['no_diversion']:.3f}\t{row['because']}"
 
 
-@materials.command(help=gettext_noop("Show the response plan of a scenario by its name."))
+@materials.command(
+    help=gettext_noop("Show the response plan of a scenario, or propose it to the partner.")
+)
 @click.argument("scenario")
 @click.option(
     "--joint", is_flag=True, help=gettext_noop("Print what both parties would approve, as JSON.")
 )
+@click.option("--propose", is_flag=True, help=gettext_noop("Propose it to the other parties."))
+@click.option("--officer", default="", help=gettext_noop("Account of the officer who proposes."))
+@click.option("--reason", default="", help=gettext_noop("Why, for the partner's officers."))
+@click.option("--note", default="", help=gettext_noop("What else the plan shall say."))
 @on_node
 def respond(
-    *, scenario: str, joint: bool, node: Path | None, var: Path, lang: str | None, as_json: bool
+    *,
+    scenario: str,
+    joint: bool,
+    propose: bool,
+    officer: str,
+    reason: str,
+    note: str,
+    node: Path | None,
+    var: Path,
+    lang: str | None,
+    as_json: bool,
 ) -> None:
-    """Show a response plan."""
+    """Show a response plan, or propose it."""
+    if propose and not (officer and reason):
+        raise click.UsageError("--propose needs --officer and --reason")
     with entered(node, var, lang):
         from renkei.materials import door, schemas
 
         found = door.find_scenario(scenario)
         if joint:
-            print_json(door.recommend(found))
+            print_json(door.recommend(found, note=note))
             return
+        if propose:
+            by = door.officer(officer)
+            made = schemas.plan_out(door.propose(found, by=by, reason=reason, note=note))
+            if as_json:
+                print_json(made)
+            else:
+                click.echo(f"{made['uid']}\t{made['stage']}\t{made['headline']}")
+            return
+        for plan in door.plans(scenario=found.slug):
+            tell(f"{plan.act.uid}\t{plan.stage}")
         rows = schemas.actions_out(found)
         names = ("rank", "kind", "material", "place", "origin", "tonnes", "usd", "delay_days")
         _print_rows(rows, names, as_json=as_json)
+
+
+@materials.command(help=gettext_noop("List the joint plans and how far each has come."))
+@on_node
+def plans(*, node: Path | None, var: Path, lang: str | None, as_json: bool) -> None:
+    """List joint plans."""
+    with entered(node, var, lang):
+        from renkei.materials import door, schemas
+
+        rows = [schemas.plan_out(row) for row in door.plans()]
+        _print_rows(rows, ("uid", "stage", "headline"), as_json=as_json)
 
 
 @materials.command(help=gettext_noop("Look at every monthly series and list the alarms."))

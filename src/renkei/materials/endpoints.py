@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponseBase
 from ninja import Query, Router, Status
@@ -22,6 +22,8 @@ from renkei.materials.schemas import (
     MaterialOut,
     MaterialRow,
     ObservationOut,
+    PlanOut,
+    ProposeIn,
     RiskOut,
     ScenarioIn,
     ScenarioOut,
@@ -32,6 +34,7 @@ from renkei.materials.schemas import (
     material_out,
     material_row,
     observation_out,
+    plan_out,
     risk_out,
     scenario_out,
     scenario_row,
@@ -165,12 +168,16 @@ def _is_analyst(request: HttpRequest) -> bool:
     return Role.ANALYST in roles_of(request)
 
 
+def _is_insider(request: HttpRequest) -> bool:
+    return bool({Role.ANALYST, Role.OFFICER} & roles_of(request))
+
+
 @router.get("/scenarios", response=list[ScenarioRow], operation_id="materials_scenarios")
 @asks(Asked)
 def scenarios(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]:
     """List scenarios: strangers see those that are public."""
     rows = Scenario.objects.order_by("-created_at")
-    if not _is_analyst(request):
+    if not _is_insider(request):
         rows = rows.filter(is_public=True)
     return [scenario_row(row) for row in rows[:MOST_SCENARIOS]]
 
@@ -179,8 +186,8 @@ def scenarios(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]
 @asks(Asked)
 def scenario(request: HttpRequest, slug: str, asked: Query[Asked]) -> dict[str, Any]:
     """Tell a scenario and its answer."""
-    is_analyst = _is_analyst(request)
-    return scenario_out(door.find_scenario(slug, public=not is_analyst), with_stocks=is_analyst)
+    found = door.find_scenario(slug, public=not _is_insider(request))
+    return scenario_out(found, with_stocks=_is_analyst(request))
 
 
 @router.post(
@@ -199,10 +206,31 @@ def scenario_open(request: HttpRequest, body: ScenarioIn) -> Status[dict[str, An
 @router.get(
     "/scenarios/{slug}/recommendation",
     response=dict[str, Any],
-    auth=allow(Role.ANALYST),
+    auth=allow(Role.ANALYST, Role.OFFICER),
     operation_id="materials_recommendation",
 )
 @asks(Asked)
 def recommendation(request: HttpRequest, slug: str, asked: Query[Asked]) -> dict[str, Any]:
     """Tell what both parties would approve."""
     return door.recommend(door.find_scenario(slug))
+
+
+@router.post(
+    "/scenarios/{slug}/proposal",
+    response={201: PlanOut},
+    auth=allow(Role.OFFICER),
+    operation_id="materials_propose",
+)
+def propose(request: HttpRequest, slug: str, body: ProposeIn) -> Status[dict[str, Any]]:
+    """Propose a scenario's plan to the other parties; the proposer's party approves by that."""
+    made = door.propose(
+        door.find_scenario(slug), by=cast(User, request.user), reason=body.reason, note=body.note
+    )
+    return Status(201, plan_out(made))
+
+
+@router.get("/plans", response=list[PlanOut], operation_id="materials_plans")
+@asks(Asked)
+def plans(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]:
+    """List joint plans with how far each has come, the newest first."""
+    return [plan_out(row) for row in door.plans()[:MOST_SCENARIOS]]

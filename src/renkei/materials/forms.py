@@ -141,6 +141,15 @@ class ScenarioForm(forms.Form):
         return data
 
 
+class PlanForm(forms.Form):
+    """What goes with a plan that is proposed to the other parties."""
+
+    reason = forms.CharField(label=_("Reason for the partner"), max_length=1000)
+    note = forms.CharField(
+        label=_("Note in the plan"), required=False, widget=forms.Textarea, max_length=2000
+    )
+
+
 def strait_name(name: str) -> str:
     """Return what people call a strait; one without a name here by its code."""
     names = {

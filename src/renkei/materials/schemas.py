@@ -234,6 +234,38 @@ class ScenarioOut(ScenarioRow):
     actions: list[ActionOut]
 
 
+class PlanOut(Schema):
+    """A joint plan and how far it has come."""
+
+    uid: str
+    stage: str
+    headline: str
+    approvals: dict[str, bool | None]
+    is_kept: bool
+    content_hash: str
+    content: dict[str, Any]
+
+
+class ProposeIn(Schema):
+    """Why a plan is proposed."""
+
+    reason: str = Field(min_length=1, max_length=1000)
+    note: str = Field("", max_length=2000)
+
+
+def plan_out(row: door.JointPlan) -> Item:
+    """Return a joint plan."""
+    return {
+        "uid": row.act.uid,
+        "stage": row.stage,
+        "headline": row.headline,
+        "approvals": dict(row.approvals),
+        "is_kept": row.is_kept,
+        "content_hash": row.act.content_hash,
+        "content": row.content,
+    }
+
+
 def material_row(row: Material) -> Item:
     """Return a material in a list."""
     return {
@@ -346,6 +378,22 @@ def scenario_row(row: Scenario) -> Item:
     }
 
 
+def result_out(row: Scenario, *, with_stocks: bool) -> Item | None:
+    """Return a scenario's answer; what follows from the node's own stocks to analysts alone."""
+    result: Item | None = row.result
+    own = [one for one in (result or {}).get("materials", ()) if one.get("own_stock")]
+    if result is None or with_stocks or not own:
+        return result
+    told = [
+        {**one, "rows": [{**line, "days_of_stock": None} for line in one["rows"]]}
+        if one.get("own_stock")
+        else one
+        for one in result["materials"]
+    ]
+    # What a plan still misses would tell how much is in store.
+    return {**result, "materials": told, "response": None, "stock_days": {}}
+
+
 def scenario_out(row: Scenario, *, with_stocks: bool) -> Item:
     """Return a scenario with its answer; what stocks would release is told to analysts alone."""
     actions = actions_out(row)
@@ -354,7 +402,7 @@ def scenario_out(row: Scenario, *, with_stocks: bool) -> Item:
         "materials": [one.slug for one in row.materials.all()],
         "why": row.why,
         "parameters": row.parameters,
-        "result": row.result,
+        "result": result_out(row, with_stocks=with_stocks),
         "actions": actions if with_stocks else [one for one in actions if one["kind"] != "stock"],
     }
 

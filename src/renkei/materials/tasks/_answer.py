@@ -128,7 +128,7 @@ def answer(scenario: Scenario, step: Progress) -> dict[str, Any]:
             if named and len(seen) == 1:
                 raise
             continue
-        answers.append(_told(found, table, one, parties))
+        answers.append({**_told(found, table, one, parties), "own_stock": _knows_stocks(material)})
         short.append((material, table, prices))
         step(0.6 * (number + 1) / len(seen))
     if not answers:
@@ -202,6 +202,11 @@ def _stock_days(scenario: Scenario, party: str) -> tuple[float, float]:
     given = scenario.parameters.get("stock_days", {}).get(party)
     low, high = given or STOCK_DAYS.get(party, (0.0, 0.0))
     return float(low), float(high)
+
+
+def _knows_stocks(material: Material) -> bool:
+    """Tell whether the node's own stocks of a material stand behind an answer."""
+    return bool(Stock.objects.current().filter(material=material, owner__in=PARTIES).exists())
 
 
 def _stocks(

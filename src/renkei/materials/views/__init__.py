@@ -1,5 +1,6 @@
 """Pages of the registry."""
 
+from renkei.materials.views._plans import plan, plans, scenario_propose
 from renkei.materials.views._registry import (
     exposure,
     inputs,
@@ -30,10 +31,13 @@ __all__ = [
     "inputs",
     "listing",
     "material",
+    "plan",
+    "plans",
     "product",
     "releases",
     "scenario",
     "scenario_add",
+    "scenario_propose",
     "scenario_stop",
     "scenarios",
 ]

@@ -41,12 +41,18 @@ def version() -> str:
     return str(door.state().version)
 
 
+def version_with_plans() -> str:
+    """Return what changes whenever a page may that shows how far joint plans have come."""
+    return f"{version()} {door.plans_version()}"
+
+
 def tabs(request: HttpRequest) -> list[dict[str, object]]:
     """Return the pages of the room that stand side by side."""
     pages = [
         ("materials:list", _("Materials")),
         ("materials:exposure", _("Exposure")),
         ("materials:scenarios", _("What if")),
+        ("materials:plans", _("Joint plans")),
         ("materials:cascade", _("Firm cascade")),
         ("materials:alarms", _("Alarms")),
         ("materials:releases", _("Releases")),
@@ -102,7 +108,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 @access(PUBLIC)
 @require_safe
-@public_page(version)
+@public_page(version_with_plans)
 def material(request: HttpRequest, slug: str) -> HttpResponse:
     """Show one material: stages, risk, flows, trend, goods, products, cases."""
     row = door.find(slug)
@@ -139,6 +145,7 @@ def material(request: HttpRequest, slug: str) -> HttpResponse:
             "events": events,
             "measures": measures,
             "dated": sorted(dated, key=lambda one: one["day"]),
+            "plans": door.plans(material=slug),
             "open_cases": cases.count(),
             "cases": cases if "analyst" in roles_of(request) else (),
         },

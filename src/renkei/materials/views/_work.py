@@ -20,13 +20,14 @@ from renkei.base.access import PUBLIC, access, roles_of
 from renkei.base.forms import refusals_on
 from renkei.base.models import Job, Role, User
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
-from renkei.materials import door, engine
+from renkei.materials import door, engine, schemas
 from renkei.materials.forms import (
     CaseForm,
     CloseForm,
     NoteForm,
     NoticeForm,
     OwnerForm,
+    PlanForm,
     ScenarioForm,
     strait_name,
 )
@@ -56,6 +57,11 @@ def _is_analyst(request: HttpRequest) -> bool:
     return Role.ANALYST in roles_of(request)
 
 
+def _is_insider(request: HttpRequest) -> bool:
+    """Tell whether somebody may read scenarios that are not public: officers decide on them."""
+    return bool({Role.ANALYST, Role.OFFICER} & roles_of(request))
+
+
 def _form_page(
     request: HttpRequest,
     form: forms.BaseForm,
@@ -76,7 +82,7 @@ def _form_page(
 def scenarios(request: HttpRequest) -> HttpResponse:
     """List scenarios: strangers see those that are public."""
     rows = Scenario.objects.order_by("-created_at")
-    if not _is_analyst(request):
+    if not _is_insider(request):
         rows = rows.filter(is_public=True)
     page = Paginator(rows, ROWS).get_page(request.GET.get("page", "1"))
     context = {"page": page, "tabs": tabs(request)}
@@ -105,15 +111,21 @@ def scenario_add(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 def scenario(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a scenario: how far its answer is, then map, timeline, tables and plan."""
-    row = door.find_scenario(slug, public=not _is_analyst(request))
+    row = door.find_scenario(slug, public=not _is_insider(request))
     context: dict[str, Any] = {
         "row": row,
         "job": Job.objects.filter(task=row.task).first() if row.task else None,
         "may_edit": _is_analyst(request),
+        "plans": door.plans(scenario=row.slug),
+        "form": PlanForm() if Role.OFFICER in roles_of(request) else None,
         "straits": [strait_name(name) for name in row.straits.split()],
     }
     if row.state == Scenario.Answer.READY and row.result:
-        context |= _cascade(row) if "cascade" in row.result else _answer(row)
+        context |= (
+            _cascade(row)
+            if "cascade" in row.result
+            else _answer(row, with_stocks=_is_analyst(request))
+        )
     template = (
         "materials/_progress.html"
         if request.headers.get("HX-Request")
@@ -125,9 +137,9 @@ def scenario(request: HttpRequest, slug: str) -> HttpResponse:
     return response
 
 
-def _answer(row: Scenario) -> dict[str, Any]:
-    """Return what the page of an answered scenario shows."""
-    result = row.result or {}
+def _answer(row: Scenario, *, with_stocks: bool) -> dict[str, Any]:
+    """Return what the page of an answered scenario shows; the node's stocks to analysts alone."""
+    result = schemas.result_out(row, with_stocks=with_stocks) or {}
     names = {one.slug: one for one in Material.objects.all()}
     products = {one.slug: one for one in Product.objects.all()}
     shown = []
@@ -148,6 +160,7 @@ def _answer(row: Scenario) -> dict[str, Any]:
         )
     response = result.get("response")
     return {
+        "hides_stocks": bool((row.result or {}).get("response")) and response is None,
         "answers": shown,
         "parties": result["parties"],
         "products": [
