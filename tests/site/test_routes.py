@@ -162,6 +162,7 @@ PAGES = {
     "materials:releases": EVERYBODY,
     "materials:scenarios": EVERYBODY,
     "materials:scenario": EVERYBODY,
+    "materials_overlap": EVERYBODY,  # by the partner's signatures
     "materials:plans": EVERYBODY,
     "materials:plan": EVERYBODY,
     "materials:cascade": EVERYBODY,
@@ -236,6 +237,11 @@ OPERATIONS = {
     ("POST", "/materials/scenarios"): ANALYST,
     ("GET", "/materials/scenarios/{slug}/recommendation"): ANALYST | OFFICER,
     ("POST", "/materials/scenarios/{slug}/proposal"): OFFICER,
+    ("GET", "/materials/notices"): ANALYST | OFFICER,
+    ("POST", "/materials/cases"): ANALYST,
+    ("POST", "/materials/cases/{slug}/notices"): ANALYST,
+    ("GET", "/materials/overlaps"): ANALYST | OFFICER,
+    ("POST", "/materials/overlaps"): ANALYST | OFFICER,
     ("GET", "/materials/plans"): EVERYBODY,
 }
 

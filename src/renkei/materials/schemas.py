@@ -1,9 +1,10 @@
 """What programs are told: public figures with their sources; codes as they are, names as asked."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
+from django.conf import settings
 from ninja import Field, Schema
 
 from renkei.materials import door
@@ -12,7 +13,9 @@ from renkei.materials.models import (
     Exposure,
     Flow,
     Material,
+    Notice,
     Observation,
+    Overlap,
     Risk,
     Scenario,
 )
@@ -232,6 +235,92 @@ class ScenarioOut(ScenarioRow):
     parameters: dict[str, Any]
     result: dict[str, Any] | None
     actions: list[ActionOut]
+
+
+class CaseIn(Schema):
+    """A new case."""
+
+    title: str = Field(min_length=1, max_length=160)
+    materials: list[str] = Field(default_factory=list)
+
+
+class CaseOut(Schema):
+    """A case."""
+
+    slug: str
+    title: str
+
+
+class NoticeIn(Schema):
+    """A disruption notification, with the fields of Catena-X CX-0146."""
+
+    text: str = Field(min_length=1, max_length=1000)
+    effect: str
+    start_expected: date
+    end_expected: date | None = None
+    category: str = "other"
+    status: str = "OPEN"
+    materials_affected: str = Field("", max_length=300)
+    sites_sender: str = Field("", max_length=300)
+    sites_recipient: str = Field("", max_length=300)
+    send: bool = False
+
+
+class NoticeOut(Schema):
+    """A notice of this node, or of a partner."""
+
+    number: int
+    party: str
+    case: str
+    at: datetime | None
+    decision: int | None
+    fields: dict[str, Any] | None
+
+
+class OverlapIn(Schema):
+    """Whom to ask about shared suppliers."""
+
+    partner: str = Field(max_length=60)
+
+
+class OverlapOut(Schema):
+    """One question about shared suppliers."""
+
+    at: datetime
+    partner: str
+    is_asked_here: bool
+    size: int
+    shared: int | None
+    decision: int
+
+
+def notice_row(row: Notice) -> Item:
+    """Return a notice of this node, and when it went."""
+    return {
+        "number": row.pk,
+        "party": settings.NODE.party,
+        "case": row.case.slug,
+        "at": row.sent_at,
+        "decision": row.decision,
+        "fields": door.notice_out(row),
+    }
+
+
+def received_out(one: door.Received) -> Item:
+    """Return a partner's notice."""
+    return {
+        "number": one.row.pk,
+        "party": one.row.party,
+        "case": one.row.case.slug if one.row.case else "",
+        "at": one.row.said_at,
+        "decision": None,
+        "fields": one.fields,
+    }
+
+
+def overlap_out(row: Overlap) -> Item:
+    """Return a question about shared suppliers."""
+    return {name: getattr(row, name) for name in OverlapOut.model_fields}
 
 
 class PlanOut(Schema):

@@ -26,6 +26,12 @@ from renkei.border.door._agreements import (
     visible_versions,
 )
 from renkei.border.door._audit import Audit, audit, rebuild, scrub
+from renkei.border.door._client import (
+    BadAnswerError,
+    RefusedError,
+    UnreachableError,
+    ask_partner,
+)
 from renkei.border.door._exchange import (
     add_cosignatures,
     default_policy,
@@ -113,6 +119,7 @@ __all__ = [
     "TYPES",
     "ActOverError",
     "Audit",
+    "BadAnswerError",
     "BadStatementError",
     "FrozenError",
     "FulfilledError",
@@ -131,6 +138,7 @@ __all__ = [
     "OldVersionError",
     "OtherIdentityError",
     "Partner",
+    "RefusedError",
     "ReplayedError",
     "Said",
     "Statement",
@@ -138,12 +146,14 @@ __all__ = [
     "Step",
     "UnknownActError",
     "UnknownAgreementError",
+    "UnreachableError",
     "act_of",
     "acts",
     "add_checkpoint",
     "add_cosignatures",
     "adopt_agreement",
     "answer",
+    "ask_partner",
     "asking",
     "audit",
     "close_incident",

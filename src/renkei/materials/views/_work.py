@@ -31,7 +31,7 @@ from renkei.materials.forms import (
     ScenarioForm,
     strait_name,
 )
-from renkei.materials.models import Alarm, Case, Material, Product, Scenario
+from renkei.materials.models import Alarm, Case, Material, PartnerNotice, Product, Scenario
 from renkei.materials.templatetags.materials import percent, place
 from renkei.materials.views._registry import svg, tabs
 
@@ -323,7 +323,11 @@ def cases(request: HttpRequest) -> HttpResponse:
     """List cases, open ones first."""
     rows = Case.objects.select_related("owner").order_by("closed_at", "-opened_at")
     page = Paginator(rows, ROWS).get_page(request.GET.get("page", "1"))
-    context = {"page": page, "tabs": tabs(request)}
+    context = {
+        "page": page,
+        "tabs": tabs(request),
+        "received": door.partner_notices()[:ROWS],
+    }
     return TemplateResponse(request, "materials/cases.html", context, headers=NO_STORE)
 
 
@@ -349,8 +353,12 @@ def case_add(request: HttpRequest) -> HttpResponseBase:
     title, button = _("Open a case"), _("Open the case")
     alarm = _asked(request.GET.get("alarm", ""), Alarm)
     about = door.find_scenario(request.GET["scenario"]) if request.GET.get("scenario") else None
+    notice = _asked(request.GET.get("notice", ""), PartnerNotice)
     if request.method != "POST":
         said = str(alarm) if alarm else about.title if about else ""
+        if notice is not None:
+            fields = door.find_partner_notice(notice.pk).fields or {}
+            said = fields.get("text", "")[:160]
         form = CaseForm(initial={"title": said})
         return _form_page(request, form, title=title, button=button, up=up)
     form = CaseForm(request.POST)
@@ -359,6 +367,8 @@ def case_add(request: HttpRequest) -> HttpResponseBase:
             made = door.open_case(
                 **form.arguments(), owner=_person(request), alarm=alarm, scenario=about
             )
+            if notice is not None:
+                door.take_notice(notice.pk, made)
             return redirect("materials:case", made.slug)
     return _form_page(request, form, title=title, button=button, up=up, status=REFUSED)
 
@@ -388,6 +398,7 @@ def case(request: HttpRequest, slug: str) -> HttpResponseBase:
         "forms": blank,
         "notes": row.notes.select_related("author").order_by("at"),
         "notices": [(one, door.notice_out(one)) for one in notices],
+        "received": door.partner_notices(case=row),
         "materials": row.materials.order_by("name_en"),
     }
     return TemplateResponse(
@@ -398,6 +409,8 @@ def case(request: HttpRequest, slug: str) -> HttpResponseBase:
 def _act(request: HttpRequest, row: Case, blank: dict[str, forms.BaseForm]) -> int:
     """Do what the form that was sent asks for; return the status of the answer."""
     author, asked = _person(request), request.POST.get("do", "")
+    if asked == "send":
+        return _send(request, row)
     kinds: dict[str, type[forms.BaseForm]] = {
         "note": NoteForm,
         "owner": OwnerForm,
@@ -423,4 +436,18 @@ def _act(request: HttpRequest, row: Case, blank: dict[str, forms.BaseForm]) -> i
         messages.error(request, problems.say(refused[0]))
         return refused[0].status
     messages.success(request, _("Saved."))
+    return OK
+
+
+def _send(request: HttpRequest, row: Case) -> int:
+    """Send one notice of a case to the partner."""
+    number = request.POST.get("notice", "")
+    try:
+        if not number.isdecimal() or not row.notices.filter(pk=int(number)).exists():
+            raise NotFoundError(gettext_noop("there is nothing at this address"))
+        door.send_notice(int(number), by=_person(request))
+    except RenkeiError as error:
+        messages.error(request, problems.say(error))
+        return error.status
+    messages.success(request, _("The notice is signed and on its way."))
     return OK
