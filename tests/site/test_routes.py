@@ -163,6 +163,9 @@ PAGES = {
     "materials:scenarios": EVERYBODY,
     "materials:scenario": EVERYBODY,
     "materials_overlap": EVERYBODY,  # by the partner's signatures
+    "materials:rules": EVERYBODY,
+    "materials:leaving": ANALYST | OFFICER,
+    "materials:eu": EVERYBODY,
     "materials:plans": EVERYBODY,
     "materials:plan": EVERYBODY,
     "materials:cascade": EVERYBODY,

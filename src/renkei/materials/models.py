@@ -461,6 +461,9 @@ class Link(models.Model):
     supplier = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="sells")
     buyer = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="buys")
     material = models.ForeignKey(Material, on_delete=models.PROTECT, related_name="links")
+    kusd = models.FloatField(
+        null=True, blank=True, help_text=_("yearly value in thousand US dollars")
+    )
     low_share = models.FloatField(default=0)
     high_share = models.FloatField(default=1)
     evidence = models.CharField(max_length=300)
@@ -479,6 +482,9 @@ class Link(models.Model):
             models.CheckConstraint(
                 name="materials_link_share",
                 condition=Q(low_share__gte=0, high_share__lte=1, high_share__gte=F("low_share")),
+            ),
+            models.CheckConstraint(
+                name="materials_link_value", condition=Q(kusd=None) | Q(kusd__gt=0)
             ),
             models.CheckConstraint(name="materials_link_of_two", condition=~Q(supplier=F("buyer"))),
         ]
@@ -1041,3 +1047,29 @@ class Overlap(models.Model):
 
     def __str__(self) -> str:
         return f"{self.partner} {self.at:%Y-%m-%d}"
+
+
+class Released(models.Model):
+    """One decision about one figure of stocks: told, or held back. Contributions stay here."""
+
+    key = models.CharField(max_length=60)
+    tonnes = models.FloatField()
+    contributions = models.JSONField()
+    is_published = models.BooleanField()
+    why = models.CharField(max_length=20, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="materials_released_or_why",
+                condition=Q(is_published=True, why="") | (Q(is_published=False) & ~Q(why="")),
+            ),
+            models.CheckConstraint(name="materials_released_tonnes", condition=Q(tonnes__gte=0)),
+        ]
+
+    def __str__(self) -> str:
+        return self.key

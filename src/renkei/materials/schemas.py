@@ -1,13 +1,14 @@
 """What programs are told: public figures with their sources; codes as they are, names as asked."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
 from ninja import Field, Schema
 
-from renkei.materials import door
+from renkei.materials import door, engine
 from renkei.materials.models import (
     Alarm,
     Exposure,
@@ -355,6 +356,56 @@ def plan_out(row: door.JointPlan) -> Item:
     }
 
 
+def _score(score: engine.Score | None) -> Item | None:
+    return score and {
+        "name": score.name,
+        "low": score.value.low,
+        "high": score.value.high,
+        "is_notable": score.is_notable,
+        "formula": score.formula,
+        "source": score.source,
+        "inputs": [
+            {"name": one.name, "low": one.value.low, "high": one.value.high} for one in score.inputs
+        ],
+    }
+
+
+def eu_out(found: door.EuScore) -> Item:
+    """Return the EU's scores with their inputs."""
+    return {
+        "material": found.material.slug,
+        "country": found.country,
+        "stage": found.stage,
+        "year": found.year,
+        "supply_risk": _score(found.supply),
+        "economic_importance": _score(found.importance),
+        "origins": dict(found.origins),
+    }
+
+
+def rule_out(rule: engine.Rule) -> Item:
+    """Return a rule of eligibility."""
+    return {
+        "programme": rule.programme,
+        "name": rule.name,
+        "kind": rule.kind,
+        "clause": rule.clause,
+        "since": rule.since,
+        "until": rule.until,
+        "ended": rule.ended,
+        "ended_by": rule.ended_by,
+        "fact": rule.fact,
+        "least": rule.least,
+        "countries": sorted(rule.countries),
+        "source": rule.source,
+    }
+
+
+def judgement_out(found: engine.Judgement) -> Item:
+    """Return what the rules say, clause by clause."""
+    return asdict(found)
+
+
 def material_row(row: Material) -> Item:
     """Return a material in a list."""
     return {
@@ -497,7 +548,18 @@ def scenario_out(row: Scenario, *, with_stocks: bool) -> Item:
 
 
 def exported(kind: str) -> Iterator[Item]:
-    """Yield all public rows of one kind."""
+    """Return all public rows of one kind."""
+    return _told() if kind == "stocks" else _facts(kind)
+
+
+def _told() -> Iterator[Item]:
+    """Yield what the gate let go of stocks; nothing else of them is exported."""
+    for row in door.released():
+        material, _slash, kind = row.key.partition("/")
+        yield {"material": material, "kind": kind, "at_most_tonnes": row.tonnes}
+
+
+def _facts(kind: str) -> Iterator[Item]:
     if kind == "materials":
         for material in Material.objects.order_by("slug"):
             yield {

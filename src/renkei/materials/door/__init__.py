@@ -55,6 +55,11 @@ from renkei.materials.door._load import (
     ensure_shipped,
     import_file,
 )
+from renkei.materials.door._own import (
+    OWN,
+    UnknownTableError,
+    import_own,
+)
 from renkei.materials.door._read import (
     BadQuestionError,
     Flows,
@@ -86,6 +91,12 @@ from renkei.materials.door._read import (
     survival,
     tables,
 )
+from renkei.materials.door._release import (
+    Figure,
+    preview,
+    publish_figures,
+    released,
+)
 from renkei.materials.door._scenarios import (
     BadScenarioError,
     NotAnsweredError,
@@ -96,19 +107,33 @@ from renkei.materials.door._scenarios import (
     recommendation_schema,
     stop,
 )
+from renkei.materials.door._scores import (
+    BadFactTextError,
+    EuScore,
+    eu_score,
+    facts_of,
+    interval,
+    judge,
+    parse_uses,
+    programmes,
+)
 from renkei.materials.door._summaries import rebuild
-from renkei.materials.tasks import NoFlowsError, Watched, watch
+from renkei.materials.tasks import NoFlowsError, Watched, own_firms, watch
 
 __all__ = [
     "JOINT",
     "MOST_OVERLAP_BYTES",
+    "OWN",
     "PUBLISHERS",
+    "BadFactTextError",
     "BadOverlapError",
     "BadQuestionError",
     "BadScenarioError",
     "ClosedCaseError",
     "EmptyReleaseError",
+    "EuScore",
     "FaultyReleaseError",
+    "Figure",
     "Flows",
     "JointPlan",
     "Loaded",
@@ -131,6 +156,7 @@ __all__ = [
     "UnknownPlanError",
     "UnknownPublisherError",
     "UnknownScenarioError",
+    "UnknownTableError",
     "Watched",
     "Year",
     "add_note",
@@ -144,7 +170,9 @@ __all__ = [
     "concentration",
     "disrupt",
     "ensure_shipped",
+    "eu_score",
     "exposure",
+    "facts_of",
     "find",
     "find_case",
     "find_partner_notice",
@@ -157,7 +185,10 @@ __all__ = [
     "history",
     "home",
     "import_file",
+    "import_own",
     "importers",
+    "interval",
+    "judge",
     "materials",
     "notice_out",
     "notices",
@@ -165,17 +196,23 @@ __all__ = [
     "officer",
     "open_case",
     "overlaps",
+    "own_firms",
     "own_suppliers",
+    "parse_uses",
     "partner_notices",
     "place",
     "plans",
     "plans_version",
+    "preview",
     "product_exposure",
     "products_of",
+    "programmes",
     "propose",
+    "publish_figures",
     "rebuild",
     "recommend",
     "recommendation_schema",
+    "released",
     "reliance",
     "risks",
     "rules",

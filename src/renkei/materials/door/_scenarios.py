@@ -19,7 +19,7 @@ from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext
 from renkei.materials import engine
 from renkei.materials.door import _read
 from renkei.materials.models import Material, Scenario
-from renkei.materials.tasks import answer, answer_scenario
+from renkei.materials.tasks import answer, answer_scenario, knows_firms
 
 RANGES: Final = ("diversion", "new_partners", "qualification_days", "spare", "substitution")
 MOST_PLACES: Final = 50
@@ -101,6 +101,10 @@ def disrupt(
         is_public=is_public,
     )
     scenario.full_clean(exclude=["task"])
+    if is_public and kind == Scenario.Kind.CYBER_ATTACK and knows_firms():
+        raise BadScenarioError(
+            gettext_noop("a run on this node's own firms is never public: leave the mark away")
+        )
     # Refused here, where the person still looks, rather than in the job.
     engine.Disruption(
         kind=kind,  # type: ignore[arg-type]  # full_clean has compared it with the choices

@@ -8,6 +8,8 @@ app_name = "materials"
 urlpatterns = [
     path("", views.listing, name="list"),
     path("exposure/", views.exposure, name="exposure"),
+    path("leaving/", views.leaving, name="leaving"),
+    path("rules/", views.rules, name="rules"),
     path("releases/", views.releases, name="releases"),
     path("scenarios/", views.scenarios, name="scenarios"),
     path("scenarios/add/", views.scenario_add, name="scenario_add"),
@@ -23,5 +25,6 @@ urlpatterns = [
     path("cases/<str:slug>/", views.case, name="case"),
     path("products/<str:slug>/", views.product, name="product"),
     path("<str:slug>/", views.material, name="material"),
+    path("<str:slug>/eu/", views.eu, name="eu"),
     path("<str:slug>/inputs/<str:stage>/", views.inputs, name="inputs"),
 ]

@@ -25,7 +25,6 @@ from renkei.materials.models import (
     Product,
     Release,
     Risk,
-    Rule,
     Stage,
     language,
 )
@@ -55,10 +54,13 @@ def tabs(request: HttpRequest) -> list[dict[str, object]]:
         ("materials:plans", _("Joint plans")),
         ("materials:cascade", _("Firm cascade")),
         ("materials:alarms", _("Alarms")),
+        ("materials:rules", _("Rules")),
         ("materials:releases", _("Releases")),
     ]
     if "analyst" in roles_of(request):
         pages.append(("materials:cases", _("Cases")))
+    if {"analyst", "officer"} & roles_of(request):
+        pages.append(("materials:leaving", _("What may leave")))
     made = []
     for name, label in pages:
         url = reverse(name)
@@ -366,7 +368,6 @@ def releases(request: HttpRequest) -> HttpResponse:
         "materials/releases.html",
         {
             "rows": Release.objects.order_by("publisher", "-known_on"),
-            "rules": Rule.objects.order_by("family", "effective_from", "pk"),
             "tabs": tabs(request),
         },
     )

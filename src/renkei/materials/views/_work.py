@@ -38,6 +38,7 @@ from renkei.materials.views._registry import svg, tabs
 OK, REFUSED = 200, 422
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 ROWS = 25
+MOST_FIRMS = 500
 NO_STORE: dict[str, Any] = {"Cache-Control": "no-store"}
 MEASURES: Mapping[str, object] = {
     "": gettext_lazy("with everything"),
@@ -304,7 +305,11 @@ def cascade(request: HttpRequest) -> HttpResponse:
     rows = Scenario.objects.filter(kind=Scenario.Kind.CYBER_ATTACK).order_by("-created_at")
     if not _is_analyst(request):
         rows = rows.filter(is_public=True)
-    context = {"rows": rows[:ROWS], "tabs": tabs(request)}
+    context = {
+        "rows": rows[:ROWS],
+        "tabs": tabs(request),
+        "firms": door.own_firms()[:MOST_FIRMS] if _is_analyst(request) else (),
+    }
     return TemplateResponse(request, "materials/cascade.html", context, headers=NO_STORE)
 
 
