@@ -197,7 +197,7 @@ def risk(
         from renkei.materials import door, schemas
 
         if is_eu:
-            told = schemas.eu_out(
+            scored = schemas.eu_out(
                 door.eu_score(
                     door.find(str(material)),
                     door.place(country) if country else door.home(),
@@ -209,9 +209,9 @@ def risk(
                 )
             )
             if as_json:
-                print_json(told)
+                print_json(scored)
             else:
-                for line in _eu_lines(told):
+                for line in _eu_lines(scored):
                     click.echo(line)
             return
         if country is not None:

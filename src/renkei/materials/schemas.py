@@ -357,7 +357,9 @@ def plan_out(row: door.JointPlan) -> Item:
 
 
 def _score(score: engine.Score | None) -> Item | None:
-    return score and {
+    if score is None:
+        return None
+    return {
         "name": score.name,
         "low": score.value.low,
         "high": score.value.high,

@@ -244,7 +244,9 @@ def _store_bills(
             products[one["product"]] = Product.objects.create(
                 slug=one["product"], name_en=english, name_ja=japanese, sector=sector
             )
-    there = {(row.product_id, row.material_id, row.part_id): row for row in Component.objects.all()}
+    there: dict[tuple[int | None, ...], Component] = {
+        (row.product_id, row.material_id, row.part_id): row for row in Component.objects.all()
+    }
     for one in rows:
         material = materials.get(one["part"])
         part = None if material else products[one["part"]].pk

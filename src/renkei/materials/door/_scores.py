@@ -182,13 +182,15 @@ def _reliance(
 ) -> tuple[engine.Bounds, str]:
     """Return net import reliance: printed for the United States, else whether anything is made."""
     if country == "USA":
-        printed = [row for row in _read.reliance(material) if row.quantity is not None]
+        printed = [
+            (row.valid_from, row.quantity, row.qualifier)
+            for row in _read.reliance(material)
+            if row.quantity is not None
+        ]
         if printed:
-            last = max(row.valid_from for row in printed)
+            last = max(day for day, _quantity, _sign in printed)
             shares = [
-                (max(0.0, row.quantity) / 100, row.qualifier)
-                for row in printed
-                if row.valid_from == last
+                (max(0.0, quantity) / 100, sign) for day, quantity, sign in printed if day == last
             ]
             low = min(0.0 if sign == "<" else share for share, sign in shares)
             high = max(1.0 if sign == ">" else share for share, sign in shares)

@@ -156,7 +156,7 @@ def read_links(content: bytes, *, materials: Collection[str]) -> Read:
     read, seen = Read(), dict[Any, int]()
     surely: dict[tuple[str, str], float] = defaultdict(float)
     for row in _rows(content, "links", read):
-        said = {
+        said: dict[str, Any] = {
             "row": row.number,
             "supplier_lei": row.lei("supplier_lei"),
             "supplier": row.text("supplier"),
@@ -203,7 +203,7 @@ def read_stocks(content: bytes, *, materials: Collection[str]) -> Read:
     read, seen = Read(), dict[Any, int]()
     for row in _rows(content, "stocks", read):
         owner = row.text("owner", most=120)
-        said = {
+        said: dict[str, Any] = {
             "row": row.number,
             "owner": (place_code(owner) or owner) if row.is_sound else owner,
             "material": row.one_of("material", materials),
@@ -236,14 +236,14 @@ def read_sites(content: bytes, *, materials: Collection[str]) -> Read:
                 country=row.cells["country"][:60],
             )
         locode = row.cells["locode"].replace(" ", "")
-        alpha2 = places()[country].alpha2 if country in places() else ""
+        alpha2 = places()[country].alpha2 if country and country in places() else ""
         if locode and (not _LOCODE.fullmatch(locode) or locode[:2] != alpha2):
             row.fault(
                 gettext_noop("row {row}: {locode!r} is no UN/LOCODE of {country}"),
                 locode=locode[:20],
                 country=country,
             )
-        said = {
+        said: dict[str, Any] = {
             "row": row.number,
             "slug": _slug(row, "slug", 60),
             "material": row.one_of("material", materials),
@@ -281,7 +281,7 @@ def read_bills(content: bytes, *, materials: Collection[str], products: Collecti
             named.setdefault(row.cells["product"], texts)
     known = {*materials, *products, *named}
     for row in rows:
-        said = {
+        said: dict[str, Any] = {
             "row": row.number,
             "product": _slug(row, "product", 40),
             "part": row.one_of("part", known),
