@@ -269,9 +269,9 @@ def test_garbage_under_good_signatures_is_refused_too(rig: Rig, address: str) ->
 
 
 TILES = (
-    "0/000.p/0", "0/000.p/256", "0/000.p/999", "0/0", "0/-1", "64/000", "9/000", "entries/000",
+    "0/000.p/0", "0/000.p/256", "0/000.p/999", "0/0", "0/-1", "64/000", "9/000", "entries/999",
     "entries/x999/999", "0/x000/000", "..%2f..%2fnode.toml", "0/000/../../checkpoint", "%00",
-    "0/" + "x000/" * 500 + "000", "entries/000.p/255",
+    "0/" + "x000/" * 500 + "000", "entries/999.p/255",
 )  # fmt: skip
 
 
@@ -630,7 +630,9 @@ def test_a_node_that_lost_everything_but_its_keys_comes_back_to_the_same_root(ri
         file.unlink()
     shutil.rmtree(folder / "log")
 
-    migrated = rig.command("node", "migrate", str(folder))
+    refused = rig.command("node", "migrate", str(folder))
+    assert refused.returncode == 1
+    migrated = rig.command("node", "migrate", "--new-database", str(folder))
     assert migrated.returncode == 0, migrated.stderr
     rebuilt = rig.renkei("us", "border", "rebuild", "jp", "--json")
     assert rebuilt.returncode == 0, rebuilt.stderr

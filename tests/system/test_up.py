@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sqlite3
 import stat
 import subprocess
@@ -18,21 +17,11 @@ from typing import Any
 import pytest
 from tests.site.command import renkei
 
+from renkei.border.commands._rig import free_base_port
+
 SECONDS_TO_COME_BACK = 30
 SECONDS_OF_A_SECOND_START = 15
 pytestmark = pytest.mark.timeout(300)
-
-
-def free_base_port() -> int:
-    """Return a base whose web ports nobody uses."""
-    while True:
-        with socket.socket() as first:
-            first.bind(("127.0.0.1", 0))
-            base = int(first.getsockname()[1]) - 1
-            with contextlib.suppress(OSError), socket.socket() as second:
-                second.bind(("127.0.0.1", base + 2))
-                if base < 65_000:
-                    return base
 
 
 def health(port: int) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from renkei.border.schemas import (
     AnswerIn,
     IncidentOut,
     Incidents,
-    Listed,
+    PageQuery,
     ProposalIn,
     SettleIn,
     act_out,
@@ -84,9 +84,9 @@ def answer(request: HttpRequest, uid: Uid, body: AnswerIn) -> Item:
 
 
 @router.get("/incidents", auth=KEEPERS, response=Incidents, operation_id="border_incidents")
-def incidents(request: HttpRequest, asked: Query[Listed]) -> Item:
+def incidents(request: HttpRequest, asked: Query[PageQuery]) -> Item:
     """List incidents, the last seen first."""
-    only(request.GET, Listed)
+    only(request.GET, PageQuery)
     rows = Incident.objects.select_related("log").order_by("-last_at", "-pk")
     count, items = piece(rows, offset=asked.offset, limit=asked.limit)
     return {"count": count, "items": [incident_out(row) for row in items]}
