@@ -162,6 +162,12 @@ PAGES = {
     "materials:releases": EVERYBODY,
     "materials:scenarios": EVERYBODY,
     "materials:scenario": EVERYBODY,
+    "materials_overlap": EVERYBODY,  # by the partner's signatures
+    "materials:rules": EVERYBODY,
+    "materials:leaving": ANALYST | OFFICER,
+    "materials:eu": EVERYBODY,
+    "materials:plans": EVERYBODY,
+    "materials:plan": EVERYBODY,
     "materials:cascade": EVERYBODY,
     "materials:alarms": EVERYBODY,
     "materials:product": EVERYBODY,
@@ -169,6 +175,7 @@ PAGES = {
     "materials:inputs": EVERYBODY,
     "materials:scenario_add": ANALYST,
     "materials:scenario_stop": ANALYST,
+    "materials:scenario_propose": OFFICER,
     "materials:cases": ANALYST,
     "materials:case_add": ANALYST,
     "materials:case": ANALYST,
@@ -232,7 +239,14 @@ OPERATIONS = {
     ("GET", "/materials/scenarios"): EVERYBODY,
     ("GET", "/materials/scenarios/{slug}"): EVERYBODY,
     ("POST", "/materials/scenarios"): ANALYST,
-    ("GET", "/materials/scenarios/{slug}/recommendation"): ANALYST,
+    ("GET", "/materials/scenarios/{slug}/recommendation"): ANALYST | OFFICER,
+    ("POST", "/materials/scenarios/{slug}/proposal"): OFFICER,
+    ("GET", "/materials/notices"): ANALYST | OFFICER,
+    ("POST", "/materials/cases"): ANALYST,
+    ("POST", "/materials/cases/{slug}/notices"): ANALYST,
+    ("GET", "/materials/overlaps"): ANALYST | OFFICER,
+    ("POST", "/materials/overlaps"): ANALYST | OFFICER,
+    ("GET", "/materials/plans"): EVERYBODY,
 }
 
 SLUGS = {
