@@ -16,9 +16,10 @@ from django.conf import settings
 from django.db import connection, models
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
-from django.utils.translation import get_language, pgettext_lazy
+from django.utils.translation import pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from renkei.base.spoken import spoken
 from renkei.record import engine
 
 LABELS: Mapping[str, Mapping[str, Any]] = {
@@ -237,7 +238,7 @@ NOUNS: Mapping[str, Any] = {
 
 def label(vocabulary: str, code: str) -> str:
     """Return what people read for a code; the code itself where it is not known."""
-    return _said(vocabulary, code, get_language() or "en")
+    return _said(vocabulary, code, spoken() or "en")
 
 
 @cache
@@ -249,7 +250,7 @@ def _said(vocabulary: str, code: str, language: str) -> str:  # noqa: ARG001  pa
 
 def language() -> str:
     """Return the active language, one of the two that texts exist in."""
-    return "ja" if (get_language() or "en").startswith("ja") else "en"
+    return "ja" if spoken().startswith("ja") else "en"
 
 
 def side_label(side: str) -> str:
