@@ -10,6 +10,7 @@ from django.test import Client
 from renkei.base.models import ApiToken
 from renkei.record import door, engine
 from renkei.record.models import Change, Claim, Commitment, Finding, Milestone, Source, State
+from renkei.record.schemas import Commitments
 
 ROOT = "/node/v1/record"
 
@@ -75,6 +76,13 @@ def test_lists_have_a_count_and_items_and_nothing_else(public, name, count):
         item["slug"] for item in whole["items"][1:3]
     ]
     assert public.get(f"{name}?offset={count}").json() == {"count": count, "items": []}
+
+
+def test_the_list_is_what_its_schema_says(public):
+    """It is written without asking the schema, which would turn wrong types into right ones."""
+    told = public.get("commitments?limit=200").json()
+    read = Commitments.model_validate(told, strict=False)
+    assert read.model_dump(mode="json", by_alias=True) == told
 
 
 def test_the_limit_is_fifty_unless_asked(public):

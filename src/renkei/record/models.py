@@ -1146,14 +1146,21 @@ def _asked(
     wanted = [*((code, False) for code in codes), *engine.query_terms(query)]
     if not wanted:
         return None
+    lacking = ""
+    if (UNDISPUTED, False) in wanted and len(wanted) > 1:
+        # Nearly all rows have it, so that every hit would be sought in the longest of lists.
+        wanted.remove((UNDISPUTED, False))
+        lacking = DISPUTED
     table = f"record_search_{_searched(kind)}"
     if connection.vendor == "postgresql":
         # Terms are letters and digits alone, so nothing in them can be an operator. The cast, unlike
         # to_tsquery, does not parse: a parser's idea of a letter depends on the cluster's locale.
         match = " & ".join(f"'{term}':*" if longer else f"'{term}'" for term, longer in wanted)
+        match += f" & !'{lacking}'" if lacking else ""
         key, condition = "id", "terms @@ %s::tsquery"
     else:
         match = " ".join(f'"{term}"*' if longer else f'"{term}"' for term, longer in wanted)
+        match = f'({match}) NOT "{lacking}"' if lacking else match
         key, condition = "rowid", f"{table} MATCH %s"
     last = "" if newest is None else f" ORDER BY {key} DESC LIMIT {int(newest)}"
     return f"SELECT {key} FROM {table} WHERE {condition}{last}", match
@@ -1169,6 +1176,10 @@ def code_term(name: str, value: str) -> str:
     found without reading the rows.
     """
     return CODE_MARK + "".join(char for char in f"{name}{value}".casefold() if char.isalnum())
+
+
+DISPUTED, UNDISPUTED = code_term("finding", "any"), code_term("finding", "none")
+"""Every commitment is in the index under one of these."""
 
 
 def index(

@@ -404,7 +404,7 @@ def commitment_row(row: Any, *, source: str | None) -> Item:
             "relation": row.amount_relation,
             "qualifier": row.amount_qualifier,
         },
-        "is_counted": row.is_counted,
+        "is_counted": bool(row.is_counted),  # plain SQL gives a number on SQLite
         "source": source,
         "version": row.version,
         "updated_at": moment(row.updated_at),
