@@ -263,9 +263,8 @@ def _tallied(now: Now) -> dict[tuple[str, str], list[TallyRow]]:  # noqa: ARG001
     return by
 
 
-@lru_cache(maxsize=KEPT)
-def _tally(selection: Selection, now: Now) -> dict[str, Number]:
-    """Return the numbers of each value of each tallied facet, under all of the selection."""
+def _tally_rows(selection: Selection, now: Now) -> list[TallyRow]:
+    """Return the rows of ``Tally`` under all of the selection."""
     by = _tallied(now)
     chosen = [(name, getattr(selection, name)) for name in (*_TALLIED, "party")]
     pieces = sorted((by.get(item, []) for item in chosen if item[1]), key=len)
@@ -275,20 +274,46 @@ def _tally(selection: Selection, now: Now) -> dict[str, Number]:
             rows = [row for row in rows if value in row[5].split(",")]
         elif value:
             rows = [row for row in rows if row[place] == value]
-    counted: list[defaultdict[str, int]] = [defaultdict(int) for _ in chosen]
+    return rows
+
+
+@lru_cache(maxsize=KEPT)
+def _tally(selection: Selection, now: Now) -> dict[str, Number]:
+    """Return the numbers of each value of each tallied facet, under all of the selection."""
+    counted: list[defaultdict[str, int]] = [defaultdict(int) for _ in (*_TALLIED, "party")]
     classes, domains, kinds, statuses, scopes, parties = counted
-    for record_class, domain, kind, status, scope, together, number in rows:
+    for record_class, domain, kind, status, scope, together, number in _tally_rows(selection, now):
         classes[record_class] += number
         domains[domain] += number
         kinds[kind] += number
         statuses[status] += number
         scopes[scope] += number
         parties[together] += number
+    return _by_facet(counted)
+
+
+@lru_cache(maxsize=KEPT)
+def _tally_of(name: str, selection: Selection, now: Now) -> Number:
+    """Return the numbers of each value of one tallied facet, under all of the selection."""
+    place = [*_TALLIED, "party"].index(name)
+    counted: defaultdict[str, int] = defaultdict(int)
+    for row in _tally_rows(selection, now):
+        counted[row[place]] += row[-1]
+    return _each_party(counted) if name == "party" else dict(counted)
+
+
+def _by_facet(counted: Iterable[Mapping[str, int]]) -> dict[str, Number]:
+    """Return the numbers of each facet from those of its column, the last one of parties together."""
+    *singles, parties = counted
+    return {**dict(zip(_TALLIED, map(dict, singles), strict=True)), "party": _each_party(parties)}
+
+
+def _each_party(together: Mapping[str, int]) -> Number:
+    """Return the number of each party from those of all that act together."""
     party: Counter[str] = Counter()
-    for together, number in parties.items():
-        party.update({code: number for code in together.split(",") if code})
-    numbers = dict(zip(_TALLIED, map(dict, counted), strict=False))
-    return {**numbers, "party": dict(party)}
+    for codes, number in together.items():
+        party.update({code: number for code in codes.split(",") if code})
+    return dict(party)
 
 
 @lru_cache(maxsize=64)
@@ -313,7 +338,7 @@ def facets(selection: Selection) -> dict[str, list[Choice]]:
         open_here = replace(selection, **{name: ""})
         numbers: Mapping[str, int | None]
         if selection.is_tallied:
-            numbers = _tally(open_here, now)[name]
+            numbers = _tally_of(name, open_here, now) if chosen else _tally(selection, now)[name]
         elif found_here is None:
             everything = _tally(Selection(), now)[name]
             numbers = dict.fromkeys(everything)
@@ -351,12 +376,8 @@ def _counted_by_hand(selection: Selection, now: Now, most: int) -> dict[str, Num
     if hits_here.count > MOST_BY_HAND:
         return None
     rows = ask(_FACETS_OF, where=_with_keys(hits_here.keys))
-    counted: dict[str, Counter[str]] = {name: Counter() for name in (*_TALLIED, "party")}
-    for *values, parties in rows:
-        for name, value in zip(_TALLIED, values, strict=True):
-            counted[name][value] += 1
-        counted["party"].update(code for code in parties.split(",") if code)
-    return {name: dict(numbers) for name, numbers in counted.items()}
+    columns = zip(*rows, strict=True) if rows else [()] * (len(_TALLIED) + 1)
+    return _by_facet(map(Counter, columns))
 
 
 # Which

@@ -444,7 +444,7 @@ def commitment_rows(rows: Iterable[Row]) -> SafeString:
 
 
 @lru_cache(maxsize=KEPT)
-def _subject(domain: str, parties: str, record_class: str, code: str) -> str:  # noqa: ARG001  the key
+def _subject(domain: str, parties: str, record_class: str, code: str) -> str:
     """Return, escaped, what a commitment is about and whose it is."""
     said = [label(domain, "domain"), place(parties)]
     if record_class == "context":
