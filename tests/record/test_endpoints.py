@@ -354,6 +354,38 @@ def test_every_write_does_its_work_and_leaves_history(program, officer):
     assert door.check() == []
 
 
+def test_roles_outcomes_and_organisations_are_changed_and_removed(program, public):
+    part = program.send("commitments/s1-c02/participations", ROLE).json()
+    one = f"commitments/s1-c02/participations/{part['id']}"
+    assert program.send(one, {**ROLE, "role": "lead"}, method="put").json() == {
+        **part,
+        "role": "lead",
+    }
+    outcome = program.send("commitments/s1-c02/outcomes", OUTCOME).json()
+    two = f"commitments/s1-c02/outcomes/{outcome['id']}"
+    changed = program.send(two, {**OUTCOME, "title_en": "Better"}, method="put").json()
+    assert changed == {**outcome, "title": "Better"}
+    body = program.send("organisations", ORGANISATION).json()
+    three = f"organisations/{body['slug']}"
+    renamed = program.send(three, {**ORGANISATION, "title_en": "Other", "version": 1}, method="put")
+    assert (renamed.json()["title"], renamed.json()["version"]) == ("Other", 2)
+    stale = program.send(three, {**ORGANISATION, "version": 1}, method="put")
+    refused(stale, 409, "record.stale")
+
+    refused(program.delete("organisations/uw?reason=gone"), 409, "record.in_use")
+    for address in (one, two, three):
+        refused(program.delete(address), 422)  # no reason
+        refused(program.delete(f"{address}?reason=r&why=x"), 422, "record.bad_selection")
+        refused(program.delete(f"{address}?reason=r&version=99"), 409, "record.stale")
+        refused(public.delete(f"{address}?reason=r"), 401)
+        gone = program.delete(f"{address}?reason=a slip")
+        assert (gone.status_code, gone.content) == (204, b"")
+        refused(program.delete(f"{address}?reason=again"), 404, "record.unknown")
+    verbs = [line["verb"] for line in public.get("changes?limit=3").json()["items"]]
+    assert verbs == ["remove", "remove outcome", "remove role"]
+    assert door.check() == []
+
+
 def test_nobody_else_may_write(shipped, person, public):
     others = [
         Program(ApiToken.issue(user=person(role), name="t"))

@@ -121,6 +121,7 @@ class ClaimOut(Schema):
 class ParticipationOut(Schema):
     """An organisation's role."""
 
+    id: int
     organisation: str
     title: str
     role: str
@@ -490,6 +491,7 @@ def claim_out(row: Claim) -> Item:
 def participation_out(row: Participation) -> Item:
     """Return an organisation's role in a commitment."""
     return {
+        "id": row.pk,
         "organisation": row.organisation.slug,
         "title": row.organisation.title,
         "role": row.role,
