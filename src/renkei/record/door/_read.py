@@ -112,7 +112,14 @@ class Selection:
         _one_of("finding", self.finding, FINDING)
         _one_of("sort", self.sort or "?", SORTS)
         if self.party and self.party not in engine.COUNTRIES | engine.BLOCS:
-            _one_of("party", self.party, ("US", "JP", *sorted(engine.BLOCS)))
+            raise BadSelectionError(
+                gettext_noop(
+                    "party: {code!r} is neither a country code in capitals, such as US or JP, nor "
+                    "one of {blocs}"
+                ),
+                code=self.party,
+                blocs=", ".join(sorted(engine.BLOCS)),
+            )
         check_source(self.source)
 
     @classmethod
@@ -298,7 +305,7 @@ def _tally_of(name: str, selection: Selection, now: Now) -> Number:
     place = [*_TALLIED, "party"].index(name)
     counted: defaultdict[str, int] = defaultdict(int)
     for row in _tally_rows(selection, now):
-        counted[row[place]] += row[-1]
+        counted[str(row[place])] += row[-1]
     return _each_party(counted) if name == "party" else dict(counted)
 
 

@@ -762,7 +762,8 @@ def edit_participation(
     with change(author=author, reason=reason) as edit:
         row: Commitment = find(Commitment, commitment)
         _fresh(row, version)
-        part = _own(row.participations.select_related("organisation"), row, participation)
+        mine = row.participations.select_related("organisation")
+        part: Participation = _own(mine, row, participation)
         body: Organisation = find(Organisation, organisation)
         others = row.participations.exclude(pk=part.pk)
         if others.filter(organisation=body, role=role).exists():
@@ -788,7 +789,8 @@ def remove_participation(
     with change(author=author, reason=reason) as edit:
         row: Commitment = find(Commitment, commitment)
         _fresh(row, version)
-        part = _own(row.participations.select_related("organisation"), row, participation)
+        mine = row.participations.select_related("organisation")
+        part: Participation = _own(mine, row, participation)
         before = _taking_part(part)
         part.delete()
         _counted_up(row)

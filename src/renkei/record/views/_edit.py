@@ -325,7 +325,8 @@ def participation_add(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 def _participation(slug: str, number: int) -> Participation:
     rows = Participation.objects.filter(commitment__slug=slug, pk=number)
-    return _there(rows.select_related("organisation"), slug, number)
+    part: Participation = _there(rows.select_related("organisation"), slug, number)
+    return part
 
 
 def _there(rows: QuerySet[Any], slug: str, number: int) -> Any:
@@ -468,7 +469,8 @@ def outcome_add(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 
 def _outcome(slug: str, number: int) -> Outcome:
-    return _there(Outcome.objects.filter(commitment__slug=slug, pk=number), slug, number)
+    row: Outcome = _there(Outcome.objects.filter(commitment__slug=slug, pk=number), slug, number)
+    return row
 
 
 @access(Role.OFFICER)
