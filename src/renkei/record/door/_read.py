@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Self
 
+from django.db import connection
 from django.db.models import F, QuerySet
 
 from renkei.base.rows import ask, marks
@@ -21,7 +22,6 @@ from renkei.record.door._write import state
 from renkei.record.models import (
     Commitment,
     Hits,
-    Tally,
     code_term,
     found,
     hits,
@@ -55,6 +55,7 @@ _FIRST_SOURCES = "SELECT slug FROM record_source ORDER BY id LIMIT %s"
 _FACETS_OF = """
 SELECT record_class, domain, kind, status, scope, parties FROM record_commitment c WHERE {where}
 """
+_TALLY = "SELECT record_class, domain, kind, status, scope, parties, count FROM record_tally"
 _DISPUTED = "EXISTS (SELECT 1 FROM record_finding_commitments f WHERE f.commitment_id = c.id)"
 # Which rows first, from an index where there is one; then what is said of those alone.
 _LISTED = f"""
@@ -253,29 +254,34 @@ TallyRow = tuple[str, str, str, str, str, str, int]
 
 
 @lru_cache(maxsize=1)
-def _tallied(now: Now) -> dict[tuple[str, str], list[TallyRow]]:  # noqa: ARG001  the key
-    """Return the rows of ``Tally`` by each value they have; all of them by ``("", "")``.
+def _tallied(now: Now) -> list[TallyRow]:  # noqa: ARG001  the key
+    """Return the rows of ``Tally``, read once in one state of the facts."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TALLY)
+        rows: list[TallyRow] = cursor.fetchall()
+        return rows
 
-    Read once in one state of the facts, asked for every choice.
-    """
-    rows = list(Tally.objects.values_list(*_TALLIED, "parties", "count"))
-    by: dict[tuple[str, str], list[TallyRow]] = {("", ""): rows}
-    for row in rows:
-        named = [
-            *zip(_TALLIED, row, strict=False),
-            *(("party", code) for code in row[5].split(",")),
-        ]
-        for item in named:
-            by.setdefault(item, []).append(row)
-    return by
+
+@lru_cache(maxsize=len(_TALLIED) + 1)
+def _tallied_by(name: str, now: Now) -> dict[str, list[TallyRow]]:
+    """Return the rows of ``Tally`` by the values of one facet, made when it is first chosen."""
+    by: defaultdict[str, list[TallyRow]] = defaultdict(list)
+    if name == "party":
+        for row in _tallied(now):
+            for code in row[5].split(","):
+                by[code].append(row)
+    else:
+        place = list(_TALLIED).index(name)
+        for row in _tallied(now):
+            by[str(row[place])].append(row)
+    return dict(by)
 
 
 def _tally_rows(selection: Selection, now: Now) -> list[TallyRow]:
     """Return the rows of ``Tally`` under all of the selection."""
-    by = _tallied(now)
     chosen = [(name, getattr(selection, name)) for name in (*_TALLIED, "party")]
-    pieces = sorted((by.get(item, []) for item in chosen if item[1]), key=len)
-    rows = pieces[0] if pieces else by["", ""]
+    pieces = [_tallied_by(name, now).get(value, []) for name, value in chosen if value]
+    rows = min(pieces, key=len) if pieces else _tallied(now)
     for place, (name, value) in enumerate(chosen):
         if value and name == "party":
             rows = [row for row in rows if value in row[5].split(",")]
@@ -326,7 +332,7 @@ def _each_party(together: Mapping[str, int]) -> Number:
 @lru_cache(maxsize=64)
 def _with_party(party: str, now: Now) -> frozenset[str]:
     """Return the combinations of parties that hold one: few, where commitments are many."""
-    return frozenset(row[5] for row in _tallied(now).get(("party", party), []))
+    return frozenset(row[5] for row in _tallied_by("party", now).get(party, []))
 
 
 def facets(selection: Selection) -> dict[str, list[Choice]]:
