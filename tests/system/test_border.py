@@ -30,6 +30,7 @@ GO_PATH = Path("/usr/share/gocode")
 VERIFIER = Path(__file__).parent.parent / "border" / "verify.go"
 ROUNDS = int(os.environ.get("RENKEI_ROUNDS", "20"))
 HEAL_SECONDS = 90
+BROKEN: list[Rig] = []
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -42,10 +43,13 @@ def rig(tmp_path_factory: pytest.TempPathFactory, founded: Callable[[Path], Path
 
 @pytest.fixture(autouse=True)
 def healthy(rig: Rig) -> Iterator[None]:
-    """Begin and end with two nodes that hold the same."""
+    """Begin and end with two nodes that hold the same; what one test broke stops those after it."""
+    assert rig not in BROKEN, "an earlier test left the pair in pieces"
+    BROKEN.append(rig)
     for name in rig.names:
         settle(rig, name)
     assert until(rig.is_even, HEAL_SECONDS), [rig.status(name) for name in rig.names]
+    BROKEN.clear()
     yield
     for link in rig.links.values():
         link.heal()
