@@ -513,6 +513,55 @@ def relay(node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
         )
 
 
+@link.command(
+    help=gettext_noop(
+        "Distil simulated blocks here, without a node, until so many sifted bits have gone through "
+        "both ends; show after each block what they came to, and compare the keys."
+    )
+)
+@click.option(
+    "--sifted-bits",
+    type=click.IntRange(1, 10**12),
+    default=10**9,
+    show_default=True,
+    help=gettext_noop("How many."),
+)
+@click.option(
+    "--reconciler", type=click.Choice(["cascade", "ldpc"]), default="cascade", show_default=True
+)
+@click.option("--json", "as_json", is_flag=True, help=gettext_noop("Print JSON."))
+def soak(sifted_bits: int, reconciler: str, *, as_json: bool) -> None:
+    """Run the whole chain for long."""
+    import numpy as np
+
+    from renkei.link import engine
+
+    settings = engine.Settings(frames=32, reconciler=reconciler)  # type: ignore[arg-type]  # a choice
+    begun = time.process_time()
+    tally = None
+    for tally in engine.soak(sifted_bits, rng=np.random.default_rng(), settings=settings):
+        spent = time.process_time() - begun
+        row = {
+            "sifted_bits": tally.sifted_bits,
+            "blocks": tally.blocks,
+            "failed_blocks": tally.failed_blocks,
+            "error_rate": tally.errors / max(1, tally.sifted_bits),
+            "f": tally.inefficiency,
+            "frames": tally.frames,
+            "bad_frames": tally.bad_frames,
+            "frame_error_bound_95": tally.frame_error_bound,
+            "secret_bits": tally.secret_bits,
+            "unequal_keys": tally.unequal_keys,
+            "cpu_seconds": round(spent, 1),
+        }
+        if as_json:
+            click.echo(json.dumps(row))
+        else:
+            click.echo("  ".join(f"{key} {value}" for key, value in row.items()))
+    if tally is not None and tally.unequal_keys:
+        click.get_current_context().exit(1)
+
+
 @link.group(
     help=gettext_noop("Hand keys to IPsec gateways as post-quantum pre-shared keys (RFC 8784).")
 )
