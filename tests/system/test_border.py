@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,9 +34,9 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def rig(tmp_path_factory: pytest.TempPathFactory, founded: Callable[[Path], Path]) -> Iterator[Rig]:
     """Return a running pair, shared by the whole file: every test leaves it healed."""
-    with Rig(tmp_path_factory.mktemp("border") / "var") as made:
+    with Rig(founded(tmp_path_factory.mktemp("border") / "var")) as made:
         yield made
 
 

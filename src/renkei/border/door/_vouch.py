@@ -1,18 +1,14 @@
-"""What a node vouches for beside its log: bytes of other protocols, and requests with signed answers."""
+"""What a node vouches for beside its log: bytes of other protocols."""
 
 import hashlib
-from datetime import datetime
-from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from django.utils import timezone
 
-from renkei.border.door import _client, _keys
+from renkei.border.door import _keys
 from renkei.border.models import Log
 
 LABEL = b"renkei vouch 1\0"  # no statement, note or HTTP signature begins like this
 ED25519_BYTES = 64
-MOST_ANSWER_BYTES = 1 << 20
 
 
 def _message(purpose: str, data: bytes) -> bytes:
@@ -48,19 +44,3 @@ def vouched(name: str, purpose: str, data: bytes, signature: bytes) -> bool:
             continue
         return True
     return False
-
-
-def ask_signed(
-    name: str, path: str, document: dict[str, Any], *, now: datetime | None = None
-) -> dict[str, Any]:
-    """Post a JSON document to a partner under this node's signatures; return its JSON answer.
-
-    The answer is signed by nothing but what is in it: see ``vouched``.
-
-    Raises:
-        NotFoundError: there is no such partner.
-        UnreachableError, BadAnswerError: it does not answer, or not with JSON.
-    """
-    url = f"{_keys.partner(name).address}{path}"
-    answer = _client.ask_signed(url, document, now=now or timezone.now(), most=MOST_ANSWER_BYTES)
-    return _client.ok_json(answer, url)

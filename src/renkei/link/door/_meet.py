@@ -12,6 +12,8 @@ import json
 import secrets
 from typing import Any
 
+from django.utils import timezone
+
 from renkei.border import door as border
 from renkei.kit.errors import gettext_noop
 from renkei.link import engine
@@ -22,6 +24,7 @@ from renkei.link.door._store import keep_reserve, reserve_of
 from renkei.link.models import Event, Link
 
 PATH = "/link/v1/meet"
+MOST_ANSWER_BYTES = 1 << 20
 PURPOSE = "link meet 1"
 BLOCK_PURPOSE = "link block 1"
 SIGNED = b"V"  # what the stored reserve is when the next block is signed
@@ -33,7 +36,7 @@ def meet(link: Link) -> None:
 
     Raises:
         BadMessageError: the answer is not the partner's.
-        UnreachableError, BadAnswerError: it does not answer, or refuses.
+        UnreachableError, BadAnswerError, RefusedError: it does not answer, or refuses.
     """
     fresh = engine.Recipient(secrets.token_bytes(engine.SECRET_SEED_BYTES))
     asked = {
@@ -42,7 +45,9 @@ def meet(link: Link) -> None:
         "signed_start": needs_signed_start(link),
         "nonce": secrets.token_hex(16),
     }
-    said = border.ask_signed(link.partner, PATH, asked)
+    said = border.ask_partner(
+        border.partner(link.partner), PATH, asked, now=timezone.now(), most=MOST_ANSWER_BYTES
+    )
     try:
         encapsulated = bytes.fromhex(said["encapsulated"])
         signature = bytes.fromhex(said["signature"])
