@@ -158,3 +158,21 @@ def test_a_short_message_goes_over_under_a_one_time_pad(ends):
     ends.at("us")
     with pytest.raises(engine.PolicyError):
         door.seal_pad(ends.us, ends.way["us"], bytes(20_000))
+
+
+def test_a_gateways_key_is_the_same_at_both_nodes_and_is_taken_once(ends):
+    ends.at("us")
+    made = door.draw_ppk(ends.us, ends.way["us"])
+    ends.at("jp")
+    taken = door.fetch_ppk(ends.jp, ends.way["jp"], made.id)
+
+    assert taken == made
+    assert len(made.secret) == 32
+    assert made.swanctl() == (
+        "# simulated: this key protects nothing\n"
+        f"secrets {{\n    ppk-{made.id} {{\n"
+        f'        id = "{made.id}"\n        secret = 0x{made.secret.hex()}\n    }}\n}}\n'
+    )
+    for name in (made.id, "nothing"):
+        with pytest.raises(door.KeyNotFoundError):
+            door.fetch_ppk(ends.jp, ends.way["jp"], name)

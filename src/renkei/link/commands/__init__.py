@@ -12,7 +12,9 @@ from typing import Any, BinaryIO
 
 import click
 
-from renkei.base.node import Nodes
+from renkei.base.commands import enter as enter_folder
+from renkei.base.commands import folders, print_json, tell
+from renkei.base.commands import on_node as on_any_node
 from renkei.kit.errors import ConflictError, gettext_noop
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -33,38 +35,11 @@ class FileThereError(ConflictError):
 
 
 def on_node(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say which node is meant."""
-    for option in (
-        click.option(
-            "--node",
-            type=FOLDER,
-            help=gettext_noop("Folder of the node; else the first node of --var."),
-        ),
-        click.option(
-            "--var",
-            type=FOLDER,
-            envvar="RENKEI_VAR",
-            default=Path("var"),
-            show_default=True,
-            help=gettext_noop("Folder that holds the nodes."),
-        ),
-        click.option(
-            "--partner", default="", help=gettext_noop("The partner, where there are several.")
-        ),
-        click.option("--json", "as_json", is_flag=True, help=gettext_noop("Print JSON.")),
-    ):
-        command = option(command)
-    return command
-
-
-def tell(sentence: str) -> None:
-    """Say something to the person, beside the data."""
-    click.echo(sentence, err=True)
-
-
-def print_json(data: object) -> None:
-    """Print data for a program."""
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+    """Add the options that say which node is meant, and which of its links."""
+    partner = click.option(
+        "--partner", default="", help=gettext_noop("The partner, where there are several.")
+    )
+    return on_any_node(partner(command))
 
 
 def say(sentence: str, **values: object) -> str:
@@ -74,14 +49,9 @@ def say(sentence: str, **values: object) -> str:
     return gettext(sentence).format(**values)
 
 
-def enter(node: Path | None, var: Path) -> Path:
-    """Load Django for the node that is meant."""
-    nodes = click.get_current_context().find_object(Nodes)
-    if nodes is None:
-        raise RuntimeError("the command line gives no nodes")  # a defect of ours
-    folder = node if node is not None else nodes.under(var)[0]
-    nodes.enter(folder)
-    return folder
+def enter(node: Path | None, var: Path) -> None:
+    """Load Django for the node that is meant: the first one where none was named."""
+    enter_folder(folders(node, var)[0])
 
 
 @click.group()
@@ -541,6 +511,116 @@ def relay(node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
                 else gettext_noop("A block was changed on its way: both ends destroyed it.")
             )
         )
+
+
+@link.command(
+    help=gettext_noop(
+        "Distil simulated blocks here, without a node, until so many sifted bits have gone through "
+        "both ends; show after each block what they came to, and compare the keys."
+    )
+)
+@click.option(
+    "--sifted-bits",
+    type=click.IntRange(1, 10**12),
+    default=10**9,
+    show_default=True,
+    help=gettext_noop("How many."),
+)
+@click.option(
+    "--reconciler", type=click.Choice(["cascade", "ldpc"]), default="cascade", show_default=True
+)
+@click.option("--json", "as_json", is_flag=True, help=gettext_noop("Print JSON."))
+def soak(sifted_bits: int, reconciler: str, *, as_json: bool) -> None:
+    """Run the whole chain for long."""
+    import numpy as np
+
+    from renkei.link import engine
+
+    settings = engine.Settings(frames=32, reconciler=reconciler)  # type: ignore[arg-type]  # a choice
+    begun = time.process_time()
+    tally = None
+    for tally in engine.soak(sifted_bits, rng=np.random.default_rng(), settings=settings):
+        spent = time.process_time() - begun
+        row = {
+            "sifted_bits": tally.sifted_bits,
+            "blocks": tally.blocks,
+            "failed_blocks": tally.failed_blocks,
+            "error_rate": tally.errors / max(1, tally.sifted_bits),
+            "f": tally.inefficiency,
+            "frames": tally.frames,
+            "bad_frames": tally.bad_frames,
+            "frame_error_bound_95": tally.frame_error_bound,
+            "secret_bits": tally.secret_bits,
+            "unequal_keys": tally.unequal_keys,
+            "cpu_seconds": round(spent, 1),
+        }
+        if as_json:
+            click.echo(json.dumps(row))
+        else:
+            click.echo("  ".join(f"{key} {value}" for key, value in row.items()))
+    if tally is not None and tally.unequal_keys:
+        click.get_current_context().exit(1)
+
+
+@link.group(
+    help=gettext_noop("Hand keys to IPsec gateways as post-quantum pre-shared keys (RFC 8784).")
+)
+def ppk() -> None:
+    """Hold the commands about pre-shared keys."""
+
+
+@ppk.command(
+    "new",
+    help=gettext_noop(
+        "Draw a key and write it to FILE as strongSwan reads it; its identifier is printed, for "
+        "`ppk take` on the partner's node."
+    ),
+)
+@click.argument("file", type=FILE)
+@on_node
+def ppk_new(file: Path, node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
+    """Draw a pre-shared key."""
+    enter(node, var)
+    from renkei.link import door
+
+    where = door.link_with(partner)
+    with appearing(file) as out:
+        made = door.draw_ppk(where, door.SecretChannel(where))
+        out.write(made.swanctl().encode())
+    _say_ppk(made, file, as_json=as_json)
+
+
+@ppk.command(
+    "take",
+    help=gettext_noop(
+        "Take the key ID that the partner's node drew, and write it to FILE as strongSwan reads it. "
+        "This succeeds once."
+    ),
+)
+@click.argument("name", metavar="ID")
+@click.argument("file", type=FILE)
+@on_node
+def ppk_take(
+    name: str, file: Path, node: Path | None, var: Path, partner: str, *, as_json: bool
+) -> None:
+    """Take a pre-shared key."""
+    enter(node, var)
+    from renkei.link import door
+
+    where = door.link_with(partner)
+    with appearing(file) as out:
+        taken = door.fetch_ppk(where, door.SecretChannel(where), name)
+        out.write(taken.swanctl().encode())
+    _say_ppk(taken, file, as_json=as_json)
+
+
+def _say_ppk(ppk: Any, file: Path, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"ppk_id": ppk.id, "file": str(file), "simulated": ppk.simulated})
+        return
+    click.echo(ppk.id)
+    if ppk.simulated:
+        tell(say(gettext_noop("The QKD key is simulated and adds no protection.")))
 
 
 @link.command(hidden=True)

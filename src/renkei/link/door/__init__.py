@@ -60,6 +60,7 @@ from renkei.link.door._pages import (
     rates,
     write_curves,
 )
+from renkei.link.door._ppk import Ppk, draw_ppk, fetch_ppk
 from renkei.link.door._read import links, measure_delivery, saes, summary
 from renkei.link.door._routes import (
     BadRelayError,
@@ -142,6 +143,7 @@ __all__ = [
     "NotYoursError",
     "Opened",
     "PartnerSilentError",
+    "Ppk",
     "QuotaError",
     "RefusedByPartnerError",
     "Route",
@@ -163,12 +165,14 @@ __all__ = [
     "clear_alarm",
     "confirm",
     "curves",
+    "draw_ppk",
     "drawing",
     "drive",
     "eavesdropper",
     "ensure_authority",
     "ensure_kek",
     "events",
+    "fetch_ppk",
     "forget_reserve",
     "found_link",
     "greet",

@@ -31,6 +31,7 @@ AUTHORITIES: Final = (
             "no authentication of the source, special equipment, trusted relays, the validation of "
             "implementations, denial of service."
         ),
+        "https://www.nsa.gov/Cybersecurity/Quantum-Key-Distribution-QKD-and-Quantum-Cryptography-QC/",
     ),
     (
         _("United Kingdom: National Cyber Security Centre"),
@@ -38,14 +39,17 @@ AUTHORITIES: Final = (
             "Will not support it for government or military applications; others should not rely on "
             "it alone."
         ),
+        "https://www.ncsc.gov.uk/paper/quantum-networking-technologies",
     ),
     (
         _("France: ANSSI"),
         _("Niche uses; not the next step for secure communications."),
+        "https://cyber.gouv.fr/en/publications/should-quantum-key-distribution-be-used-secure-communications",
     ),
     (
         _("Germany: BSI, with France, the Netherlands and Sweden"),
         _("A joint position: niche uses alone; post-quantum cryptography comes first."),
+        "https://www.bsi.bund.de/SharedDocs/Downloads/EN/BSI/Crypto/Quantum_Positionspaper.pdf",
     ),
     (
         _("Japan: Ministry of Internal Affairs and Communications, and NICT"),
@@ -53,6 +57,7 @@ AUTHORITIES: Final = (
             "Have run the Tokyo QKD network since 2010 and plan it by satellite; diplomacy is a named "
             "use."
         ),
+        "https://www.soumu.go.jp/johotsusintokei/whitepaper/ja/r07/text/nd212330.txt",
     ),
 )
 

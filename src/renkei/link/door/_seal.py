@@ -147,7 +147,7 @@ def unseal(link: Link, channel: Channel, file: BinaryIO, out: BinaryIO) -> Opene
         raise_alarm(link, DOWNGRADE_ALARM, header.name)
         key = Key("", b"", simulated=False)
     else:
-        key = _fetch(link, channel, header.key_ids)
+        key = fetch_one(link, channel, header.key_ids)
         if key.simulated != (header.source is Source.SIMULATED):
             raise engine.NotSealedError(
                 gettext_noop("the header says another source than the key's")
@@ -178,7 +178,8 @@ def draw_one(link: Link, channel: Channel, size: int) -> tuple[str, bytes, Sourc
     return key.key_id, key.key, Source.SIMULATED if key.simulated else Source.QUANTUM
 
 
-def _fetch(link: Link, channel: Channel, key_ids: tuple[str, ...]) -> Key:
+def fetch_one(link: Link, channel: Channel, key_ids: tuple[str, ...]) -> Key:
+    """Take the one key that the partner's node drew for this one."""
     channel.ready()
     fetch = Fetch(node_sae(link.own), node_sae(link.partner), key_ids)
     serve(link, [fetch], as_send(channel))
