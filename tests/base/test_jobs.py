@@ -31,14 +31,15 @@ def _forget():
     SEEN.clear()
 
 
-def _work(tmp_path):
-    jobs.work(tmp_path / "lock", batch=True)
+def _work():
+    jobs.recover()
+    jobs.drain()
 
 
-def test_a_job_runs_and_says_how_far_it_is(tmp_path):
+def test_a_job_runs_and_says_how_far_it_is():
     result = count_to.enqueue(3)
 
-    _work(tmp_path)
+    _work()
 
     row = DBTaskResult.objects.get(pk=result.id)
     assert (row.status, row.return_value) == (TaskResultStatus.SUCCESSFUL, 3)
@@ -46,11 +47,11 @@ def test_a_job_runs_and_says_how_far_it_is(tmp_path):
     assert (job.done, job.total, job.percent) == (3, 3, 100)
 
 
-def test_a_running_job_stops_at_its_next_step(tmp_path):
+def test_a_running_job_stops_at_its_next_step():
     SEEN.append(2)
     result = count_to.enqueue(5)
 
-    _work(tmp_path)
+    _work()
 
     job = Job.objects.get(pk=result.id)
     assert job.done == 2
@@ -58,11 +59,11 @@ def test_a_running_job_stops_at_its_next_step(tmp_path):
     assert DBTaskResult.objects.get(pk=result.id).status == TaskResultStatus.FAILED
 
 
-def test_a_waiting_job_is_stopped_at_once_and_never_runs(tmp_path):
+def test_a_waiting_job_is_stopped_at_once_and_never_runs():
     result = count_to.enqueue(5)
     jobs.cancel(uuid.UUID(str(result.id)))
 
-    _work(tmp_path)
+    _work()
 
     assert Job.objects.get(pk=result.id).done == 0
     with pytest.raises(ConflictError, match="over already"):
@@ -74,13 +75,13 @@ def test_what_does_not_exist_cannot_be_stopped():
         jobs.cancel(uuid.uuid4())
 
 
-def test_what_a_killed_worker_ran_is_run_again(tmp_path):
+def test_what_a_killed_worker_ran_is_run_again():
     result = count_to.enqueue(4)
     DBTaskResult.objects.filter(pk=result.id).update(
         status=TaskResultStatus.RUNNING, started_at=timezone.now(), worker_ids=["dead"]
     )
 
-    _work(tmp_path)
+    _work()
 
     row = DBTaskResult.objects.get(pk=result.id)
     assert row.status == TaskResultStatus.SUCCESSFUL
@@ -105,4 +106,4 @@ def test_a_node_has_one_worker(tmp_path):
     with (tmp_path / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(jobs.WorkerRunsError):
-            _work(tmp_path)
+            jobs.work(tmp_path / "lock", drainer=("false",))

@@ -97,7 +97,7 @@ def test_a_service_that_hangs_does_not_hold_the_process(monkeypatch, caplog):
     assert "deaf did not end" in caplog.text
 
 
-def test_the_worker_runs_the_services_of_the_rooms_until_it_is_told_to_stop(tmp_path):
+def test_the_worker_runs_services_and_jobs_until_it_is_told_to_stop(tmp_path):
     """A process of its own: signals and the queue's loop as they are."""
     program = textwrap.dedent(
         """
@@ -120,14 +120,17 @@ def test_the_worker_runs_the_services_of_the_rooms_until_it_is_told_to_stop(tmp_
             services = ("house_services.service",)
 
         jobs.rooms = lambda: [Room]
-        jobs.work(Path(sys.argv[2]) / "lock")
+        from renkei.record.tasks import draw
+        draw.enqueue()
+        drain = "import time; print('drained', flush=True); time.sleep(60)"
+        jobs.work(Path(sys.argv[2]) / "lock", drainer=(sys.executable, "-c", drain))
         """
     )
     child = subprocess.Popen(
         [sys.executable, "-c", program, ".", str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
-    assert child.stdout.readline() == "begun\n"
-    child.send_signal(signal.SIGTERM)
+    assert {child.stdout.readline() for _ in range(2)} == {"begun\n", "drained\n"}
+    child.send_signal(signal.SIGTERM)  # which it hands to the child that runs the jobs
     out, _ = child.communicate(timeout=30)
     assert out == "ended\n"
     assert child.returncode == 0

@@ -1,8 +1,6 @@
 """The fibre gives each node its half and nothing else, and no stranger anything."""
 
 import json
-import threading
-import time
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client
 
@@ -17,12 +15,8 @@ SECRETS = {"us": b"u" * 32, "jp": b"j" * 32}
 
 @pytest.fixture
 def fibre(tmp_path):
-    made = process.Fibre(tmp_path, SECRETS, "jp")
-    threading.Thread(target=made.run, daemon=True).start()
+    process.Fibre(tmp_path, SECRETS, "jp").start()
     file = tmp_path / engine.FIBRE_FILE
-    until = time.monotonic() + 10
-    while not file.exists() and time.monotonic() < until:
-        time.sleep(0.02)
     for node, secret in SECRETS.items():
         (tmp_path / node).mkdir()
         said = {"node": node, "secret": secret.hex(), "file": str(file)}

@@ -79,8 +79,11 @@ def test_the_page_about_materials(tmp_path):
     (tmp_path / "var").mkdir()
     founded = _run("renkei node init var/us --name us --party US", tmp_path)
     assert founded.returncode == 0, founded.stderr
-    _follow("materials.md", tmp_path)
     page = (DOCS / "materials.md").read_text("utf-8")
+    for name, kind in (("supply.json", "json"), ("stocks.csv", "csv")):
+        text = re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL)[1]
+        (tmp_path / name).write_text(text, "utf-8")
+    _follow("materials.md", tmp_path)
     (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False

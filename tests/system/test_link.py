@@ -1,6 +1,8 @@
 """The link between two real nodes: keys by a client that others wrote, a file, an eavesdropper, kills.
 
-One pair for all tests of this file, in their order: the fibre takes a while to fill the pools.
+One pair for all tests of this file, which leave it as they found it: it takes a while to come up.
+The client of others runs in processes of its own: what its libraries load must not meet what other
+tests have loaded.
 """
 
 import base64
@@ -24,6 +26,19 @@ from tests.system.test_up import Pair, of_pair, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 SAES = 50
+KEYS_AT_FIRST = 800  # one block of the demonstration gives more
+ASK_AS_OTHERS_DO = """
+import json, sys
+from etsi_qkd_014_client import QKD014Client
+address, ca, sae, other, *key_ids = sys.argv[1:]
+client = QKD014Client(address, sae + ".crt", sae + ".key", ca)
+if key_ids:
+    status, said = client.get_key_with_key_IDs(other, key_ids)
+else:
+    status, said = client.get_key(other)
+keys = [[key.key_id, key.key] for key in said.keys] if status == 200 else []
+print(json.dumps({"status": status, "keys": keys, "message": getattr(said, "message", "")}))
+"""
 ADD_MANY = """
 import sys
 from pathlib import Path
@@ -69,6 +84,52 @@ class Nodes:
         (said,) = self.web(node, "/node/v1/link/links")
         return said
 
+    def alarms(self, node):
+        return {alarm["kind"] for alarm in self.link(node)["alarms"]}
+
+    def ask_as_others_do(self, sae, other, *key_ids):
+        """Ask with `etsi-qkd-014-client`, in a process of its own."""
+        node = sae.partition(".")[0]
+        done = subprocess.run(
+            [
+                sys.executable, "-c", ASK_AS_OTHERS_DO, f"127.0.0.1:{self.port(node)}",
+                self.out / f"{node}-ca.crt", self.out / sae, other, *key_ids,
+            ],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def turn_eavesdropper(self, intercept):
+        page = http.client.HTTPConnection("127.0.0.1", self.pair.base + 1, timeout=30)
+        page.request("GET", "/en/link/")
+        answer = page.getresponse()
+        text = answer.read().decode()
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', text)[1]
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        page.request(
+            "POST",
+            "/en/link/eavesdropper/",
+            f"intercept={intercept}&split=0&csrfmiddlewaretoken={token}",
+            {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"},
+        )
+        answer = page.getresponse()
+        answer.read()
+        page.close()
+        return answer.status == 302  # 429 for a few seconds after somebody turned it
+
+    def deliver(self):
+        """Tell whether both nodes give keys and have no alarm about the line."""
+        both = (("us.a", "jp.b"), ("jp.b", "us.a"))
+        for sae, other in both:
+            try:
+                with contextlib.closing(Client(self, sae)) as client:
+                    if client.draw(other)[0] != 200:
+                        return False
+            except OSError:  # its worker was killed and is not back yet
+                return False
+        return not any("qber" in self.alarms(node) for node in ("us", "jp"))
+
 
 class Client:
     """One application's connection to its node."""
@@ -99,24 +160,33 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory):
-    made = Nodes(tmp_path_factory.mktemp("link") / "var")
-    up = made.pair.up()
-    assert up.returncode == 0, up.stderr
-    made.add("us", "a", "probe", *(f"s{at}" for at in range(SAES)))
-    made.add("jp", "b", *(f"s{at}" for at in range(SAES)))
-    assert until(lambda: made.link("us")["keys_ready"] > 2000, 240), made.link("us")
-    assert until(lambda: made.link("jp")["keys_ready"] > 2000, 60)
-    yield made
-    made.pair.down()
+def nodes(tmp_path_factory, founded):
+    made = Nodes(founded(tmp_path_factory.mktemp("link") / "var"))
+    try:
+        up = made.pair.up()
+        assert up.returncode == 0, up.stderr
+        made.add("us", "a", "probe", *(f"s{at}" for at in range(SAES)))
+        made.add("jp", "b", *(f"s{at}" for at in range(SAES)))
+        for node in ("us", "jp"):
+            assert until(lambda node=node: made.link(node)["keys_ready"] > KEYS_AT_FIRST, 240), (
+                made.link(node)
+            )
+        yield made
+    finally:
+        made.pair.down()
+        for pid in of_pair(made.var):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_key_comes_from_the_fibre_and_says_so(nodes):
     for node in ("us", "jp"):
         said = nodes.link(node)
         assert said["source"] == "simulated"
-        assert 0.01 < said["runs"][-1]["qber"] < 0.03
-        assert said["runs"][-1]["key_bits"] > 100_000
+        good = [run for run in said["runs"] if not run["refused"]]
+        assert all(0.01 < run["qber"] < 0.03 for run in good)
+        assert all(run["key_bits"] > 100_000 for run in good)
+        assert good
 
 
 def test_the_doctor_finds_nine_passes_and_the_one_warning(nodes):
@@ -137,32 +207,27 @@ def test_the_doctor_finds_nine_passes_and_the_one_warning(nodes):
 
 
 def test_a_client_of_others_draws_the_same_key_on_each_side_once(nodes):
-    from etsi_qkd_014_client import QKD014Client
-
-    def client(node, sae):
-        return QKD014Client(
-            f"127.0.0.1:{nodes.port(node)}",
-            str(nodes.out / f"{sae}.crt"),
-            str(nodes.out / f"{sae}.key"),
-            str(nodes.out / f"{node}-ca.crt"),
-        )
-
-    us, jp = client("us", "us.a"), client("jp", "jp.b")
-    status, drawn = us.get_key("jp.b")
-    assert status == 200
-    (key,) = drawn.keys
-    status, fetched = jp.get_key_with_key_IDs("us.a", [key.key_id])
-    assert status == 200
-    assert fetched.keys[0].key == key.key
-    assert len(base64.b64decode(key.key)) == 32
-    status, refused = jp.get_key_with_key_IDs("us.a", [key.key_id])
-    assert status == 400
-    assert refused.message == "one or more keys specified are not found on KME"
+    drawn = nodes.ask_as_others_do("us.a", "jp.b")
+    assert drawn["status"] == 200
+    ((key_id, key),) = drawn["keys"]
+    fetched = nodes.ask_as_others_do("jp.b", "us.a", key_id)
+    assert fetched["status"] == 200
+    assert fetched["keys"] == [[key_id, key]]
+    assert len(base64.b64decode(key)) == 32
+    refused = nodes.ask_as_others_do("jp.b", "us.a", key_id)
+    assert refused["status"] == 400
+    assert refused["message"] == "one or more keys specified are not found on KME"
 
 
 def test_fifty_applications_never_get_the_same_key(nodes):
     def play(at):
-        us, jp = Client(nodes, f"us.s{at}"), Client(nodes, f"jp.s{at}")
+        with (
+            contextlib.closing(Client(nodes, f"us.s{at}")) as us,
+            contextlib.closing(Client(nodes, f"jp.s{at}")) as jp,
+        ):
+            return exchange(at, us, jp)
+
+    def exchange(at, us, jp):
         status, drawn = us.draw(f"jp.s{at}", 8)
         assert status == 200, drawn
         names = [one["key_ID"] for one in drawn["keys"]]
@@ -172,8 +237,6 @@ def test_fifty_applications_never_get_the_same_key(nodes):
         assert status == 200, fetched
         assert [one["key"] for one in fetched["keys"]] == [one["key"] for one in drawn["keys"]]
         assert jp.fetch(f"us.s{at}", names)[0] == 400
-        us.close()
-        jp.close()
         return drawn["keys"]
 
     with concurrent.futures.ThreadPoolExecutor(SAES) as pool:
@@ -201,12 +264,18 @@ def test_a_file_goes_from_one_node_to_the_other_once(nodes, tmp_path):
 
 
 def test_an_idle_node_is_small_and_has_no_numba(nodes):
-    """Web server and worker of one node; the children that distil have ended or do not count."""
-    node = str(nodes.var / "us")
+    """Web server and worker of one node; the children that run jobs or distil end by themselves."""
+
+    def jobs():
+        words = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in of_pair(nodes.var)]
+        return [one for one in words if b"--until-empty" in one]
+
+    assert until(lambda: not jobs(), 120)
+    node = str(nodes.var / "us").encode()
     total = 0.0
     for pid in of_pair(nodes.var):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if node.encode() in words and (b"serve" in words or b"work" in words):
+        if node in words and (b"serve" in words or b"work" in words):
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
             total += int(re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)[1]) / 1024
             assert "llvmlite" not in Path(f"/proc/{pid}/maps").read_text()
@@ -248,14 +317,17 @@ def test_killed_workers_come_back_and_no_key_is_given_twice(nodes):
     threads = [threading.Thread(target=hammer) for _ in range(4)]
     for thread in threads:
         thread.start()
-    for at in range(6):
-        time.sleep(1.0)
-        before = len(drawn)
-        kill_worker(nodes, ("us", "jp")[at % 2])
-        assert until(lambda before=before: len(drawn) > before + 8, 60)
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        for at in range(4):
+            time.sleep(1.0)
+            before = len(drawn)
+            kill_worker(nodes, ("us", "jp")[at % 2])
+            assert until(lambda before=before: len(drawn) > before + 8, 60)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert until(nodes.deliver, 60)
 
     keys = {one["key_ID"]: one["key"] for one in drawn}
     assert len(keys) == len(drawn) == len(set(keys.values()))
@@ -265,40 +337,27 @@ def test_killed_workers_come_back_and_no_key_is_given_twice(nodes):
 
 
 def test_the_eavesdropper_stops_delivery_at_both_nodes_and_leaves_again(nodes, request):
+    assert until(nodes.deliver, 120)
     us, jp = Client(nodes, "us.a"), Client(nodes, "jp.b")
     request.addfinalizer(us.close)
     request.addfinalizer(jp.close)
 
-    def turn(intercept, split):
-        page = http.client.HTTPConnection("127.0.0.1", nodes.pair.base + 1, timeout=30)
-        page.request("GET", "/en/link/")
-        answer = page.getresponse()
-        text = answer.read().decode()
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', text)[1]
-        cookie = answer.headers["Set-Cookie"].partition(";")[0]
-        page.request(
-            "POST",
-            "/en/link/eavesdropper/",
-            f"intercept={intercept}&split={split}&csrfmiddlewaretoken={token}",
-            {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"},
-        )
-        answer = page.getresponse()
-        answer.read()
-        page.close()
-        assert answer.status == 302
+    def leave():
+        assert until(lambda: nodes.turn_eavesdropper(0), 30)
+        assert until(nodes.deliver, 120)
 
+    request.addfinalizer(leave)
+    assert until(lambda: nodes.turn_eavesdropper(100), 30)
     blocks = nodes.link("us")["runs"][0]["number"]
-    turn(100, 0)
     assert until(lambda: us.draw("jp.b")[0] == 503, 90)
     assert until(lambda: jp.draw("us.a")[0] == 503, 30)
-    last = nodes.link("us")["runs"][0]
+    last, *before = nodes.link("us")["runs"]
     assert last["refused"] == "error_rate"
     assert 0.2 < last["qber"] < 0.3
-    assert last["number"] <= blocks + 2
+    assert sum(run["number"] > blocks for run in before if not run["refused"]) <= 1
     for node in ("us", "jp"):
-        assert [alarm["kind"] for alarm in nodes.link(node)["alarms"]] == ["qber"]
+        assert "qber" in nodes.alarms(node)
 
-    turn(0, 0)
-    assert until(lambda: us.draw("jp.b")[0] == 200, 120)
-    assert until(lambda: jp.draw("us.a")[0] == 200, 30)
-    assert nodes.link("jp")["alarms"] == []
+    leave()
+    assert us.draw("jp.b")[0] == 200
+    assert jp.draw("us.a")[0] == 200

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sqlite3
 import stat
 import subprocess
@@ -18,21 +17,11 @@ from typing import Any
 import pytest
 from tests.site.command import renkei
 
+from renkei.border.commands._rig import free_base_port
+
 SECONDS_TO_COME_BACK = 30
 SECONDS_OF_A_SECOND_START = 15
 pytestmark = pytest.mark.timeout(300)
-
-
-def free_base_port() -> int:
-    """Return a base whose web ports nobody uses."""
-    while True:
-        with socket.socket() as first:
-            first.bind(("127.0.0.1", 0))
-            base = int(first.getsockname()[1]) - 1
-            with contextlib.suppress(OSError), socket.socket() as second:
-                second.bind(("127.0.0.1", base + 2))
-                if base < 65_000:
-                    return base
 
 
 def health(port: int) -> dict[str, Any] | None:
@@ -167,7 +156,10 @@ def test_two_nodes_come_up_come_back_keep_their_data_and_go_down(pair: Pair) -> 
         assert database.execute("SELECT count(*) FROM base_user").fetchone() == (5,)
 
 
-def test_a_killed_supervisor_leaves_nothing_behind_and_stops_nobody(pair: Pair) -> None:
+def test_a_killed_supervisor_leaves_nothing_behind_and_stops_nobody(
+    pair: Pair, founded: Callable[[Path], Path]
+) -> None:
+    founded(pair.var)
     assert pair.up().returncode == 0
     os.kill(pair.supervisor(), signal.SIGKILL)
 
@@ -176,8 +168,11 @@ def test_a_killed_supervisor_leaves_nothing_behind_and_stops_nobody(pair: Pair) 
     assert pair.up().returncode == 0
 
 
-def test_pairs_run_side_by_side_and_move(pair: Pair, tmp_path: Path) -> None:
+def test_pairs_run_side_by_side_and_move(
+    pair: Pair, tmp_path: Path, founded: Callable[[Path], Path]
+) -> None:
     """A taken port is named before anything is founded; a pair can go to other ports."""
+    founded(pair.var)
     assert pair.up().returncode == 0
     other = Pair(tmp_path / "other")
     other.base = pair.base
@@ -188,10 +183,8 @@ def test_pairs_run_side_by_side_and_move(pair: Pair, tmp_path: Path) -> None:
     assert not (other.var / "us").exists()
 
     try:
-        other.base = free_base_port()
-        assert other.up().returncode == 0
+        founded(other.var)
         before = other.accounts()
-        other.down()
         other.base = free_base_port()
         assert other.up("--json").returncode == 0
         assert health(pair.base + 1)

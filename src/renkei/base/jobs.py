@@ -2,16 +2,20 @@
 
 Tasks are ``django_tasks`` functions in a room's ``tasks.py``, declared with ``takes_context``; they
 wrap their work in ``job(context, ...)``. What was running when a worker died is run again from its
-start, so a task must be safe to repeat.
+start, so a task must be safe to repeat. Tasks run in a child of the worker that ends when the queue
+is empty: compilers, solvers and drawing programs that a task brought in leave memory with it.
 """
 
 import fcntl
+import signal
+import subprocess
+import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from django.utils import timezone
 from django_tasks import TaskContext, TaskResultStatus
 from django_tasks_db.management.commands.db_worker import Worker
@@ -23,6 +27,8 @@ from renkei.base.services import running
 from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
 
 MAX_ATTEMPTS = 3  # a task that kills its worker every time must not do so for ever
+LOOK_SECONDS = 0.2
+AFTER_DEATH_SECONDS = 2.0
 
 
 class JobCancelledError(RenkeiError):
@@ -115,13 +121,34 @@ def recover() -> int:
     return recovered
 
 
-def work(lock: Path, *, interval: float = 0.5, batch: bool = False) -> None:
-    """Run the node's tasks one after another, and the rooms' services beside them, until told to stop.
+def drain() -> None:
+    """Run the queued tasks one after another; return when the queue is empty.
+
+    Only the child of a node's one worker calls this. A first signal to end lets the task at hand
+    come to its end, a second one does not.
+    """
+    worker = Worker(
+        queue_names=["*"],
+        interval=0.0,
+        batch=True,
+        backend_name="default",
+        startup_delay=False,
+        max_tasks=None,
+        worker_id=uuid.uuid4().hex,
+        excluded_queue_names=[],
+    )
+    if threading.current_thread() is threading.main_thread():
+        worker.configure_signals()
+    worker.run()
+
+
+def work(lock: Path, *, drainer: Sequence[str], interval: float = 0.5) -> None:
+    """Have the node's tasks run, and the rooms' services beside them, until told to stop.
 
     Args:
         lock: a file that the one worker of a node holds locked.
+        drainer: the command that calls ``drain`` for this node in a process of its own.
         interval: seconds between looks at an empty queue.
-        batch: return when the queue is empty; run no services.
 
     Raises:
         WorkerRunsError: another worker of this node is running.
@@ -134,20 +161,26 @@ def work(lock: Path, *, interval: float = 0.5, batch: bool = False) -> None:
                 gettext_noop("a worker of this node is running already: {lock} is locked"),
                 lock=lock,
             ) from error
+        stop = threading.Event()
+        for which in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+            signal.signal(which, lambda _number, _frame: stop.set())
         recover()
-        worker = Worker(
-            queue_names=["*"],
-            interval=interval,
-            batch=batch,
-            backend_name="default",
-            startup_delay=False,
-            max_tasks=None,
-            worker_id=uuid.uuid4().hex,
-            excluded_queue_names=[],
-        )
-        if batch:
-            worker.run()
-            return
-        worker.configure_signals()
         with running([name for room in rooms() for name in room.services]):
-            worker.run()
+            while not stop.is_set():
+                if DBTaskResult.objects.ready().exists():
+                    _drain_in_child(drainer, stop)
+                close_old_connections()
+                stop.wait(interval)
+
+
+def _drain_in_child(drainer: Sequence[str], stop: threading.Event) -> None:
+    """Run one child to its end; when the worker is told to stop, tell the child too, once."""
+    child = subprocess.Popen(drainer, stdin=subprocess.DEVNULL)  # noqa: S603  our own program
+    while child.poll() is None:
+        if stop.wait(LOOK_SECONDS):
+            child.send_signal(signal.SIGTERM)
+            child.wait()
+    if child.returncode:
+        # It was killed, or could not begin: what it ran is queued again, and not at once.
+        recover()
+        stop.wait(AFTER_DEATH_SECONDS)

@@ -14,5 +14,8 @@ class MaterialsConfig(RoomConfig):
     urls = "renkei.materials.urls"
     router = "renkei.materials.endpoints.router"
     commands = "renkei.materials.commands:materials"
+    root_urls = "renkei.materials.urls.root"
+    statements = "renkei.materials.statements.STATEMENTS"
+    joint = "renkei.materials.door.JOINT"
     founding = "renkei.materials.door.ensure_shipped"
     menu = (MenuItem(url="materials:list", label=_("Materials")),)

@@ -18,6 +18,7 @@ from renkei.base.node import Nodes
 from renkei.kit.errors import RenkeiError, gettext_noop
 
 PUBLISHERS = ("usgs", "baci", "comtrade", "wgi", "gleif", "customs")
+OWN = ("links", "stocks", "sites", "bills")
 KINDS = (
     "export_ban",
     "export_quota",
@@ -27,7 +28,7 @@ KINDS = (
     "cyber_attack",
     "price_shock",
 )
-EXPORTED = ("materials", "observations", "flows", "risks", "exposure")
+EXPORTED = ("materials", "observations", "flows", "risks", "exposure", "stocks")
 LANGUAGES = click.Choice(["en", "ja"])
 Item = dict[str, Any]
 DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -158,6 +159,19 @@ def _print_rows(rows: list[Item], names: tuple[str, ...], *, as_json: bool) -> N
 @click.option("--stage", help=gettext_noop("mine or refine."))
 @click.option("--country", help=gettext_noop("Rank what this country depends on."))
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option(
+    "--method",
+    type=click.Choice(["hhi", "eu"]),
+    default="hhi",
+    show_default=True,
+    help=gettext_noop("hhi: concentration; eu: supply risk and economic importance of the EU."),
+)
+@click.option("--recycling", default="", help=gettext_noop("For eu: recycling rate, as 0-0.1."))
+@click.option("--substitution", default="", help=gettext_noop("For eu: the index, as 0.8-1."))
+@click.option(
+    "--use", "uses", multiple=True, help=gettext_noop("For eu: sector;share;value added.")
+)
+@click.option("--largest", type=float, help=gettext_noop("For eu: largest value added."))
 @on_node
 def risk(
     *,
@@ -165,17 +179,41 @@ def risk(
     stage: str | None,
     country: str | None,
     limit: int,
+    method: str,
+    recycling: str,
+    substitution: str,
+    uses: tuple[str, ...],
+    largest: float | None,
     node: Path | None,
     var: Path,
     lang: str | None,
     as_json: bool,
 ) -> None:
     """Show risks."""
-    if (material is None) == (country is None):
+    is_eu = method == "eu" and material is not None
+    if not is_eu and (material is None) == (country is None):
         raise click.UsageError("expected MATERIAL or --country")
     with entered(node, var, lang):
         from renkei.materials import door, schemas
 
+        if is_eu:
+            scored = schemas.eu_out(
+                door.eu_score(
+                    door.find(str(material)),
+                    door.place(country) if country else door.home(),
+                    stage=stage or "",
+                    recycling=door.interval(recycling),
+                    substitution=door.interval(substitution),
+                    uses=door.parse_uses("\n".join(uses)),
+                    largest_value_added=largest,
+                )
+            )
+            if as_json:
+                print_json(scored)
+            else:
+                for line in _eu_lines(scored):
+                    click.echo(line)
+            return
         if country is not None:
             found = door.exposure(door.place(country))[:limit]
             rows = [schemas.exposure_out(row) for row in found]
@@ -195,6 +233,70 @@ def risk(
             )
             for line in one["inputs"]:
                 click.echo(f"  {line['country']}\t{line['quantity']:g}\t{line['share']:.4f}")
+
+
+def _eu_lines(told: Item) -> Iterator[str]:
+    for score in (told["supply_risk"], told["economic_importance"]):
+        if score is not None:
+            ends = f"{score['low']:.3f}–{score['high']:.3f}"
+            yield f"{score['name']}\t{told['country']}\t{told['stage']}\t{ends}"
+            for one in score["inputs"]:
+                whence = told["origins"].get(one["name"], "stated")
+                yield f"  {one['name']}\t{one['low']:.4f}–{one['high']:.4f}\t{whence}"
+
+
+@materials.command(
+    help=gettext_noop("List the rules of eligibility, or judge facts by those of a PROGRAMME.")
+)
+@click.argument("programme", required=False)
+@click.option("--on", "as_of", type=DAY, help=gettext_noop("As of this day; else today."))
+@click.option(
+    "--hypothetical", is_flag=True, help=gettext_noop("Answer although it does not hold that day.")
+)
+@click.option("--mineral", default="", help=gettext_noop("Count agreements for it alone."))
+@click.option(
+    "--fact", "facts", multiple=True, help=gettext_noop("NAME:TEXT, such as a:AUS=60,CHN=40.")
+)
+@on_node
+def rules(
+    *,
+    programme: str | None,
+    as_of: datetime | None,
+    hypothetical: bool,
+    mineral: str,
+    facts: tuple[str, ...],
+    node: Path | None,
+    var: Path,
+    lang: str | None,
+    as_json: bool,
+) -> None:
+    """List rules, or judge."""
+    with entered(node, var, lang):
+        from django.utils import timezone
+
+        from renkei.materials import door, schemas
+
+        if programme is None:
+            rows = [schemas.rule_out(rule) for rule in door.rules()]
+            _print_rows(rows, ("programme", "name", "since", "until", "clause"), as_json=as_json)
+            return
+        found = door.judge(
+            programme,
+            as_of=as_of.date() if as_of else timezone.localdate(),
+            facts={name: text for name, _colon, text in (one.partition(":") for one in facts)},
+            hypothetical=hypothetical,
+            mineral=mineral,
+        )
+        told = schemas.judgement_out(found)
+        if as_json:
+            print_json(told)
+            return
+        ended = f"\t{told['ended_on']} {told['ended_by']}" if told["ended_on"] else ""
+        mark = " (hypothetical)" if told["is_hypothetical"] else ""
+        click.echo(f"{told['verdict']}{mark}\t{told['as_of']}{ended}")
+        for one in told["findings"]:
+            words = {True: "yes", False: "no", None: "missing " + ", ".join(one["missing"])}
+            click.echo(f"  {words[one['passed']]}\t{one['rule']}\t{one['clause']}")
 
 
 @materials.command(help=gettext_noop("Answer what happens when something stops."))
@@ -264,7 +366,8 @@ def _scenario_lines(result: Item) -> Iterator[str]:
     """Yield what a person reads of an answer: both bounds for each party, products, days."""
     if "cascade" in result:
         found = result["cascade"]
-        yield f"synthetic network, {found['firms']} firms: loss {found['loss']:.4f}"
+        whose = "synthetic network" if found["is_synthetic"] else "own network"
+        yield f"{whose}, {found['firms']} firms: loss {found['loss']:.4f}"
         yield from (f"{one['firm']}\t{one['lost']:.3f}" for one in found["hit"][:10])
         return
     for one in result["materials"]:
@@ -290,26 +393,65 @@ def _scenario_lines(result: Item) -> Iterator[str]:
         yield f"{row['product']}\t{row['party']}\t{row['free_diversion']:.3f}–{row['no_diversion']:.3f}\t{row['because']}"
 
 
-@materials.command(help=gettext_noop("Show the response plan of a scenario by its name."))
+@materials.command(
+    help=gettext_noop("Show the response plan of a scenario, or propose it to the partner.")
+)
 @click.argument("scenario")
 @click.option(
     "--joint", is_flag=True, help=gettext_noop("Print what both parties would approve, as JSON.")
 )
+@click.option("--propose", is_flag=True, help=gettext_noop("Propose it to the other parties."))
+@click.option("--officer", default="", help=gettext_noop("Account of the officer who proposes."))
+@click.option("--reason", default="", help=gettext_noop("Why, for the partner's officers."))
+@click.option("--note", default="", help=gettext_noop("What else the plan shall say."))
 @on_node
 def respond(
-    *, scenario: str, joint: bool, node: Path | None, var: Path, lang: str | None, as_json: bool
+    *,
+    scenario: str,
+    joint: bool,
+    propose: bool,
+    officer: str,
+    reason: str,
+    note: str,
+    node: Path | None,
+    var: Path,
+    lang: str | None,
+    as_json: bool,
 ) -> None:
-    """Show a response plan."""
+    """Show a response plan, or propose it."""
+    if propose and not (officer and reason):
+        raise click.UsageError("--propose needs --officer and --reason")
     with entered(node, var, lang):
         from renkei.materials import door, schemas
 
         found = door.find_scenario(scenario)
         if joint:
-            print_json(door.recommend(found))
+            print_json(door.recommend(found, note=note))
             return
+        if propose:
+            by = door.officer(officer)
+            made = schemas.plan_out(door.propose(found, by=by, reason=reason, note=note))
+            if as_json:
+                print_json(made)
+            else:
+                click.echo(f"{made['uid']}\t{made['stage']}\t{made['headline']}")
+            return
+        for plan in door.plans(scenario=found.slug):
+            tell(f"{plan.act.uid}\t{plan.stage}")
         rows = schemas.actions_out(found)
         names = ("rank", "kind", "material", "place", "origin", "tonnes", "usd", "delay_days")
         _print_rows(rows, names, as_json=as_json)
+
+
+@materials.command(help=gettext_noop("List the joint plans and how far each has come."))
+@on_node
+def plans(*, node: Path | None, var: Path, lang: str | None, as_json: bool) -> None:
+    """List joint plans."""
+    with entered(node, var, lang):
+        from renkei.materials import door, schemas
+
+        rows = [schemas.plan_out(row) for row in door.plans()]
+        _print_rows(rows, ("uid", "stage", "headline"), as_json=as_json)
 
 
 @materials.command(help=gettext_noop("Look at every monthly series and list the alarms."))
@@ -334,9 +476,12 @@ def alarms(*, limit: int, node: Path | None, var: Path, lang: str | None, as_jso
 
 @materials.command(
     "import",
-    help=gettext_noop("Load a publisher's FILE: all of it or nothing; twice changes nothing."),
+    help=gettext_noop(
+        "Load a publisher's FILE, or a table of the node's own: all of it or nothing; twice changes "
+        "nothing."
+    ),
 )
-@click.argument("publisher", type=click.Choice(PUBLISHERS))
+@click.argument("publisher", metavar="WHAT", type=click.Choice((*PUBLISHERS, *OWN)))
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--known-on", type=DAY, help=gettext_noop("Day of publication; else today."))
 @click.option("--title", default="", help=gettext_noop("What the edition is called."))
@@ -361,7 +506,10 @@ def import_(
 
         day: date | None = known_on.date() if known_on else None
         try:
-            loaded = door.import_file(publisher, file, known_on=day, title=title)
+            if publisher in OWN:
+                loaded = door.import_own(publisher, file, known_on=day)
+            else:
+                loaded = door.import_file(publisher, file, known_on=day, title=title)
         except door.FaultyReleaseError as error:
             faults = [_fault(fault, problems.say(fault)) for fault in error.faults]
             if as_json:
@@ -392,6 +540,51 @@ def import_(
             from django.utils.translation import gettext
 
             tell(gettext("This file was loaded before; nothing changed."))
+
+
+@materials.command(
+    help=gettext_noop("Show which figures of stocks may be told, or tell them (--publish).")
+)
+@click.option("--publish", is_flag=True, help=gettext_noop("Tell what may be told."))
+@click.option("--officer", default="", help=gettext_noop("Account of the officer who decides."))
+@on_node
+def release(
+    *, publish: bool, officer: str, node: Path | None, var: Path, lang: str | None, as_json: bool
+) -> None:
+    """Pass the release gate."""
+    if publish and not officer:
+        raise click.UsageError("--publish needs --officer")
+    with entered(node, var, lang):
+        from renkei.materials import door
+
+        figures = door.publish_figures(by=door.officer(officer)) if publish else door.preview()
+        rows = [
+            {
+                "material": one.material,
+                "kind": one.kind,
+                "at_most_tonnes": None if one.why else one.tonnes,
+                "held_back": one.why,
+            }
+            for one in figures
+        ]
+        _print_rows(rows, ("material", "kind", "at_most_tonnes", "held_back"), as_json=as_json)
+
+
+@materials.command(
+    help=gettext_noop("Ask a PARTNER how many suppliers both have: the number, and not which.")
+)
+@click.argument("partner")
+@click.option("--officer", required=True, help=gettext_noop("Account of the officer who asks."))
+@on_node
+def overlap(
+    *, partner: str, officer: str, node: Path | None, var: Path, lang: str | None, as_json: bool
+) -> None:
+    """Ask for the size of the shared set of suppliers."""
+    with entered(node, var, lang):
+        from renkei.materials import door, schemas
+
+        told = schemas.overlap_out(door.ask_overlap(partner, by=door.officer(officer)))
+        _print_rows([told], ("partner", "size", "shared", "decision"), as_json=as_json)
 
 
 def _fault(error: RenkeiError, said: str) -> Item:

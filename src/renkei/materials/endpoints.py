@@ -1,27 +1,44 @@
-"""What programs ask of the registry: public figures for everybody, scenarios for analysts."""
+"""What programs ask of the registry: public figures for everybody, scenarios for analysts.
 
+``overlap`` is asked by a partner's node, under its signatures.
+"""
+
+import json
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
 from ninja import Query, Router, Status
 from ninja.decorators import decorate_view
 from pydantic import BaseModel, Field
 
-from renkei.base.access import PUBLIC, allow, roles_of
+from renkei.base.access import PUBLIC, access, allow, roles_of
 from renkei.base.http import public_page
 from renkei.base.models import Role, User
-from renkei.kit.errors import gettext_noop
+from renkei.base.problems import problem
+from renkei.border import door as border
+from renkei.kit.errors import RenkeiError, TooLargeError, gettext_noop
 from renkei.materials import door
 from renkei.materials.models import Scenario
 from renkei.materials.schemas import (
     AlarmOut,
+    CaseIn,
+    CaseOut,
     ConcentrationOut,
     ExposureOut,
     MaterialOut,
     MaterialRow,
+    NoticeIn,
+    NoticeOut,
     ObservationOut,
+    OverlapIn,
+    OverlapOut,
+    PlanOut,
+    ProposeIn,
     RiskOut,
     ScenarioIn,
     ScenarioOut,
@@ -31,7 +48,11 @@ from renkei.materials.schemas import (
     exposure_out,
     material_out,
     material_row,
+    notice_row,
     observation_out,
+    overlap_out,
+    plan_out,
+    received_out,
     risk_out,
     scenario_out,
     scenario_row,
@@ -165,12 +186,16 @@ def _is_analyst(request: HttpRequest) -> bool:
     return Role.ANALYST in roles_of(request)
 
 
+def _is_insider(request: HttpRequest) -> bool:
+    return bool({Role.ANALYST, Role.OFFICER} & roles_of(request))
+
+
 @router.get("/scenarios", response=list[ScenarioRow], operation_id="materials_scenarios")
 @asks(Asked)
 def scenarios(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]:
     """List scenarios: strangers see those that are public."""
     rows = Scenario.objects.order_by("-created_at")
-    if not _is_analyst(request):
+    if not _is_insider(request):
         rows = rows.filter(is_public=True)
     return [scenario_row(row) for row in rows[:MOST_SCENARIOS]]
 
@@ -179,8 +204,8 @@ def scenarios(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]
 @asks(Asked)
 def scenario(request: HttpRequest, slug: str, asked: Query[Asked]) -> dict[str, Any]:
     """Tell a scenario and its answer."""
-    is_analyst = _is_analyst(request)
-    return scenario_out(door.find_scenario(slug, public=not is_analyst), with_stocks=is_analyst)
+    found = door.find_scenario(slug, public=not _is_insider(request))
+    return scenario_out(found, with_stocks=_is_analyst(request))
 
 
 @router.post(
@@ -199,10 +224,114 @@ def scenario_open(request: HttpRequest, body: ScenarioIn) -> Status[dict[str, An
 @router.get(
     "/scenarios/{slug}/recommendation",
     response=dict[str, Any],
-    auth=allow(Role.ANALYST),
+    auth=allow(Role.ANALYST, Role.OFFICER),
     operation_id="materials_recommendation",
 )
 @asks(Asked)
 def recommendation(request: HttpRequest, slug: str, asked: Query[Asked]) -> dict[str, Any]:
     """Tell what both parties would approve."""
     return door.recommend(door.find_scenario(slug))
+
+
+@router.post(
+    "/scenarios/{slug}/proposal",
+    response={201: PlanOut},
+    auth=allow(Role.OFFICER),
+    operation_id="materials_propose",
+)
+def propose(request: HttpRequest, slug: str, body: ProposeIn) -> Status[dict[str, Any]]:
+    """Propose a scenario's plan to the other parties; the proposer's party approves by that."""
+    made = door.propose(
+        door.find_scenario(slug), by=cast(User, request.user), reason=body.reason, note=body.note
+    )
+    return Status(201, plan_out(made))
+
+
+@router.get("/plans", response=list[PlanOut], operation_id="materials_plans")
+@asks(Asked)
+def plans(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]:
+    """List joint plans with how far each has come, the newest first."""
+    return [plan_out(row) for row in door.plans()[:MOST_SCENARIOS]]
+
+
+INSIDERS = allow(Role.ANALYST, Role.OFFICER)
+
+
+@router.get("/notices", response=list[NoticeOut], auth=INSIDERS, operation_id="materials_notices")
+@asks(Asked)
+def notices(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]:
+    """List the notices that this node wrote and those that partners sent."""
+    own = [notice_row(row) for row in door.notices()[:MOST_SCENARIOS]]
+    return own + [received_out(row) for row in door.partner_notices()[:MOST_SCENARIOS]]
+
+
+@router.post(
+    "/cases", response={201: CaseOut}, auth=allow(Role.ANALYST), operation_id="materials_open_case"
+)
+def case_open(request: HttpRequest, body: CaseIn) -> Status[dict[str, Any]]:
+    """Open a case."""
+    made = door.open_case(**body.dict(), owner=cast(User, request.user))
+    return Status(201, {"slug": made.slug, "title": made.title})
+
+
+@router.post(
+    "/cases/{slug}/notices",
+    response={201: NoticeOut},
+    auth=allow(Role.ANALYST),
+    operation_id="materials_notice",
+)
+def notice_write(request: HttpRequest, slug: str, body: NoticeIn) -> Status[dict[str, Any]]:
+    """Write a notice into a case, and send it where ``send`` says so."""
+    author, said = cast(User, request.user), body.dict()
+    is_sent = said.pop("send")
+    made = door.add_notice(door.find_case(slug), author=author, **said)
+    if is_sent:
+        made = door.send_notice(made.pk, by=author)
+    return Status(201, notice_row(made))
+
+
+@router.get(
+    "/overlaps", response=list[OverlapOut], auth=INSIDERS, operation_id="materials_overlaps"
+)
+@asks(Asked)
+def overlaps(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]:
+    """List the questions about shared suppliers that this node asked and answered."""
+    return [overlap_out(row) for row in door.overlaps()[:MOST_SCENARIOS]]
+
+
+@router.post(
+    "/overlaps", response={201: OverlapOut}, auth=INSIDERS, operation_id="materials_ask_overlap"
+)
+def overlap_ask(request: HttpRequest, body: OverlapIn) -> Status[dict[str, Any]]:
+    """Ask a partner how many suppliers both have."""
+    return Status(201, overlap_out(door.ask_overlap(body.partner, by=cast(User, request.user))))
+
+
+@csrf_exempt
+@access(PUBLIC)  # who may ask is decided by the partner's signatures, and by an agreement
+@require_POST
+def overlap(request: HttpRequest) -> HttpResponse:
+    """Answer a partner's question about shared suppliers."""
+    try:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal() or int(length) > door.MOST_OVERLAP_BYTES:
+            raise TooLargeError(
+                gettext_noop("a question has at most {most} bytes"), most=door.MOST_OVERLAP_BYTES
+            )
+        now = timezone.now()
+        partner = border.asking(
+            request.method or "",
+            request.build_absolute_uri(),
+            dict(request.headers),
+            request.body,
+            now=now,
+        )
+        try:
+            document = json.loads(request.body)
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            raise door.BadOverlapError(gettext_noop("the question is no JSON object"))
+        return JsonResponse(door.answer_overlap(partner, document, now=now))
+    except RenkeiError as error:
+        return problem(error)

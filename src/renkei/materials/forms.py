@@ -1,17 +1,18 @@
 """What analysts fill in; ``arguments`` is what the door's verb is given."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from renkei.base.models import User
-from renkei.materials import engine
-from renkei.materials.models import Material, Notice, Scenario, language
+from renkei.materials import door, engine
+from renkei.materials.models import Material, Notice, Scenario, Stage, language
 
 RANGES = ("diversion", "new_partners", "qualification_days", "substitution")
 _INTERVAL = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:–|-|,|〜|～)\s*(\d+(?:\.\d+)?)\s*", re.ASCII)
@@ -139,6 +140,124 @@ class ScenarioForm(forms.Form):
         data["materials"] = [row.slug for row in data["materials"]]
         data["firms"] = data["firms"].split()
         return data
+
+
+PROGRAMMES: Mapping[str, Any] = {
+    "clean_vehicle_credit": _("Clean-vehicle credit (United States, 30D)"),
+    "us_japan_minerals_agreement": _("US–Japan critical minerals agreement"),
+    "battery_passport": _("Battery passport (EU)"),
+}
+FACTS: Mapping[str, Any] = {
+    "critical_mineral_value": _("Value of critical minerals by country"),
+    "component_share": _("Share of battery components made in North America, 0 to 1"),
+    "component_entities": _("Battery components by country of the entity"),
+    "mineral_entities": _("Critical minerals by country of the entity"),
+    "passport": _("Fields that the passport has"),
+}
+HELP: Mapping[str, Any] = {
+    "share_from_partners": _("Amounts by country, such as AUS=60, CHN=40."),
+    "none_from": _("Countries with commas, or amounts such as AUS=60, CHN=40."),
+    "at_least": _("A number."),
+    "fields_present": _("Names with commas."),
+}
+
+
+class JudgeForm(forms.Form):
+    """What is judged by dated rules; the facts are those that the programme asks for."""
+
+    programme = forms.ChoiceField(label=_("Programme"))
+    as_of = forms.DateField(
+        label=_("As of"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    mineral = forms.CharField(
+        label=_("Count agreements for this mineral alone"), required=False, max_length=40
+    )
+    hypothetical = forms.BooleanField(
+        label=_("Answer although the programme does not hold on that day"), required=False
+    )
+
+    def __init__(self, *args: Any, programme: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = door.programmes()
+        self.fields["programme"].choices = [  # type: ignore[attr-defined]
+            (name, PROGRAMMES.get(name, name)) for name in known
+        ]
+        self.facts = door.facts_of(programme) if programme in known else {}
+        for name, kind in self.facts.items():
+            self.fields[name] = forms.CharField(
+                label=FACTS.get(name, name),
+                required=False,
+                max_length=2000,
+                help_text=HELP[kind],
+            )
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what ``door.judge`` is given; valid forms only."""
+        data = self.cleaned_data
+        return {
+            "programme": data["programme"],
+            "as_of": data["as_of"],
+            "hypothetical": data["hypothetical"],
+            "mineral": data["mineral"].strip(),
+            "facts": {name: data[name] for name in self.facts if data[name].strip()},
+        }
+
+
+class EuForm(forms.Form):
+    """What the EU's scores need and the registry does not hold."""
+
+    country = forms.CharField(label=_("Country"), max_length=60, required=False)
+    stage = forms.ChoiceField(
+        label=_("Stage"),
+        required=False,
+        choices=[("", _("the one with the higher score")), *Stage.choices[:2]],
+    )
+    recycling = forms.CharField(
+        label=_("End-of-life recycling input rate"),
+        required=False,
+        max_length=40,
+        help_text=_("0 to 1, or two ends such as 0–0.1. Empty: left out."),
+    )
+    substitution = forms.CharField(
+        label=_("Substitution index"),
+        required=False,
+        max_length=40,
+        help_text=_("0 (can be replaced) to 1, or two ends. Empty: left out."),
+    )
+    uses = forms.CharField(
+        label=_("Uses"),
+        required=False,
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=_("One line each: sector; share of use; value added of the sector."),
+    )
+    largest = forms.FloatField(
+        label=_("Value added of the largest sector"),
+        required=False,
+        min_value=0.0,
+        help_text=_("In the unit of the lines above. Both together give economic importance."),
+    )
+
+
+class OverlapForm(forms.Form):
+    """Whom to ask how many suppliers both have."""
+
+    partner = forms.ChoiceField(label=_("Partner"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["partner"].choices = [  # type: ignore[attr-defined]
+            (one.name, f"{one.name} ({one.party})") for one in settings.NODE.partners
+        ]
+
+
+class PlanForm(forms.Form):
+    """What goes with a plan that is proposed to the other parties."""
+
+    reason = forms.CharField(label=_("Reason for the partner"), max_length=1000)
+    note = forms.CharField(
+        label=_("Note in the plan"), required=False, widget=forms.Textarea, max_length=2000
+    )
 
 
 def strait_name(name: str) -> str:

@@ -461,6 +461,9 @@ class Link(models.Model):
     supplier = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="sells")
     buyer = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="buys")
     material = models.ForeignKey(Material, on_delete=models.PROTECT, related_name="links")
+    kusd = models.FloatField(
+        null=True, blank=True, help_text=_("yearly value in thousand US dollars")
+    )
     low_share = models.FloatField(default=0)
     high_share = models.FloatField(default=1)
     evidence = models.CharField(max_length=300)
@@ -479,6 +482,9 @@ class Link(models.Model):
             models.CheckConstraint(
                 name="materials_link_share",
                 condition=Q(low_share__gte=0, high_share__lte=1, high_share__gte=F("low_share")),
+            ),
+            models.CheckConstraint(
+                name="materials_link_value", condition=Q(kusd=None) | Q(kusd__gt=0)
             ),
             models.CheckConstraint(name="materials_link_of_two", condition=~Q(supplier=F("buyer"))),
         ]
@@ -822,6 +828,31 @@ class Recommendation(models.Model):
         return f"{self.scenario_id} {self.rank}"
 
 
+class Plan(models.Model):
+    """A response plan that every party approved, sealed and witnessed: the same on every node.
+
+    What is still on its way stands in the border's acts alone.
+    """
+
+    act = models.CharField(max_length=100, unique=True)
+    record = models.CharField(max_length=300)
+    content = models.JSONField()
+    reason = models.TextField(blank=True)
+    materials = models.ManyToManyField(Material, related_name="plans", blank=True)
+    is_current = models.BooleanField(default=True)
+    agreed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["record"], condition=Q(is_current=True), name="materials_plan_current_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.act
+
+
 class Alarm(models.Model):
     """A month in which a series left its habits, or a measure that takes effect, with evidence."""
 
@@ -956,15 +987,89 @@ class Notice(models.Model):
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
     )
+    sent_at = models.DateTimeField(null=True, blank=True)
+    commitment = models.CharField(max_length=64, blank=True)
+    decision = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text=_("number of the border's decision that let it go")
+    )
 
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
+                name="materials_notice_sent_whole",
+                condition=Q(sent_at=None, commitment="", decision=None)
+                | (Q(sent_at__isnull=False, decision__isnull=False) & ~Q(commitment="")),
+            ),
+            models.CheckConstraint(
                 name="materials_notice_forwards",
                 condition=Q(end_expected=None) | Q(end_expected__gte=F("start_expected")),
                 violation_error_message=_("The expected end is not before the beginning."),
-            )
+            ),
         ]
 
     def __str__(self) -> str:
         return self.text[:60]
+
+
+class PartnerNotice(models.Model):
+    """A notice that a partner sent: its text is private content of the border, fetched and sealed."""
+
+    party = models.CharField(max_length=2)
+    commitment = models.CharField(max_length=64, unique=True)
+    said_at = models.DateTimeField()
+    case = models.ForeignKey(
+        Case, on_delete=models.SET_NULL, null=True, blank=True, related_name="partner_notices"
+    )
+
+    def __str__(self) -> str:
+        return self.commitment
+
+
+class Overlap(models.Model):
+    """One question about how many suppliers two nodes share, asked or answered here."""
+
+    at = models.DateTimeField()
+    partner = models.CharField(max_length=60)
+    is_asked_here = models.BooleanField()
+    size = models.PositiveIntegerField(help_text=_("how many suppliers were asked about"))
+    shared = models.PositiveIntegerField(
+        null=True, blank=True, help_text=_("how many both have; the side that answers never learns")
+    )
+    decision = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="materials_overlap_within",
+                condition=Q(shared=None) | Q(shared__lte=F("size"), is_asked_here=True),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.partner} {self.at:%Y-%m-%d}"
+
+
+class Released(models.Model):
+    """One decision about one figure of stocks: told, or held back. Contributions stay here."""
+
+    key = models.CharField(max_length=60)
+    tonnes = models.FloatField()
+    contributions = models.JSONField()
+    is_published = models.BooleanField()
+    why = models.CharField(max_length=20, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="materials_released_or_why",
+                condition=Q(is_published=True, why="") | (Q(is_published=False) & ~Q(why="")),
+            ),
+            models.CheckConstraint(name="materials_released_tonnes", condition=Q(tonnes__gte=0)),
+        ]
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,18 +1,22 @@
 """What programs are told: public figures with their sources; codes as they are, names as asked."""
 
 from collections.abc import Iterator
-from datetime import date
+from dataclasses import asdict
+from datetime import date, datetime
 from typing import Any
 
+from django.conf import settings
 from ninja import Field, Schema
 
-from renkei.materials import door
+from renkei.materials import door, engine
 from renkei.materials.models import (
     Alarm,
     Exposure,
     Flow,
     Material,
+    Notice,
     Observation,
+    Overlap,
     Risk,
     Scenario,
 )
@@ -234,6 +238,176 @@ class ScenarioOut(ScenarioRow):
     actions: list[ActionOut]
 
 
+class CaseIn(Schema):
+    """A new case."""
+
+    title: str = Field(min_length=1, max_length=160)
+    materials: list[str] = Field(default_factory=list)
+
+
+class CaseOut(Schema):
+    """A case."""
+
+    slug: str
+    title: str
+
+
+class NoticeIn(Schema):
+    """A disruption notification, with the fields of Catena-X CX-0146."""
+
+    text: str = Field(min_length=1, max_length=1000)
+    effect: str
+    start_expected: date
+    end_expected: date | None = None
+    category: str = "other"
+    status: str = "OPEN"
+    materials_affected: str = Field("", max_length=300)
+    sites_sender: str = Field("", max_length=300)
+    sites_recipient: str = Field("", max_length=300)
+    send: bool = False
+
+
+class NoticeOut(Schema):
+    """A notice of this node, or of a partner."""
+
+    number: int
+    party: str
+    case: str
+    at: datetime | None
+    decision: int | None
+    fields: dict[str, Any] | None
+
+
+class OverlapIn(Schema):
+    """Whom to ask about shared suppliers."""
+
+    partner: str = Field(max_length=60)
+
+
+class OverlapOut(Schema):
+    """One question about shared suppliers."""
+
+    at: datetime
+    partner: str
+    is_asked_here: bool
+    size: int
+    shared: int | None
+    decision: int
+
+
+def notice_row(row: Notice) -> Item:
+    """Return a notice of this node, and when it went."""
+    return {
+        "number": row.pk,
+        "party": settings.NODE.party,
+        "case": row.case.slug,
+        "at": row.sent_at,
+        "decision": row.decision,
+        "fields": door.notice_out(row),
+    }
+
+
+def received_out(one: door.Received) -> Item:
+    """Return a partner's notice."""
+    return {
+        "number": one.row.pk,
+        "party": one.row.party,
+        "case": one.row.case.slug if one.row.case else "",
+        "at": one.row.said_at,
+        "decision": None,
+        "fields": one.fields,
+    }
+
+
+def overlap_out(row: Overlap) -> Item:
+    """Return a question about shared suppliers."""
+    return {name: getattr(row, name) for name in OverlapOut.model_fields}
+
+
+class PlanOut(Schema):
+    """A joint plan and how far it has come."""
+
+    uid: str
+    stage: str
+    headline: str
+    approvals: dict[str, bool | None]
+    is_kept: bool
+    content_hash: str
+    content: dict[str, Any]
+
+
+class ProposeIn(Schema):
+    """Why a plan is proposed."""
+
+    reason: str = Field(min_length=1, max_length=1000)
+    note: str = Field("", max_length=2000)
+
+
+def plan_out(row: door.JointPlan) -> Item:
+    """Return a joint plan."""
+    return {
+        "uid": row.act.uid,
+        "stage": row.stage,
+        "headline": row.headline,
+        "approvals": dict(row.approvals),
+        "is_kept": row.is_kept,
+        "content_hash": row.act.content_hash,
+        "content": row.content,
+    }
+
+
+def _score(score: engine.Score | None) -> Item | None:
+    if score is None:
+        return None
+    return {
+        "name": score.name,
+        "low": score.value.low,
+        "high": score.value.high,
+        "is_notable": score.is_notable,
+        "formula": score.formula,
+        "source": score.source,
+        "inputs": [
+            {"name": one.name, "low": one.value.low, "high": one.value.high} for one in score.inputs
+        ],
+    }
+
+
+def eu_out(found: door.EuScore) -> Item:
+    """Return the EU's scores with their inputs."""
+    return {
+        "material": found.material.slug,
+        "country": found.country,
+        "stage": found.stage,
+        "year": found.year,
+        "supply_risk": _score(found.supply),
+        "economic_importance": _score(found.importance),
+        "origins": dict(found.origins),
+    }
+
+
+def rule_out(rule: engine.Rule) -> Item:
+    """Return a rule of eligibility."""
+    return {
+        "programme": rule.programme,
+        "name": rule.name,
+        "kind": rule.kind,
+        "clause": rule.clause,
+        "since": rule.since,
+        "until": rule.until,
+        "ended": rule.ended,
+        "ended_by": rule.ended_by,
+        "fact": rule.fact,
+        "least": rule.least,
+        "countries": sorted(rule.countries),
+        "source": rule.source,
+    }
+
+
+def judgement_out(found: engine.Judgement) -> Item:
+    """Return what the rules say, clause by clause."""
+    return asdict(found)
+
+
 def material_row(row: Material) -> Item:
     """Return a material in a list."""
     return {
@@ -346,6 +520,22 @@ def scenario_row(row: Scenario) -> Item:
     }
 
 
+def result_out(row: Scenario, *, with_stocks: bool) -> Item | None:
+    """Return a scenario's answer; what follows from the node's own stocks to analysts alone."""
+    result: Item | None = row.result
+    own = [one for one in (result or {}).get("materials", ()) if one.get("own_stock")]
+    if result is None or with_stocks or not own:
+        return result
+    told = [
+        {**one, "rows": [{**line, "days_of_stock": None} for line in one["rows"]]}
+        if one.get("own_stock")
+        else one
+        for one in result["materials"]
+    ]
+    # What a plan still misses would tell how much is in store.
+    return {**result, "materials": told, "response": None, "stock_days": {}}
+
+
 def scenario_out(row: Scenario, *, with_stocks: bool) -> Item:
     """Return a scenario with its answer; what stocks would release is told to analysts alone."""
     actions = actions_out(row)
@@ -354,13 +544,24 @@ def scenario_out(row: Scenario, *, with_stocks: bool) -> Item:
         "materials": [one.slug for one in row.materials.all()],
         "why": row.why,
         "parameters": row.parameters,
-        "result": row.result,
+        "result": result_out(row, with_stocks=with_stocks),
         "actions": actions if with_stocks else [one for one in actions if one["kind"] != "stock"],
     }
 
 
 def exported(kind: str) -> Iterator[Item]:
-    """Yield all public rows of one kind."""
+    """Return all public rows of one kind."""
+    return _told() if kind == "stocks" else _facts(kind)
+
+
+def _told() -> Iterator[Item]:
+    """Yield what the gate let go of stocks; nothing else of them is exported."""
+    for row in door.released():
+        material, _slash, kind = row.key.partition("/")
+        yield {"material": material, "kind": kind, "at_most_tonnes": row.tonnes}
+
+
+def _facts(kind: str) -> Iterator[Item]:
     if kind == "materials":
         for material in Material.objects.order_by("slug"):
             yield {

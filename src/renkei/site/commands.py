@@ -191,24 +191,34 @@ def serve(folder: Path) -> None:
 
 
 @node.command(help=gettext_noop("Run the background jobs of the node in DIR, in the foreground."))
+@click.option(
+    "--until-empty",
+    is_flag=True,
+    help=gettext_noop("Run what is queued and end; what the worker starts for itself."),
+)
 @click.argument("folder", metavar="DIR", type=FOLDER)
-def work(folder: Path) -> None:
+def work(folder: Path, *, until_empty: bool) -> None:
     """Run the job worker."""
     from renkei.site import serve as processes
 
-    processes.work(folder)
+    processes.work(folder, until_empty=until_empty)
 
 
 @node.command(
     help=gettext_noop("Bring the database of the node in DIR up to date with the program.")
 )
+@click.option(
+    "--new-database",
+    is_flag=True,
+    help=gettext_noop("Make the database anew, for a node that lost it and has no backup."),
+)
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @as_json
-def migrate(folder: Path, *, as_json: bool) -> None:
+def migrate(folder: Path, *, new_database: bool, as_json: bool) -> None:
     """Apply migrations."""
     from renkei.site import node as life
 
-    life.enter(folder)
+    life.enter(folder, founding=new_database)
     applied = life.migrate()
     if as_json:
         print_json({"applied": applied})

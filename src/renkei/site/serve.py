@@ -1,7 +1,10 @@
 """The processes of a node: the web server and the job worker, each in the foreground."""
 
 import gc
+import os
+import signal
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -111,8 +114,12 @@ def web(folder: Path) -> None:
         raise ServerFailedError(gettext_noop("the web server's worker died")) from ended
 
 
-def work(folder: Path) -> None:
-    """Run the node's jobs until the process is told to stop.
+def work(folder: Path, *, until_empty: bool = False) -> None:
+    """Run the node's jobs until the process is told to stop, or until there are none.
+
+    Args:
+        folder: the node.
+        until_empty: what the worker's child does: run what is queued, and end.
 
     Raises:
         WorkerRunsError: the node has a worker already.
@@ -121,5 +128,15 @@ def work(folder: Path) -> None:
     config = ready(folder)
     from renkei.base import jobs
 
+    if until_empty:
+        # The next worker queues again what was running: nothing may run it still.
+        process.die_with_parent(os.getppid(), by=signal.SIGKILL)
+        jobs.drain()
+        return
     (folder / "cache").mkdir(exist_ok=True)
-    jobs.work(config.folder / "cache" / "worker.lock")
+    jobs.work(
+        config.folder / "cache" / "worker.lock",
+        drainer=(
+            sys.executable, "-m", "renkei.site.cli", "node", "work", "--until-empty", str(folder),
+        ),
+    )  # fmt: skip

@@ -385,15 +385,16 @@ def environment() -> dict[str, str]:
 
 
 def free_base_port() -> int:
-    """Return a base port at which nobody listens on the ports of a pair's pages."""
+    """Return a base at which nobody listens on a pair's ports: pages, bulk bytes, ETSI 014."""
     while True:
-        with socket.socket() as first, socket.socket() as second:
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            first = held.enter_context(socket.socket())
             first.bind((HOST, 0))
             base = int(first.getsockname()[1]) - 1
-            with contextlib.suppress(OSError):
-                second.bind((HOST, base + 2))
-                if base < 60_000:
-                    return base
+            for offset in (2, 11, 12, 21, 22):
+                held.enter_context(socket.socket()).bind((HOST, base + offset))
+            if base < 60_000:
+                return base
 
 
 def until(true: Callable[[], object], seconds: float) -> bool:

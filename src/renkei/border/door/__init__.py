@@ -26,6 +26,12 @@ from renkei.border.door._agreements import (
     visible_versions,
 )
 from renkei.border.door._audit import Audit, audit, rebuild, scrub
+from renkei.border.door._client import (
+    BadAnswerError,
+    RefusedError,
+    UnreachableError,
+    ask_partner,
+)
 from renkei.border.door._exchange import (
     add_cosignatures,
     default_policy,
@@ -43,6 +49,7 @@ from renkei.border.door._joint import (
     Step,
     UnknownActError,
     act_of,
+    acts,
     answer,
     expire,
     find,
@@ -85,7 +92,7 @@ from renkei.border.door._log import (
     want_private,
 )
 from renkei.border.door._nudge import wake
-from renkei.border.door._receipt import NotProvenError, fork_file, receipt, verify
+from renkei.border.door._receipt import NotProvenError, evidence_file, fork_file, receipt, verify
 from renkei.border.door._registry import (
     BadStatementError,
     JointField,
@@ -101,6 +108,7 @@ from renkei.border.door._rotate import NoRecoveryKeyError, rotate
 from renkei.border.door._serve import logs, newest, serve, status
 from renkei.border.door._tiles import name_of, nodes, tile
 from renkei.border.door._types import TYPES
+from renkei.border.door._vouch import vouch, vouched
 from renkei.border.door._witness import add_checkpoint
 
 JOINT = (AGREEMENT,)
@@ -112,6 +120,7 @@ __all__ = [
     "TYPES",
     "ActOverError",
     "Audit",
+    "BadAnswerError",
     "BadStatementError",
     "FrozenError",
     "FulfilledError",
@@ -130,6 +139,7 @@ __all__ = [
     "OldVersionError",
     "OtherIdentityError",
     "Partner",
+    "RefusedError",
     "ReplayedError",
     "Said",
     "Statement",
@@ -137,11 +147,14 @@ __all__ = [
     "Step",
     "UnknownActError",
     "UnknownAgreementError",
+    "UnreachableError",
     "act_of",
+    "acts",
     "add_checkpoint",
     "add_cosignatures",
     "adopt_agreement",
     "answer",
+    "ask_partner",
     "asking",
     "audit",
     "close_incident",
@@ -152,6 +165,7 @@ __all__ = [
     "discard_draft",
     "draft_agreement",
     "erase_private",
+    "evidence_file",
     "exchange",
     "expire",
     "explain",
@@ -210,6 +224,8 @@ __all__ = [
     "verify",
     "version_of",
     "visible_versions",
+    "vouch",
+    "vouched",
     "wake",
     "want_private",
     "witnessed_sizes",

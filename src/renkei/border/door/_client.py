@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 from renkei import __version__
 from renkei.border import engine
 from renkei.border.door import _keys
-from renkei.kit.errors import RenkeiError, gettext_noop
+from renkei.kit.errors import ForbiddenError, RenkeiError, gettext_noop
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -36,6 +36,12 @@ class BadAnswerError(RenkeiError):
 
     code = "border.bad_answer"
     status = 502
+
+
+class RefusedError(ForbiddenError):
+    """The partner's node refuses what another room of this node asked of it."""
+
+    code = "border.refused_by_partner"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,3 +183,36 @@ def ok_json(answer: Answer, url: str) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise BadAnswerError(gettext_noop("{url}: the answer is not a JSON object"), url=url)
     return parsed
+
+
+def ask_partner(
+    partner: _keys.Partner, path: str, document: dict[str, Any], *, now: datetime, most: int
+) -> dict[str, Any]:
+    """Ask a room of a partner's node something, signed; return the JSON object of its answer.
+
+    Args:
+        partner: whom.
+        path: address at the partner's root.
+        document: the question.
+        now: for the signature.
+        most: bytes of the answer.
+
+    Raises:
+        UnreachableError, BadAnswerError: no answer, or none that can be used.
+        RefusedError: the partner says why not.
+    """
+    url = f"{partner.address}{path}"
+    answer = ask_signed(url, document, now=now, most=most)
+    if 400 <= answer.status < 500:
+        try:
+            said = json.loads(answer.content)
+        except (ValueError, RecursionError):
+            said = None
+        why = said.get("detail") if isinstance(said, dict) else None
+        raise RefusedError(
+            gettext_noop("{partner} refuses ({status}): {why}"),
+            partner=partner.name,
+            status=answer.status,
+            why=str(why or "-")[:500],
+        )
+    return ok_json(answer, url)

@@ -179,6 +179,11 @@ def find(uid: str) -> Act:
     return act
 
 
+def acts(kind: str) -> QuerySet[Act]:
+    """Return the joint acts of one kind, the newest first."""
+    return Act.objects.filter(kind=kind).prefetch_related("approvals").order_by("-pk")
+
+
 def act_of(name: str) -> Act:
     """Return a joint act by its identifier, or the last sealed one of a record.
 

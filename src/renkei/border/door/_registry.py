@@ -103,6 +103,7 @@ class JointKind:
             them has pages of its own to write a proposal.
         lines: shows the content as ``(label, value)`` instead of ``fields``.
         url: address of what it became, or empty.
+        page: address of the room's own page about an act, whatever its stage, by the act's identifier.
     """
 
     name: str
@@ -115,6 +116,7 @@ class JointKind:
     lines: Callable[[Mapping[str, Any]], list[tuple[object, str]]] | None = None
     witnessed: Callable[[Mapping[str, Any], str], None] = lambda _content, _act: None
     is_applied_witnessed: bool = False
+    page: Callable[[str], str] | None = None
 
 
 def content_lines(kind: JointKind, content: Mapping[str, Any]) -> list[tuple[object, str]]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, cast
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query, Status
 
 from renkei.base.access import PUBLIC, allow
@@ -17,7 +17,7 @@ from renkei.border.schemas import (
     AnswerIn,
     IncidentOut,
     Incidents,
-    Listed,
+    PageQuery,
     ProposalIn,
     SettleIn,
     act_out,
@@ -84,12 +84,25 @@ def answer(request: HttpRequest, uid: Uid, body: AnswerIn) -> Item:
 
 
 @router.get("/incidents", auth=KEEPERS, response=Incidents, operation_id="border_incidents")
-def incidents(request: HttpRequest, asked: Query[Listed]) -> Item:
+def incidents(request: HttpRequest, asked: Query[PageQuery]) -> Item:
     """List incidents, the last seen first."""
-    only(request.GET, Listed)
+    only(request.GET, PageQuery)
     rows = Incident.objects.select_related("log").order_by("-last_at", "-pk")
     count, items = piece(rows, offset=asked.offset, limit=asked.limit)
     return {"count": count, "items": [incident_out(row) for row in items]}
+
+
+@router.get(
+    "/incidents/{number}/evidence",
+    auth=KEEPERS,
+    response=bytes,
+    operation_id="border_evidence",
+)
+def evidence(request: HttpRequest, number: Number) -> HttpResponse:
+    """Give the file that proves an incident; of a rewritten log, anybody can check it offline."""
+    name, data = door.evidence_file(number)
+    kind = "application/json" if name.endswith(".json") else "application/octet-stream"
+    return HttpResponse(data, content_type=kind)
 
 
 @router.post(

@@ -19,12 +19,12 @@ from renkei.border.schemas import (
     DecisionsQuery,
     DraftIn,
     FulfilmentIn,
+    LanguageQuery,
     ObligationOut,
     Obligations,
     ObligationsQuery,
     Outgoing,
     OutgoingQuery,
-    Question,
     SimulationOut,
     VersionQuery,
     agreement_out,
@@ -81,9 +81,9 @@ def agreement(request: HttpRequest, slug: str, asked: Query[VersionQuery]) -> It
         }
     },
 )
-def agreement_schema(request: HttpRequest, asked: Query[Question]) -> Item:
+def agreement_schema(request: HttpRequest, asked: Query[LanguageQuery]) -> Item:
     """Give the JSON Schema of the profile."""
-    only(request.GET, Question)
+    only(request.GET, LanguageQuery)
     return engine.agreement_schema()
 
 

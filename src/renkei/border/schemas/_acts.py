@@ -8,14 +8,14 @@ from ninja import Field, Schema
 from renkei.base.problems import say
 from renkei.border import door
 from renkei.border.models import Act, Incident
-from renkei.border.schemas._agreements import PLAIN, Given, Item, Listed
+from renkei.border.schemas._agreements import PLAIN, Given, Item, PageQuery
 from renkei.kit.errors import RenkeiError
 
 Code = Annotated[str, Field(min_length=1, max_length=80, pattern=PLAIN)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class ActsQuery(Listed):
+class ActsQuery(PageQuery):
     """Which joint acts."""
 
     stage: Literal["proposed", "approved", "sealed", "rejected", "expired", "superseded"] | None = (

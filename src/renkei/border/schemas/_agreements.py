@@ -24,32 +24,32 @@ class Given(Schema):
     model_config = ConfigDict(extra="forbid")
 
 
-class Question(Given):
+class LanguageQuery(Given):
     """Any question: the language of the answer."""
 
     lang: Literal["en", "ja"] | None = None
 
 
-class Listed(Question):
+class PageQuery(LanguageQuery):
     """Any question for a list: which part of it."""
 
     limit: Limit = 50
     offset: Offset = 0
 
 
-class DataAgreementsQuery(Listed):
+class DataAgreementsQuery(PageQuery):
     """Which versions of agreements."""
 
     state: Literal["draft", "proposed", "in_force", "replaced"] | None = None
 
 
-class VersionQuery(Question):
+class VersionQuery(LanguageQuery):
     """Which version of an agreement: the one in force, else the newest, by default."""
 
     version: Annotated[int, Field(ge=1, le=10**6)] | None = None
 
 
-class DecisionsQuery(Listed):
+class DecisionsQuery(PageQuery):
     """Which decisions."""
 
     allow: bool | None = None
@@ -57,14 +57,14 @@ class DecisionsQuery(Listed):
     recipient: Name = ""
 
 
-class ObligationsQuery(Listed):
+class ObligationsQuery(PageQuery):
     """Which obligations."""
 
     state: Literal["open", "overdue", "fulfilled"] | None = None
     party: Name = ""
 
 
-class OutgoingQuery(Listed):
+class OutgoingQuery(PageQuery):
     """Which streams."""
 
     recipient_party: Name = ""

@@ -91,6 +91,7 @@ def _page(
             **row,
             "lines": door.content_lines(row["kind"], found.content),
             "url": row["kind"].url(found.content) if found.stage == Act.Stage.SEALED else "",
+            "page": row["kind"].page(found.uid) if row["kind"].page else "",
             "may_answer": may_answer,
             "sees_names": bool(INSIDERS & held),
             "steps": door.steps(found),

@@ -53,8 +53,8 @@ class Fibre:
     source: Any = None
     ports: dict[str, int] = field(default_factory=dict)
 
-    def run(self) -> None:
-        """Serve until the process is told to stop; forget the simulation's memory when idle."""
+    def start(self) -> None:
+        """Begin to serve, in threads."""
         kept = _read(self.var / FIBRE_FILE)
         self.eve |= {name: float(kept.get("eve", {}).get(name, 0.0)) for name in self.eve}
         listeners = {
@@ -65,13 +65,10 @@ class Fibre:
         self._say()
         for node, listener in listeners.items():
             threading.Thread(target=self._accept, args=(node, listener), daemon=True).start()
-        while True:
-            time.sleep(1.0)
-            with self.lock:
-                idle = time.monotonic() - self.used_at
-                if self.source is not None and idle > IDLE_SECONDS:
-                    # Compiled kernels and arrays go back to the system; the ports are new ones.
-                    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  ourselves
+
+    def is_idle(self) -> bool:
+        """Tell whether there is a simulation in memory that nobody has used for a while."""
+        return self.source is not None and time.monotonic() - self.used_at > IDLE_SECONDS
 
     def _say(self) -> None:
         file = self.var / FIBRE_FILE
@@ -141,7 +138,14 @@ def play(var: Path) -> None:
     """Serve the two nodes of a pair until the process is told to stop."""
     known = json.loads((var / SECRETS_FILE).read_text("utf-8"))
     secrets = {node: bytes.fromhex(secret) for node, secret in known["fibre"].items()}
-    Fibre(var, secrets, known["alice"]).run()
+    fibre = Fibre(var, secrets, known["alice"])
+    fibre.start()
+    while True:
+        time.sleep(1.0)
+        with fibre.lock:
+            if fibre.is_idle():
+                # Compiled kernels and arrays go back to the system; the ports are new ones.
+                os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  ourselves
 
 
 def _read(file: Path) -> dict[str, Any]:

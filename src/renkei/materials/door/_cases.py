@@ -168,6 +168,11 @@ def notice_out(notice: Notice) -> dict[str, Any]:
     }
 
 
+def notices() -> QuerySet[Notice]:
+    """Return the notices that this node wrote, the newest first."""
+    return Notice.objects.select_related("case").order_by("-pk")
+
+
 def close_case(case: Case, *, reason: str) -> Case:
     """Close a case with a reason.
 

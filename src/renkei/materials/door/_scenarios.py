@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import cache, partial
 from importlib import resources
@@ -19,10 +19,11 @@ from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext
 from renkei.materials import engine
 from renkei.materials.door import _read
 from renkei.materials.models import Material, Scenario
-from renkei.materials.tasks import answer, answer_scenario
+from renkei.materials.tasks import answer, answer_scenario, knows_firms
 
 RANGES: Final = ("diversion", "new_partners", "qualification_days", "spare", "substitution")
 MOST_PLACES: Final = 50
+MOST_PRODUCTS: Final = 60
 
 
 class UnknownScenarioError(NotFoundError):
@@ -100,6 +101,10 @@ def disrupt(
         is_public=is_public,
     )
     scenario.full_clean(exclude=["task"])
+    if is_public and kind == Scenario.Kind.CYBER_ATTACK and knows_firms():
+        raise BadScenarioError(
+            gettext_noop("a run on this node's own firms is never public: leave the mark away")
+        )
     # Refused here, where the person still looks, rather than in the job.
     engine.Disruption(
         kind=kind,  # type: ignore[arg-type]  # full_clean has compared it with the choices
@@ -247,8 +252,9 @@ def recommendation_schema() -> dict[str, Any]:
 def recommend(scenario: Scenario, *, note: str = "") -> dict[str, Any]:
     """Return the joint recommendation of an answered scenario: what both parties would approve.
 
-    It holds public figures and the plan alone: no stock level, no company, no supplier link. What
-    the border seals is this content, by the schema ``recommendation_schema``.
+    It holds public figures and the plan alone: no stock level, no company, no supplier link; days of
+    stock only where they follow from published targets. What the border seals is this content, by
+    the schema ``recommendation_schema``; fractions are texts, for signed JSON has no floats.
 
     Raises:
         NotAnsweredError: the scenario has no plan.
@@ -269,22 +275,20 @@ def recommend(scenario: Scenario, *, note: str = "") -> dict[str, Any]:
             "importers": scenario.importers.split(),
             "starts_on": scenario.starts_on.isoformat(),
             "days": scenario.days,
-            "severity": scenario.severity,
+            "severity": _decimal(scenario.severity, 4),
         },
         "by": settings.NODE.party,
         "note": note,
-        "bounds": [
+        "bounds": list(_worst(result)),
+        "products": [
             {
-                "material": one["material"],
-                "party": row["country"],
-                "since": row["since"],
-                "until": row["until"],
-                "no_diversion": round(row["no_diversion"], 4),
-                "free_diversion": round(row["free_diversion"], 4),
+                "product": row["product"],
+                "party": row["party"],
+                "no_diversion": _share(row["no_diversion"]),
+                "free_diversion": _share(row["free_diversion"]),
+                "because": row["because"] or "",
             }
-            for one in result["materials"]
-            for row in one["rows"]
-            if row["country"] in result["parties"]
+            for row in result["products"][:MOST_PRODUCTS]
         ],
         "actions": [
             {
@@ -293,8 +297,8 @@ def recommend(scenario: Scenario, *, note: str = "") -> dict[str, Any]:
                 "material": row.material.slug,
                 "party": row.place,
                 "from": row.origin,
-                "tonnes": round(row.tonnes, 3),
-                "usd": None if row.usd is None else round(row.usd),
+                "tonnes": _decimal(row.tonnes, 3),
+                "usd": None if row.usd is None else max(0, round(row.usd)),
                 "delay_days": row.delay_days,
                 "who": row.actor,
             }
@@ -304,13 +308,45 @@ def recommend(scenario: Scenario, *, note: str = "") -> dict[str, Any]:
         "releases_stock": sorted(
             {row.place for row in scenario.recommendations.filter(kind="stock")}
         ),
-        "missing_share": round(response["missing"], 4),
-        "cost_usd": round(response["cost"]),
+        "missing_share": _share(response["missing"]),
+        "cost_usd": max(0, round(response["cost"])),
         "assumptions": {
-            "elasticities": result["elasticities"],
-            "fair_gap": scenario.parameters.get("fair_gap", 0.1),
+            "elasticities": {
+                name: [_decimal(end, 4) for end in pair]
+                for name, pair in result["elasticities"].items()
+            },
+            "fair_gap": _share(scenario.parameters.get("fair_gap", 0.1)),
         },
     }
+
+
+def _decimal(value: float, places: int) -> str:
+    text = f"{value:.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _share(value: float) -> str:
+    return _decimal(min(1.0, max(0.0, value)), 4)
+
+
+def _worst(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield each material and party in its worst period: an act must stay small enough to sign."""
+    for one in result["materials"]:
+        for party in result["parties"]:
+            rows = [row for row in one["rows"] if row["country"] == party]
+            if not rows:
+                continue
+            row = max(rows, key=lambda row: row["no_diversion"])
+            days = None if one.get("own_stock") else row["days_of_stock"]
+            yield {
+                "material": one["material"],
+                "party": party,
+                "since": row["since"],
+                "until": row["until"],
+                "no_diversion": _share(row["no_diversion"]),
+                "free_diversion": _share(row["free_diversion"]),
+                "days_of_stock": [None if end is None else int(end) for end in days or []],
+            }
 
 
 def parse_intervals(text: str) -> list[float]:

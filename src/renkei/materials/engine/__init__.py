@@ -199,6 +199,13 @@ from renkei.materials.engine._network import (
     network,
     synthetic_network,
 )
+from renkei.materials.engine._own import (
+    OWN_COLUMNS,
+    read_bills,
+    read_links,
+    read_sites,
+    read_stocks,
+)
 from renkei.materials.engine._places import (
     outlines,
     place_code,
@@ -291,6 +298,7 @@ __all__ = [
     "MOST_QUERIES_A_DAY",
     "MOST_SET",
     "OUTSIDE_SHARE",
+    "OWN_COLUMNS",
     "PARTNERS_THRESHOLD",
     "PERCENT",
     "PUBLICATION_LAG",
@@ -423,10 +431,14 @@ __all__ = [
     "places",
     "pooled",
     "read_baci",
+    "read_bills",
     "read_comtrade",
     "read_customs",
     "read_gleif",
+    "read_links",
     "read_mcs",
+    "read_sites",
+    "read_stocks",
     "read_wgi",
     "refuse_zero_effect",
     "release",

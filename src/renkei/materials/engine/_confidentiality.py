@@ -297,6 +297,8 @@ class PsiAnswerer:
 
         self._items = sorted(set(items))
         self._asked_today = asked_today
+        self.asked = 0
+        """How many items the last request asked about."""
         self._server = psi.server.CreateWithNewKey(False)
 
     def answer(self, request: bytes, *, least: int = LEAST_SET) -> tuple[bytes, bytes]:
@@ -309,7 +311,7 @@ class PsiAnswerer:
 
         asked = psi.Request()
         asked.ParseFromString(request)
-        size = len(asked.encrypted_elements)
+        size = self.asked = len(asked.encrypted_elements)
         if size < least or size > MOST_SET or self._asked_today >= MOST_QUERIES_A_DAY:
             check_query(size=size, asked_today=self._asked_today)
         # Every element is in the setup as it is: a filter would err once in so many items.

@@ -15,6 +15,8 @@ from renkei.materials.tasks._answer import (
     NoFlowsError,
     answer,
     firm_name,
+    knows_firms,
+    own_firms,
 )
 from renkei.materials.tasks._watch import Watched, watch
 
@@ -28,6 +30,8 @@ __all__ = [
     "answer",
     "answer_scenario",
     "firm_name",
+    "knows_firms",
+    "own_firms",
     "sweep_series",
     "watch",
 ]

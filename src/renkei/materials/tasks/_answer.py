@@ -11,7 +11,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 import numpy as np
-from django.db.models import F, Max
+from django.conf import settings
+from django.db.models import F, Max, Q
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.materials import engine
@@ -20,7 +21,9 @@ from renkei.materials.models import (
     Component,
     Flow,
     Form,
+    Link,
     Material,
+    Organisation,
     Recommendation,
     Scenario,
     Stage,
@@ -128,7 +131,7 @@ def answer(scenario: Scenario, step: Progress) -> dict[str, Any]:
             if named and len(seen) == 1:
                 raise
             continue
-        answers.append(_told(found, table, one, parties))
+        answers.append({**_told(found, table, one, parties), "own_stock": _knows_stocks(material)})
         short.append((material, table, prices))
         step(0.6 * (number + 1) / len(seen))
     if not answers:
@@ -204,6 +207,11 @@ def _stock_days(scenario: Scenario, party: str) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def _knows_stocks(material: Material) -> bool:
+    """Tell whether the node's own stocks of a material stand behind an answer."""
+    return bool(Stock.objects.current().filter(material=material).exists())
+
+
 def _stocks(
     scenario: Scenario, material: Material, table: engine.FlowTable
 ) -> dict[str, engine.Bounds]:
@@ -214,12 +222,21 @@ def _stocks(
             used = float(table.use[-1][table.countries.index(party)])
             low, high = _stock_days(scenario, party)
             found[party] = engine.Bounds(used * low / 365, used * high / 365)
-    own = Stock.objects.current().filter(material=material)
-    for row in own:
-        held = found.get(row.owner)
-        if held is not None:
-            found[row.owner] = engine.Bounds(row.low_tonnes, row.high_tonnes)
+    known: dict[str, list[float]] = {}
+    for row in Stock.objects.current().filter(material=material):
+        # Whoever is no country is a company of this node's own.
+        party = row.owner if row.owner in engine.places() else _home()
+        ends = known.setdefault(party, [0.0, 0.0])
+        ends[0] += row.low_tonnes
+        ends[1] += row.high_tonnes
+    for party, (low, high) in known.items():
+        if party in found:
+            found[party] = engine.Bounds(low, high)
     return found
+
+
+def _home() -> str:
+    return engine.place_code(settings.NODE.party) or ""
 
 
 def _told(
@@ -555,22 +572,84 @@ def firm_name(number: int) -> str:
     return f"F{number:05d}"
 
 
+def knows_firms() -> bool:
+    """Tell whether the node has a network of its own."""
+    return bool(Link.objects.current().filter(kusd__gt=0).exists())
+
+
+def own_firms() -> list[tuple[str, str]]:
+    """Return the firms of the node's own network: what scenarios call each, and its name."""
+    held = Link.objects.current().filter(kusd__gt=0)
+    rows = Organisation.objects.filter(
+        Q(pk__in=held.values("supplier")) | Q(pk__in=held.values("buyer"))
+    )
+    return [(row.lei or f"N{row.pk}", row.name) for row in rows.order_by("name", "pk")]
+
+
+def own_network() -> engine.Network:
+    """Return the network of the node's own links; firms are named by LEI, else ``N`` and a number.
+
+    A firm's product is the material that it sells most of, by value; firms that sell none are of one
+    sector more. Every material is taken as essential. What a firm is not seen to sell inside the
+    network, it sells outside: its output is at least what it buys.
+    """
+    links = list(
+        Link.objects.current()
+        .filter(kusd__gt=0)
+        .order_by("pk")
+        .values_list("supplier", "buyer", "material", "kusd", "supplier__lei", "buyer__lei")
+    )
+    names: dict[int, str] = {}
+    for seller, buyer, _material, _kusd, seller_lei, buyer_lei in links:
+        names.setdefault(seller, seller_lei or f"N{seller}")
+        names.setdefault(buyer, buyer_lei or f"N{buyer}")
+    at = {pk: number for number, pk in enumerate(names)}
+    worth: dict[tuple[int, int], float] = defaultdict(float)
+    sold: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    for seller, buyer, material, kusd, *_leis in links:
+        worth[at[seller], at[buyer]] += kusd
+        sold[at[seller]][material] += kusd
+    sectors = {
+        material: number for number, material in enumerate(sorted({row[2] for row in links}))
+    }
+    sector = np.full(len(at), len(sectors), np.int64)
+    for firm, by_material in sold.items():
+        sector[firm] = sectors[max(by_material, key=lambda one: (by_material[one], -one))]
+    supplier, buyers = (np.array(ends, np.int64) for ends in zip(*worth, strict=True))
+    weight = np.array(list(worth.values()))
+    bought = np.bincount(buyers, weight, len(at))
+    return engine.network(
+        supplier=supplier,
+        buyer=buyers,
+        weight=weight,
+        sector=sector,
+        essential=np.ones((len(sectors) + 1, len(sectors) + 1), bool),
+        outside=np.maximum(0.0, bought - np.bincount(supplier, weight, len(at))),
+        names=tuple(names.values()),
+    )
+
+
 def firm_cascade(scenario: Scenario, step: Progress) -> dict[str, Any]:
-    """Return what an attack on firms of the synthetic network does, by firm and by day.
+    """Return what an attack on firms does, by firm and by day: on the node's own network if it has one.
 
     Raises:
         BadDisruptionError: a firm that the network does not have.
     """
-    net = engine.synthetic_network(FIRMS, LINKS, seed=SEED, outside_share=0.3)
-    names = {firm_name(number): number for number in range(net.firms)}
+    if knows_firms():
+        net = own_network()
+        labels = net.names
+    else:
+        net = engine.synthetic_network(FIRMS, LINKS, seed=SEED, outside_share=0.3)
+        labels = tuple(firm_name(number) for number in range(net.firms))
+    names = {name: number for number, name in enumerate(labels)}
     asked = scenario.firms.split()
     for name in asked:
         if name not in names:
             raise engine.BadDisruptionError(
                 gettext_noop("{firm!r} is no firm of the network: expected {first} to {last}"),
                 firm=name,
-                first=firm_name(0),
-                last=firm_name(net.firms - 1),
+                first=min(names),
+                last=max(names),
             )
     firms = np.array([names[name] for name in asked], np.int64)
     step(0.05)
@@ -593,7 +672,8 @@ def firm_cascade(scenario: Scenario, step: Progress) -> dict[str, Any]:
     return {
         "firms": net.firms,
         "links": net.links,
-        "seed": SEED,
+        "seed": SEED if net.is_synthetic else None,
+        "is_synthetic": net.is_synthetic,
         "loss": float(lost.sum() / net.output.sum()),
         "hit_firms": int((rest.remaining < 0.99).sum()),
         "days": [float(one) for one in run.loss],
@@ -601,7 +681,7 @@ def firm_cascade(scenario: Scenario, step: Progress) -> dict[str, Any]:
         "first_out_day": _first(run.first_out),
         "hit": [
             {
-                "firm": firm_name(int(at)),
+                "firm": labels[int(at)],
                 "sector": int(net.sector[at]),
                 "lost": float(1 - rest.remaining[at]),
                 "share": float(lost[at] / net.output.sum()),
@@ -610,7 +690,7 @@ def firm_cascade(scenario: Scenario, step: Progress) -> dict[str, Any]:
         ],
         "systemic": [
             {
-                "firm": firm_name(int(largest[at])),
+                "firm": labels[int(largest[at])],
                 "sector": int(net.sector[largest[at]]),
                 "share": float(net.output[largest[at]] / net.output.sum()),
                 "loss": float(single[at]),

@@ -9,7 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from renkei.materials import engine
-from renkei.materials.models import Qualifier, Scenario, Stage, Subject, language
+from renkei.materials.models import Qualifier, Scenario, Stage, Stock, Subject, language
 
 register = template.Library()
 
@@ -35,6 +35,7 @@ TERMS: Mapping[str, Mapping[str, Any]] = {
     "subject": dict(Subject.choices),
     "qualifier": dict(Qualifier.choices),
     "kind": dict(Scenario.Kind.choices),
+    "stock": {**dict(Stock._meta.get_field("kind").flatchoices), "total": _("Total")},  # noqa: SLF001  Django's name
     "publisher": {
         "usgs": _("US Geological Survey"),
         "baci": "CEPII BACI",

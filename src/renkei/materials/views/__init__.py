@@ -1,5 +1,7 @@
 """Pages of the registry."""
 
+from renkei.materials.views._leaving import leaving
+from renkei.materials.views._plans import plan, plans, scenario_propose
 from renkei.materials.views._registry import (
     exposure,
     inputs,
@@ -8,6 +10,7 @@ from renkei.materials.views._registry import (
     product,
     releases,
 )
+from renkei.materials.views._scores import eu, rules
 from renkei.materials.views._work import (
     alarms,
     cascade,
@@ -26,14 +29,20 @@ __all__ = [
     "case",
     "case_add",
     "cases",
+    "eu",
     "exposure",
     "inputs",
+    "leaving",
     "listing",
     "material",
+    "plan",
+    "plans",
     "product",
     "releases",
+    "rules",
     "scenario",
     "scenario_add",
+    "scenario_propose",
     "scenario_stop",
     "scenarios",
 ]

@@ -25,7 +25,6 @@ from renkei.materials.models import (
     Product,
     Release,
     Risk,
-    Rule,
     Stage,
     language,
 )
@@ -41,18 +40,27 @@ def version() -> str:
     return str(door.state().version)
 
 
+def version_with_plans() -> str:
+    """Return what changes whenever a page may that shows how far joint plans have come."""
+    return f"{version()} {door.plans_version()}"
+
+
 def tabs(request: HttpRequest) -> list[dict[str, object]]:
     """Return the pages of the room that stand side by side."""
     pages = [
         ("materials:list", _("Materials")),
         ("materials:exposure", _("Exposure")),
         ("materials:scenarios", _("What if")),
+        ("materials:plans", _("Joint plans")),
         ("materials:cascade", _("Firm cascade")),
         ("materials:alarms", _("Alarms")),
+        ("materials:rules", _("Rules")),
         ("materials:releases", _("Releases")),
     ]
     if "analyst" in roles_of(request):
         pages.append(("materials:cases", _("Cases")))
+    if {"analyst", "officer"} & roles_of(request):
+        pages.append(("materials:leaving", _("What may leave")))
     made = []
     for name, label in pages:
         url = reverse(name)
@@ -102,7 +110,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 @access(PUBLIC)
 @require_safe
-@public_page(version)
+@public_page(version_with_plans)
 def material(request: HttpRequest, slug: str) -> HttpResponse:
     """Show one material: stages, risk, flows, trend, goods, products, cases."""
     row = door.find(slug)
@@ -139,6 +147,7 @@ def material(request: HttpRequest, slug: str) -> HttpResponse:
             "events": events,
             "measures": measures,
             "dated": sorted(dated, key=lambda one: one["day"]),
+            "plans": door.plans(material=slug),
             "open_cases": cases.count(),
             "cases": cases if "analyst" in roles_of(request) else (),
         },
@@ -359,7 +368,6 @@ def releases(request: HttpRequest) -> HttpResponse:
         "materials/releases.html",
         {
             "rows": Release.objects.order_by("publisher", "-known_on"),
-            "rules": Rule.objects.order_by("family", "effective_from", "pk"),
             "tabs": tabs(request),
         },
     )

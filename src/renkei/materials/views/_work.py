@@ -20,23 +20,25 @@ from renkei.base.access import PUBLIC, access, roles_of
 from renkei.base.forms import refusals_on
 from renkei.base.models import Job, Role, User
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
-from renkei.materials import door, engine
+from renkei.materials import door, engine, schemas
 from renkei.materials.forms import (
     CaseForm,
     CloseForm,
     NoteForm,
     NoticeForm,
     OwnerForm,
+    PlanForm,
     ScenarioForm,
     strait_name,
 )
-from renkei.materials.models import Alarm, Case, Material, Product, Scenario
+from renkei.materials.models import Alarm, Case, Material, PartnerNotice, Product, Scenario
 from renkei.materials.templatetags.materials import percent, place
 from renkei.materials.views._registry import svg, tabs
 
 OK, REFUSED = 200, 422
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 ROWS = 25
+MOST_FIRMS = 500
 NO_STORE: dict[str, Any] = {"Cache-Control": "no-store"}
 MEASURES: Mapping[str, object] = {
     "": gettext_lazy("with everything"),
@@ -54,6 +56,11 @@ def _person(request: HttpRequest) -> User:
 
 def _is_analyst(request: HttpRequest) -> bool:
     return Role.ANALYST in roles_of(request)
+
+
+def _is_insider(request: HttpRequest) -> bool:
+    """Tell whether somebody may read scenarios that are not public: officers decide on them."""
+    return bool({Role.ANALYST, Role.OFFICER} & roles_of(request))
 
 
 def _form_page(
@@ -76,7 +83,7 @@ def _form_page(
 def scenarios(request: HttpRequest) -> HttpResponse:
     """List scenarios: strangers see those that are public."""
     rows = Scenario.objects.order_by("-created_at")
-    if not _is_analyst(request):
+    if not _is_insider(request):
         rows = rows.filter(is_public=True)
     page = Paginator(rows, ROWS).get_page(request.GET.get("page", "1"))
     context = {"page": page, "tabs": tabs(request)}
@@ -105,15 +112,21 @@ def scenario_add(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 def scenario(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a scenario: how far its answer is, then map, timeline, tables and plan."""
-    row = door.find_scenario(slug, public=not _is_analyst(request))
+    row = door.find_scenario(slug, public=not _is_insider(request))
     context: dict[str, Any] = {
         "row": row,
         "job": Job.objects.filter(task=row.task).first() if row.task else None,
         "may_edit": _is_analyst(request),
+        "plans": door.plans(scenario=row.slug),
+        "form": PlanForm() if Role.OFFICER in roles_of(request) else None,
         "straits": [strait_name(name) for name in row.straits.split()],
     }
     if row.state == Scenario.Answer.READY and row.result:
-        context |= _cascade(row) if "cascade" in row.result else _answer(row)
+        context |= (
+            _cascade(row)
+            if "cascade" in row.result
+            else _answer(row, with_stocks=_is_analyst(request))
+        )
     template = (
         "materials/_progress.html"
         if request.headers.get("HX-Request")
@@ -125,9 +138,9 @@ def scenario(request: HttpRequest, slug: str) -> HttpResponse:
     return response
 
 
-def _answer(row: Scenario) -> dict[str, Any]:
-    """Return what the page of an answered scenario shows."""
-    result = row.result or {}
+def _answer(row: Scenario, *, with_stocks: bool) -> dict[str, Any]:
+    """Return what the page of an answered scenario shows; the node's stocks to analysts alone."""
+    result = schemas.result_out(row, with_stocks=with_stocks) or {}
     names = {one.slug: one for one in Material.objects.all()}
     products = {one.slug: one for one in Product.objects.all()}
     shown = []
@@ -148,6 +161,7 @@ def _answer(row: Scenario) -> dict[str, Any]:
         )
     response = result.get("response")
     return {
+        "hides_stocks": bool((row.result or {}).get("response")) and response is None,
         "answers": shown,
         "parties": result["parties"],
         "products": [
@@ -291,7 +305,11 @@ def cascade(request: HttpRequest) -> HttpResponse:
     rows = Scenario.objects.filter(kind=Scenario.Kind.CYBER_ATTACK).order_by("-created_at")
     if not _is_analyst(request):
         rows = rows.filter(is_public=True)
-    context = {"rows": rows[:ROWS], "tabs": tabs(request)}
+    context = {
+        "rows": rows[:ROWS],
+        "tabs": tabs(request),
+        "firms": door.own_firms()[:MOST_FIRMS] if _is_analyst(request) else (),
+    }
     return TemplateResponse(request, "materials/cascade.html", context, headers=NO_STORE)
 
 
@@ -310,7 +328,11 @@ def cases(request: HttpRequest) -> HttpResponse:
     """List cases, open ones first."""
     rows = Case.objects.select_related("owner").order_by("closed_at", "-opened_at")
     page = Paginator(rows, ROWS).get_page(request.GET.get("page", "1"))
-    context = {"page": page, "tabs": tabs(request)}
+    context = {
+        "page": page,
+        "tabs": tabs(request),
+        "received": door.partner_notices()[:ROWS],
+    }
     return TemplateResponse(request, "materials/cases.html", context, headers=NO_STORE)
 
 
@@ -336,8 +358,12 @@ def case_add(request: HttpRequest) -> HttpResponseBase:
     title, button = _("Open a case"), _("Open the case")
     alarm = _asked(request.GET.get("alarm", ""), Alarm)
     about = door.find_scenario(request.GET["scenario"]) if request.GET.get("scenario") else None
+    notice = _asked(request.GET.get("notice", ""), PartnerNotice)
     if request.method != "POST":
         said = str(alarm) if alarm else about.title if about else ""
+        if notice is not None:
+            fields = door.find_partner_notice(notice.pk).fields or {}
+            said = fields.get("text", "")[:160]
         form = CaseForm(initial={"title": said})
         return _form_page(request, form, title=title, button=button, up=up)
     form = CaseForm(request.POST)
@@ -346,6 +372,8 @@ def case_add(request: HttpRequest) -> HttpResponseBase:
             made = door.open_case(
                 **form.arguments(), owner=_person(request), alarm=alarm, scenario=about
             )
+            if notice is not None:
+                door.take_notice(notice.pk, made)
             return redirect("materials:case", made.slug)
     return _form_page(request, form, title=title, button=button, up=up, status=REFUSED)
 
@@ -375,6 +403,7 @@ def case(request: HttpRequest, slug: str) -> HttpResponseBase:
         "forms": blank,
         "notes": row.notes.select_related("author").order_by("at"),
         "notices": [(one, door.notice_out(one)) for one in notices],
+        "received": door.partner_notices(case=row),
         "materials": row.materials.order_by("name_en"),
     }
     return TemplateResponse(
@@ -385,6 +414,8 @@ def case(request: HttpRequest, slug: str) -> HttpResponseBase:
 def _act(request: HttpRequest, row: Case, blank: dict[str, forms.BaseForm]) -> int:
     """Do what the form that was sent asks for; return the status of the answer."""
     author, asked = _person(request), request.POST.get("do", "")
+    if asked == "send":
+        return _send(request, row)
     kinds: dict[str, type[forms.BaseForm]] = {
         "note": NoteForm,
         "owner": OwnerForm,
@@ -410,4 +441,18 @@ def _act(request: HttpRequest, row: Case, blank: dict[str, forms.BaseForm]) -> i
         messages.error(request, problems.say(refused[0]))
         return refused[0].status
     messages.success(request, _("Saved."))
+    return OK
+
+
+def _send(request: HttpRequest, row: Case) -> int:
+    """Send one notice of a case to the partner."""
+    number = request.POST.get("notice", "")
+    try:
+        if not number.isdecimal() or not row.notices.filter(pk=int(number)).exists():
+            raise NotFoundError(gettext_noop("there is nothing at this address"))
+        door.send_notice(int(number), by=_person(request))
+    except RenkeiError as error:
+        messages.error(request, problems.say(error))
+        return error.status
+    messages.success(request, _("The notice is signed and on its way."))
     return OK

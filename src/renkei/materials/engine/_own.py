@@ -1,0 +1,323 @@
+"""A node's own tables: supplier links, stocks, sites and bills of materials, as CSV.
+
+Each reader checks every row and names the bad ones; a table with any fault is stored by nobody.
+What the database knows (organisations, rings of bills) is compared by the caller.
+"""
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+from renkei.kit.errors import gettext_noop
+from renkei.materials.engine._places import place_code, places
+from renkei.materials.engine._releases import Read, _whole, table
+
+LINK_COLUMNS: Final = (
+    "supplier_lei", "supplier", "buyer_lei", "buyer", "material", "kusd", "low_share",
+    "high_share", "evidence", "confidence", "valid_from",
+)  # fmt: skip
+STOCK_COLUMNS: Final = (
+    "owner", "material", "kind", "low_tonnes", "high_tonnes", "release_rule", "valid_from", "source",
+)  # fmt: skip
+SITE_COLUMNS: Final = (
+    "slug", "material", "stage", "country", "locode", "latitude", "longitude", "capacity_tonnes",
+    "lei", "name_en", "name_ja", "public", "source",
+)  # fmt: skip
+BILL_COLUMNS: Final = (
+    "product", "name_en", "name_ja", "sector", "part", "quantity", "unit", "essential",
+    "substitutable", "weight", "source", "note",
+)  # fmt: skip
+OWN_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
+    "links": LINK_COLUMNS,
+    "stocks": STOCK_COLUMNS,
+    "sites": SITE_COLUMNS,
+    "bills": BILL_COLUMNS,
+}
+_OPTIONAL: Final[Mapping[str, frozenset[str]]] = {
+    "links": frozenset({"supplier_lei", "buyer_lei", "low_share", "high_share"}),
+    "stocks": frozenset({"release_rule"}),
+    "sites": frozenset({"locode", "latitude", "longitude", "capacity_tonnes", "lei", "public"}),
+    "bills": frozenset(
+        {"name_en", "name_ja", "sector", "quantity", "unit", "substitutable", "weight", "note"}
+    ),
+}
+_STOCK_KINDS: Final = ("government", "industry", "producer", "transit")
+_CONFIDENCE: Final = ("low", "middle", "high")
+_STAGES: Final = ("mine", "refine", "product")
+_SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_LOCODE: Final = re.compile(r"[A-Z]{2}[A-Z2-9]{3}")
+_MOST_TONNES: Final = 1e11
+_LONGEST: Final = 300
+
+
+class _Row:
+    """One row while it is checked: what is wrong goes to the faults, once a row."""
+
+    def __init__(self, read: Read, number: int, cells: Mapping[str, str]) -> None:
+        self.cells, self.number = cells, number
+        self._read = read
+        self.is_sound = True
+
+    def fault(self, sentence: str, **values: object) -> None:
+        if self.is_sound:
+            self._read.fault(self.number, sentence, **values)
+        self.is_sound = False
+
+    def text(self, name: str, *, is_needed: bool = True, most: int = _LONGEST) -> str:
+        said = self.cells[name]
+        if (is_needed and not said) or len(said) > most or not said.isprintable():
+            self.fault(
+                gettext_noop("row {row}: {name}: expected 1 to {most} characters"),
+                name=name,
+                most=most,
+            )
+        return said
+
+    def number_in(
+        self, name: str, least: float, most: float, *, default: float | None = None
+    ) -> float | None:
+        said = self.cells[name]
+        if not said and default is not None:
+            return default
+        if not said:
+            return None
+        try:
+            value = float(said.replace(",", ""))
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            self.fault(
+                gettext_noop(
+                    "row {row}: {name} is {said!r}: expected a number from {least} to {most}"
+                ),
+                name=name,
+                said=said[:40],
+                least=f"{least:g}",
+                most=f"{most:g}",
+            )
+            return None
+        return value
+
+    def one_of(self, name: str, known: Collection[str], *, default: str = "") -> str:
+        said = self.cells[name] or default
+        if said not in known:
+            self.fault(
+                gettext_noop("row {row}: {name} is {said!r}: expected one of {known}"),
+                name=name,
+                said=said[:60],
+                known=", ".join(sorted(known)[:60]),
+            )
+        return said
+
+    def day(self, name: str) -> date:
+        try:
+            return date.fromisoformat(self.cells[name])
+        except ValueError:
+            self.fault(
+                gettext_noop("row {row}: {name} is {said!r}: expected a day such as 2026-11-22"),
+                name=name,
+                said=self.cells[name][:40],
+            )
+            return date.min
+
+    def lei(self, name: str) -> str:
+        from stdnum import lei as lei_number
+
+        said = self.cells[name]
+        if said and (not re.fullmatch(r"[A-Z0-9]{18}\d{2}", said) or not lei_number.is_valid(said)):
+            self.fault(
+                gettext_noop("row {row}: {lei!r} is no LEI: its two check digits do not fit"),
+                lei=said[:40],
+            )
+        return said
+
+
+def _rows(content: bytes, kind: str, read: Read) -> Iterator[_Row]:
+    columns = {name: (name,) for name in OWN_COLUMNS[kind]}
+    for number, cells in table(content, columns, optional=_OPTIONAL[kind]):
+        if _whole(read, number, cells):
+            yield _Row(read, number, cells)
+
+
+def _again(seen: dict[Any, int], key: Any, row: _Row) -> None:
+    if key in seen:
+        row.fault(gettext_noop("row {row}: says again what row {first} says"), first=seen[key])
+    seen.setdefault(key, row.number)
+
+
+def read_links(content: bytes, *, materials: Collection[str]) -> Read:
+    """Read who supplies whom: yearly value and share of what the buyer takes of a material.
+
+    Shares of one buyer and material cannot surely be more than the whole.
+    """
+    read, seen = Read(), dict[Any, int]()
+    surely: dict[tuple[str, str], float] = defaultdict(float)
+    for row in _rows(content, "links", read):
+        said: dict[str, Any] = {
+            "row": row.number,
+            "supplier_lei": row.lei("supplier_lei"),
+            "supplier": row.text("supplier"),
+            "buyer_lei": row.lei("buyer_lei"),
+            "buyer": row.text("buyer"),
+            "material": row.one_of("material", materials),
+            "kusd": row.number_in("kusd", 1e-9, 1e12),
+            "low_share": row.number_in("low_share", 0, 1, default=0.0),
+            "high_share": row.number_in("high_share", 0, 1, default=1.0),
+            "evidence": row.text("evidence"),
+            "confidence": row.one_of("confidence", _CONFIDENCE),
+            "valid_from": row.day("valid_from"),
+        }
+        seller = said["supplier_lei"] or said["supplier"]
+        buyer = str(said["buyer_lei"] or said["buyer"])
+        if row.is_sound and said["kusd"] is None:
+            row.fault(gettext_noop("row {row}: kusd is empty: expected thousand US dollars a year"))
+        if row.is_sound and seller == buyer:
+            row.fault(gettext_noop("row {row}: {name} supplies itself"), name=buyer)
+        if row.is_sound and said["low_share"] > said["high_share"]:
+            row.fault(gettext_noop("row {row}: the interval has its low end above its high end"))
+        _again(seen, (seller, buyer, said["material"]), row)
+        if not row.is_sound:
+            continue
+        surely[buyer, str(said["material"])] += said["low_share"]
+        if surely[buyer, str(said["material"])] > 1 + 1e-9:
+            row.fault(
+                gettext_noop(
+                    "row {row}: the low shares of {buyer} and {material} sum to more than 1"
+                ),
+                buyer=buyer,
+                material=said["material"],
+            )
+            continue
+        read.rows.append(said)
+    return read
+
+
+def read_stocks(content: bytes, *, materials: Collection[str]) -> Read:
+    """Read stocks by owner, material and class, as intervals of tonnes.
+
+    An owner that is a country is kept by its code.
+    """
+    read, seen = Read(), dict[Any, int]()
+    for row in _rows(content, "stocks", read):
+        owner = row.text("owner", most=120)
+        said: dict[str, Any] = {
+            "row": row.number,
+            "owner": (place_code(owner) or owner) if row.is_sound else owner,
+            "material": row.one_of("material", materials),
+            "kind": row.one_of("kind", _STOCK_KINDS),
+            "low_tonnes": row.number_in("low_tonnes", 0, _MOST_TONNES),
+            "high_tonnes": row.number_in("high_tonnes", 0, _MOST_TONNES),
+            "release_rule": row.text("release_rule", is_needed=False),
+            "valid_from": row.day("valid_from"),
+            "source": row.text("source"),
+        }
+        low, high = said["low_tonnes"], said["high_tonnes"]
+        if row.is_sound and (low is None or high is None):
+            row.fault(gettext_noop("row {row}: a stock is an interval: both ends are expected"))
+        elif row.is_sound and low > high:
+            row.fault(gettext_noop("row {row}: the interval has its low end above its high end"))
+        _again(seen, (said["owner"], said["material"], said["kind"]), row)
+        if row.is_sound:
+            read.rows.append(said)
+    return read
+
+
+def read_sites(content: bytes, *, materials: Collection[str]) -> Read:
+    """Read mines, refineries and works; a UN/LOCODE must be one of the site's country."""
+    read, seen = Read(), dict[Any, int]()
+    for row in _rows(content, "sites", read):
+        country = place_code(row.text("country"))
+        if country is None:
+            row.fault(
+                gettext_noop("row {row}: unknown country {country!r}"),
+                country=row.cells["country"][:60],
+            )
+        locode = row.cells["locode"].replace(" ", "")
+        alpha2 = places()[country].alpha2 if country and country in places() else ""
+        if locode and (not _LOCODE.fullmatch(locode) or locode[:2] != alpha2):
+            row.fault(
+                gettext_noop("row {row}: {locode!r} is no UN/LOCODE of {country}"),
+                locode=locode[:20],
+                country=country,
+            )
+        said: dict[str, Any] = {
+            "row": row.number,
+            "slug": _slug(row, "slug", 60),
+            "material": row.one_of("material", materials),
+            "stage": row.one_of("stage", _STAGES),
+            "country": country,
+            "locode": locode,
+            "latitude": row.number_in("latitude", -90, 90),
+            "longitude": row.number_in("longitude", -180, 180),
+            "capacity_tonnes": row.number_in("capacity_tonnes", 0, _MOST_TONNES),
+            "lei": row.lei("lei"),
+            "name_en": row.text("name_en", most=200),
+            "name_ja": row.text("name_ja", most=200),
+            "is_public": row.one_of("public", ("yes", "no"), default="no") == "yes",
+            "source": row.text("source"),
+        }
+        if (said["latitude"] is None) != (said["longitude"] is None):
+            row.fault(gettext_noop("row {row}: a place has both coordinates or neither"))
+        _again(seen, said["slug"], row)
+        if row.is_sound:
+            read.rows.append(said)
+    return read
+
+
+def read_bills(content: bytes, *, materials: Collection[str], products: Collection[str]) -> Read:
+    """Read lines of bills of materials; a part is a material, or a product known or in the file.
+
+    A product that is new has its names in some row.
+    """
+    read, seen = Read(), dict[Any, int]()
+    rows = list(_rows(content, "bills", read))
+    named: dict[str, tuple[str, str, str]] = {}
+    for row in rows:
+        texts = (row.cells["name_en"], row.cells["name_ja"], row.cells["sector"])
+        if texts[0] and texts[1]:
+            named.setdefault(row.cells["product"], texts)
+    known = {*materials, *products, *named}
+    for row in rows:
+        said: dict[str, Any] = {
+            "row": row.number,
+            "product": _slug(row, "product", 40),
+            "part": row.one_of("part", known),
+            "quantity": row.number_in("quantity", 1e-12, 1e12),
+            "unit": row.text("unit", is_needed=False, most=40),
+            "is_essential": row.one_of("essential", ("yes", "no")) == "yes",
+            "substitutable": row.number_in("substitutable", 0, 1, default=0.0),
+            "weight": row.number_in("weight", 0, 1, default=0.0),
+            "source": row.text("source"),
+            "note": row.text("note", is_needed=False),
+        }
+        product = str(said["product"])
+        if row.is_sound and product in materials:
+            row.fault(gettext_noop("row {row}: {name} is a material, and no product"), name=product)
+        if row.is_sound and product not in products and product not in named:
+            row.fault(
+                gettext_noop(
+                    "row {row}: the product {name} is new: its names in both languages are expected"
+                ),
+                name=product,
+            )
+        _again(seen, (product, said["part"]), row)
+        said["names"] = named.get(product)
+        if row.is_sound:
+            read.rows.append(said)
+    return read
+
+
+def _slug(row: _Row, name: str, most: int) -> str:
+    said = row.cells[name]
+    if not _SLUG.fullmatch(said[:40]) or len(said) > most:
+        row.fault(
+            gettext_noop(
+                "row {row}: {name} is {said!r}: small letters, digits, - and _ are expected"
+            ),
+            name=name,
+            said=said[:60],
+        )
+    return said

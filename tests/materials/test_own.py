@@ -1,0 +1,179 @@
+"""A node's own tables: every bad row is named, nothing is stored by halves, twice changes nothing."""
+
+from datetime import date
+
+import pytest
+from django.test import Client
+from stdnum.iso7064 import mod_97_10
+
+from renkei.materials import door, engine
+from renkei.materials.models import Component, Link, Material, Organisation, Product, Site, Stock
+
+pytestmark = pytest.mark.django_db
+NEW_YEAR = date(2027, 1, 1)
+SPRING, AUTUMN = date(2026, 4, 1), date(2026, 10, 1)
+GOOD_LEI = "HWUPKR0MPOU8FGXBT394"
+
+
+def lei(number):
+    stem = f"5299{number:014d}"
+    return stem + mod_97_10.calc_check_digits(stem)
+
+
+@pytest.fixture(autouse=True)
+def known(db):
+    for slug in ("gallium", "rare_earths"):
+        Material.objects.create(slug=slug, name_en=slug, name_ja=slug)
+
+
+@pytest.fixture
+def load(tmp_path):
+    def run(kind, *lines, known_on=SPRING):
+        file = tmp_path / f"{kind}.csv"
+        file.write_text("\n".join((",".join(engine.OWN_COLUMNS[kind]), *lines)) + "\n", "utf-8")
+        return door.import_own(kind, file, known_on=known_on)
+
+    return run
+
+
+LINKS = (
+    f"{lei(1)},Seller,{lei(2)},Maker,gallium,100,0.2,0.4,contract,high,2026-01-01",
+    f"{lei(2)},Maker,,Car works,rare_earths,300,,,customs,middle,2026-01-01",
+)
+STOCKS = (
+    "Japan,gallium,government,10,20,minister,2026-01-01,s",
+    "Works,gallium,industry,1,2,,2026-01-01,s",
+)
+SITES = ("plant,gallium,refine,JPN,JPTYO,35.6,139.7,100,,Plant,工場,no,s",)
+BILLS = (
+    "chip,Chip,チップ,fab,gallium,0.1,g,yes,,,s,",
+    "board,Board,基板,fab,chip,2,,no,0.5,0.3,s,",
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines", "model"),
+    [
+        ("links", LINKS, Link),
+        ("stocks", STOCKS, Stock),
+        ("sites", SITES, Site),
+        ("bills", BILLS, Component),
+    ],
+)
+def test_a_table_loads_once(load, kind, lines, model):
+    loaded = load(kind, *lines)
+    assert (loaded.rows, loaded.added) == (len(lines), len(lines))
+    version = door.state().version
+    again = load(kind, *lines)
+    assert (again.added, again.unchanged) == (0, len(lines))
+    assert model.objects.count() == len(lines)
+    assert door.state().version == version
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "said"),
+    [
+        ("links", LINKS[0].replace(lei(1), lei(1)[:-1] + "x"), "is no LEI"),
+        ("links", LINKS[0].replace(",100,", ",,"), "kusd is empty"),
+        ("links", LINKS[0].replace(",100,", ",-5,"), "kusd is '-5'"),
+        ("links", LINKS[0].replace(lei(2), lei(1)), "supplies itself"),
+        ("links", LINKS[0].replace("0.2,0.4", "0.5,0.4"), "low end above"),
+        ("links", LINKS[0].replace("gallium", "unobtainium"), "expected one of gallium"),
+        ("links", LINKS[0].replace("high,", "sure,"), "confidence is 'sure'"),
+        ("links", LINKS[0].replace("2026-01-01", "1.1.2026"), "expected a day"),
+        ("links", f"{LINKS[0]}\n{LINKS[0]}", "says again what row 2 says"),
+        (
+            "links",
+            LINKS[0].replace("0.2,0.4", "0.7,0.9")
+            + "\n"
+            + LINKS[0].replace(lei(1), lei(3)).replace("0.2,0.4", "0.7,0.9"),
+            "sum to more than 1",
+        ),
+        ("stocks", STOCKS[0].replace("10,20", "20,10"), "low end above"),
+        ("stocks", STOCKS[0].replace("10,20", "10,"), "both ends"),
+        ("stocks", STOCKS[0].replace("10,20", "10,1e99"), "high_tonnes is '1e99'"),
+        ("stocks", STOCKS[0].replace("government", "secret"), "kind is 'secret'"),
+        ("sites", SITES[0].replace("JPTYO", "USNYC"), "no UN/LOCODE of JPN"),
+        ("sites", SITES[0].replace("JPTYO", "JP1"), "no UN/LOCODE"),
+        ("sites", SITES[0].replace("35.6", "95"), "latitude is '95'"),
+        ("sites", SITES[0].replace("35.6,139.7", "35.6,"), "both coordinates"),
+        ("sites", SITES[0].replace("JPN", "XYZ"), "unknown country"),
+        ("sites", SITES[0].replace("plant", "A plant"), "small letters"),
+        ("bills", BILLS[0].replace("gallium", "nothing"), "part is 'nothing'"),
+        ("bills", BILLS[0].replace("Chip,チップ", ","), "is new: its names"),
+        ("bills", BILLS[0].replace(",0.1,", ",0,"), "quantity is '0'"),
+        ("bills", BILLS[0].replace("chip,", "gallium,"), "is a material"),
+        ("bills", BILLS[0] + ",more", "13 cells, expected 12"),
+    ],
+)
+def test_a_bad_row_is_named_and_nothing_is_stored(load, kind, line, said):
+    with pytest.raises(door.FaultyReleaseError) as refused:
+        load(kind, line)
+    assert any(said in str(fault) for fault in refused.value.faults), refused.value.faults
+    assert all(fault.row >= 2 for fault in refused.value.faults)
+    for model in (Link, Stock, Site, Component, Organisation, Product):
+        assert not model.objects.exists()
+
+
+def test_moved_columns_and_empty_files(tmp_path):
+    file = tmp_path / "x.csv"
+    file.write_text("owner,material\n")
+    with pytest.raises(engine.MovedColumnsError, match="kind"):
+        door.import_own("stocks", file)
+    file.write_text(",".join(engine.OWN_COLUMNS["stocks"]) + "\n")
+    with pytest.raises(door.EmptyReleaseError):
+        door.import_own("stocks", file)
+    with pytest.raises(door.UnknownTableError):
+        door.import_own("secrets", file)
+
+
+def test_a_ring_is_named_and_refuses_the_whole_file(load):
+    load("bills", *BILLS)
+    with pytest.raises(engine.CycleError, match=r"board → chip → board|chip → board → chip"):
+        load("bills", "chip,,,,board,1,,yes,,,s,")
+    with pytest.raises(engine.CycleError, match="chip → chip"):
+        load("bills", "chip,,,,chip,1,,yes,,,s,")
+    assert Component.objects.count() == 2
+
+
+def test_what_changed_closes_what_was_known(load):
+    load("stocks", *STOCKS)
+    with pytest.raises(door.OlderReleaseError):
+        load("stocks", STOCKS[0].replace("10,20", "11,20"))
+    revised = load("stocks", STOCKS[0].replace("10,20", "11,20"), known_on=AUTUMN)
+    assert len(revised.revised) == 1
+    rows = Stock.objects.filter(owner="JPN").order_by("known_from")
+    assert [(row.low_tonnes, row.known_to) for row in rows] == [(10, AUTUMN), (11, None)]
+    load("links", *LINKS)
+    load("links", LINKS[0].replace(",100,", ",150,"), known_on=AUTUMN)
+    assert Link.objects.current().get(supplier__lei=lei(1)).kusd == 150
+    load("sites", SITES[0].replace(",100,", ",200,"))
+    corrected = load("sites", *SITES)
+    assert len(corrected.revised) == 1
+    assert Site.objects.get().capacity_tonnes == 100
+
+
+def test_companies_of_links_are_this_nodes_alone(load):
+    load("links", *LINKS)
+    assert not Organisation.objects.filter(is_public=True).exists()
+    assert not Site.objects.filter(is_public=True).exists()
+
+
+def test_the_firm_cascade_runs_on_the_nodes_own_network(load, person):
+    load("links", *LINKS)
+    attack = {"kind": "cyber_attack", "starts_on": NEW_YEAR, "days": 20, "now": True}
+    with pytest.raises(door.BadScenarioError, match="never public"):
+        door.disrupt(title="attack", firms=[lei(1)], is_public=True, **attack)
+    made = door.disrupt(title="attack", firms=[lei(1)], **attack)
+    found = made.result["cascade"]
+    assert (found["is_synthetic"], found["firms"], found["links"]) == (False, 3, 2)
+    # Each firm has one supplier of something essential: all that follow stand still.
+    assert found["loss"] == pytest.approx(1.0, abs=0.02)
+    with pytest.raises(engine.BadDisruptionError):
+        door.disrupt(title="attack", firms=["F00007"], **attack)
+    browser = Client()
+    assert lei(1) not in browser.get("/en/materials/cascade/").content.decode()
+    browser.force_login(person("analyst"))
+    assert lei(1) in browser.get("/en/materials/cascade/").content.decode()
+    page = browser.get(f"/en/materials/scenarios/{made.slug}/").content.decode()
+    assert "own network of 3 firms" in page

@@ -1,0 +1,174 @@
+"""The EU's scores and the dated rules, through door, pages and commands; every figure opens."""
+
+from datetime import date
+
+import pytest
+from django.test import Client
+
+from renkei.materials import door, engine
+
+pytestmark = pytest.mark.usefixtures("registry")
+CREDIT = "clean_vehicle_credit"
+
+
+def eu(slug, country, **more):
+    return door.eu_score(door.find(slug), country, **more)
+
+
+def test_supply_risk_follows_from_its_inputs():
+    """The formula of the methodology (2017), worked out by hand on the inputs that are shown."""
+    found = eu("rare_earths", "JPN", stage="mine")
+    held = {one.name: one.value for one in found.supply.inputs}
+    assert held["import_reliance"] == engine.Bounds(1.0, 1.0)  # Japan mines none
+    expected = held["global_concentration"].high / 2 + held["own_concentration"].high / 2
+    assert found.supply.value.high == pytest.approx(expected)
+    shares = {row.country: row.share for row in found.own.rows}
+    assert shares["CHN"] == max(shares.values())
+    assert found.origins["recycling_rate"] == "left-out"
+
+
+def test_what_is_stated_lowers_the_score_in_proportion():
+    whole = eu("rare_earths", "JPN", stage="mine").supply.value.high
+    less = eu(
+        "rare_earths",
+        "JPN",
+        stage="mine",
+        recycling=engine.Bounds(0.1, 0.1),
+        substitution=engine.Bounds(0.5, 0.9),
+    ).supply.value
+    assert less.high == pytest.approx(whole * 0.9 * 0.9)
+    assert less.low < less.high
+
+
+def test_what_trade_cannot_show_stays_open():
+    """No code of the release holds gallium alone."""
+    found = eu("gallium", "JPN")
+    assert found.own is None
+    held = {one.name: one.value for one in found.supply.inputs}
+    assert (held["own_concentration"].low, held["own_concentration"].high) == (0.0, 10.0)
+
+
+def test_the_printed_reliance_of_the_united_states():
+    found = eu("antimony", "USA")
+    held = {one.name: one.value for one in found.supply.inputs}
+    assert held["import_reliance"] == engine.Bounds(0.91, 0.91)
+    assert found.origins["import_reliance"] == "printed"
+
+
+def test_economic_importance_by_hand():
+    """Two uses of 0.5 each in sectors of 10 and 20, the largest 20: 10 x 15 / 20 = 7.5."""
+    uses = door.parse_uses("magnets; 0.5; 10\nmotors; 0.5; 20\n")
+    found = eu("rare_earths", "JPN", uses=uses, largest_value_added=20.0)
+    assert found.importance.value.high == pytest.approx(7.5)
+    assert found.importance.is_notable
+    with pytest.raises(door.BadQuestionError):
+        eu("rare_earths", "JPN", uses=uses)
+    with pytest.raises(engine.BadFigureError):
+        eu("rare_earths", "JPN", uses=uses * 2, largest_value_added=20.0)
+
+
+@pytest.mark.parametrize("text", ["1.2", "0.5-0.2", "much", "0-0.1-0.2"])
+def test_no_interval(text):
+    with pytest.raises(door.BadQuestionError):
+        door.interval(text)
+
+
+@pytest.mark.parametrize("code", ["en", "ja"])
+def test_the_page_opens_the_score(code):
+    page = Client().get(f"/{code}/materials/rare_earths/eu/?country=JPN&recycling=0-0.1")
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert "10.2760/73303" in text
+    assert ("China" if code == "en" else "中国") in text
+    assert Client().get(f"/{code}/materials/rare_earths/eu/?recycling=9").status_code == 422
+    assert Client().get(f"/{code}/materials/rare_earths/eu/?country=Nowhere").status_code == 404
+
+
+# Rules
+
+MINERALS = {"critical_mineral_value": "AUS=30, JPN=25, CHN=45"}
+
+
+@pytest.mark.parametrize(
+    ("day", "share", "clause"),
+    [
+        (date(2023, 6, 1), 0.4, "(i)"),
+        (date(2024, 6, 1), 0.5, "(ii)"),
+        (date(2025, 6, 1), 0.6, "(iii)"),
+    ],
+)
+def test_the_share_of_minerals_by_year(day, share, clause):
+    found = door.judge(CREDIT, as_of=day, facts=MINERALS)
+    one = next(row for row in found.findings if row.rule.startswith("critical minerals"))
+    assert (one.required, one.measured) == (share, pytest.approx(0.55))
+    assert one.passed == (share <= 0.55)
+    assert one.clause.endswith(clause)
+    assert one.detail == ("CHN",)
+
+
+def test_japan_counts_since_28_march_2023():
+    """Before the agreement Japan is no partner; the credit's share itself began on 18 April."""
+    facts = {"critical_mineral_value": "JPN=100"}
+    before = door.judge(CREDIT, as_of=date(2023, 3, 27), facts=facts, hypothetical=True)
+    assert before.is_hypothetical
+    assert before.findings[0].measured == 0
+    after = door.judge(CREDIT, as_of=date(2023, 3, 28), facts=facts, hypothetical=True)
+    assert after.findings[0].measured == 1
+
+
+def test_the_credit_ended_and_a_hypothetical_answer_says_so():
+    last = door.judge(CREDIT, as_of=date(2025, 9, 30), facts=MINERALS)
+    assert last.verdict != "not_in_force"
+    over = door.judge(CREDIT, as_of=date(2025, 10, 1), facts=MINERALS)
+    assert (over.verdict, over.ended_on) == ("not_in_force", date(2025, 9, 30))
+    assert "119-21" in over.ended_by
+    would = door.judge(CREDIT, as_of=date(2027, 1, 1), facts=MINERALS, hypothetical=True)
+    assert would.is_hypothetical
+    assert next(one for one in would.findings if "minerals" in one.rule).required == 0.8
+
+
+def test_the_bar_on_foreign_entities():
+    facts = {"mineral_entities": "AUS, CHN"}
+    found = door.judge(CREDIT, as_of=date(2025, 6, 1), facts=facts)
+    one = next(row for row in found.findings if "no critical mineral" in row.rule)
+    assert (one.passed, one.detail) == (False, ("CHN",))
+    assert found.verdict == "no"
+
+
+def test_the_battery_passport_names_what_lacks():
+    found = door.judge(
+        "battery_passport", as_of=date(2027, 3, 1), facts={"passport": "manufacturer, weight"}
+    )
+    assert found.verdict == "no"
+    assert "carbon_footprint" in found.findings[0].detail
+
+
+@pytest.mark.parametrize(
+    ("facts", "error"),
+    [
+        ({"luck": "1"}, door.BadFactTextError),
+        ({"critical_mineral_value": "much"}, door.BadFactTextError),
+        ({"component_share": "half"}, door.BadFactTextError),
+    ],
+)
+def test_facts_that_cannot_be_read(facts, error):
+    with pytest.raises(error):
+        door.judge(CREDIT, as_of=date(2024, 1, 1), facts=facts)
+    with pytest.raises(engine.BadRuleError):
+        door.judge("nothing", as_of=date(2024, 1, 1))
+
+
+@pytest.mark.parametrize("code", ["en", "ja"])
+def test_the_page_judges(code):
+    where = f"/{code}/materials/rules/"
+    assert Client().get(where).status_code == 200
+    asked = f"?programme={CREDIT}&as_of=2024-06-01&critical_mineral_value=AUS%3D60%2CCHN%3D40"
+    text = Client().get(where + asked).content.decode()
+    assert "26 U.S.C. 30D(e)(1)(B)(ii)" in text
+    assert ("missing" if code == "en" else "不足") in text
+    over = Client().get(where + asked.replace("2024", "2026")).content.decode()
+    assert "Public Law 119-21" in over
+    would = Client().get(where + asked.replace("2024", "2026") + "&hypothetical=on")
+    assert ("Hypothetical" if code == "en" else "仮定") in would.content.decode()
+    assert Client().get(where + asked + "&component_share=x").status_code == 422
+    assert Client().get(where + "?programme=nothing").status_code == 422
