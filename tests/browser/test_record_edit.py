@@ -1,9 +1,18 @@
 """Officers' pages in a real browser: accessible, whole on a phone, and a conflict that loses nothing."""
 
+from datetime import date
+
 import pytest
 
 from renkei.record import door
-from renkei.record.models import Claim, Commitment, Milestone
+from renkei.record.models import (
+    Claim,
+    Commitment,
+    Disbursement,
+    Milestone,
+    Outcome,
+    Participation,
+)
 
 DESK, PHONE = 1280, 390
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -11,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def founded(live_server):
-    """Load the shipped record, and a milestone to assess."""
+    """Load the shipped record, and on one commitment something of each kind to edit."""
     door.ensure_shipped()
     door.add_milestone(
         author=None,
@@ -21,11 +30,33 @@ def founded(live_server):
         title_ja="初観測",
         due="2026-03",
     )
+    door.add_outcome(
+        author=None,
+        reason="published",
+        commitment="s1-c02",
+        kind="dataset",
+        title_en="Data",
+        title_ja="データ",
+        identifier="set 1",
+    )
+    door.add_disbursement(
+        author=None,
+        reason="order 7",
+        commitment="s1-c02",
+        value="5",
+        currency="USD",
+        side="US",
+        nature="public",
+        paid_on=date(2025, 1, 2),
+    )
 
 
 def addresses():
     claim = Claim.objects.filter(commitment__slug="s1-c02").first().pk
     milestone = Milestone.objects.latest("pk").slug
+    part = Participation.objects.filter(commitment__slug="s1-c02").first().pk
+    outcome = Outcome.objects.latest("pk").pk
+    paid = Disbursement.objects.latest("pk").pk
     on = "commitments/s1-c02/"
     return [
         "add/commitment/",
@@ -39,7 +70,14 @@ def addresses():
         f"{on}milestones/add/",
         f"milestones/{milestone}/assess/",
         f"{on}disbursements/add/",
+        f"{on}disbursements/{paid}/correct/",
         f"{on}outcomes/add/",
+        f"{on}outcomes/{outcome}/edit/",
+        f"{on}outcomes/{outcome}/remove/",
+        f"{on}roles/{part}/edit/",
+        f"{on}roles/{part}/remove/",
+        "organisations/uw/edit/",
+        "organisations/uw/remove/",
         "sources/s1/attach/",
         "findings/x01/resolve/",
         "findings/x01/reopen/",

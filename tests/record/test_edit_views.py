@@ -621,7 +621,7 @@ def test_an_organisation_is_renamed_and_found_by_its_new_name(desk):
 
 
 def test_many_roles_are_found_anew_by_a_job(desk, monkeypatch):
-    for module in ("door._write", "tasks"):
+    for module in ("door._write._organisations", "tasks"):
         monkeypatch.setattr(f"renkei.record.{module}.MOST_BOUND", 1)
     body = Organisation.objects.annotate(roles=Count("participations")).order_by("-roles").first()
     assert body.roles > 1
