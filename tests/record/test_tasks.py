@@ -1,9 +1,12 @@
 """Charts are drawn for a version of the facts, on a day, and not twice for the same."""
 
 import subprocess
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
+from django.utils import timezone
+from django_tasks import TaskResultStatus
+from django_tasks_db.models import DBTaskResult
 
 from renkei.record import door, tasks
 from renkei.record.models import Drawing, State
@@ -53,3 +56,20 @@ def test_charts_that_cannot_be_drawn_stop_nothing(record, monkeypatch, caplog):
 
     assert not door.ensure_drawn()
     assert "could not be drawn" in caplog.text
+
+
+def test_changes_after_one_another_are_drawn_once_a_minute(record):
+    def queued():
+        rows = DBTaskResult.objects.filter(task_path=tasks.draw.module_path)
+        return [(row.status, row.run_after) for row in rows.order_by("enqueued_at")]
+
+    DBTaskResult.objects.all().delete()
+    tasks._enqueue_once()
+    tasks._enqueue_once()
+    assert len(queued()) == 1
+
+    DBTaskResult.objects.update(status=TaskResultStatus.SUCCESSFUL)
+    tasks._enqueue_once()
+    tasks._enqueue_once()
+    (_, _at_once), (_, second) = queued()
+    assert timedelta(seconds=0) < second - timezone.now() <= timedelta(minutes=1)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from itertools import chain
 from typing import Any, Final
@@ -37,6 +37,7 @@ from renkei.record.models import (
 )
 
 DRAW_SECONDS: Final = 120
+DRAW_PAUSE = timedelta(minutes=1)
 MOST_SUMS: Final = 60
 MOST_MILESTONES: Final = 30
 LANGUAGES: Final = ("en", "ja")
@@ -335,11 +336,20 @@ def find_anew_later(organisation: int) -> None:
 
 
 def draw_later() -> None:
-    """Queue a drawing after the transaction, unless one is waiting already."""
+    """Queue a drawing after the transaction, unless one is waiting already.
+
+    Drawing takes seconds of a core: while changes arrive, it is done once a minute.
+    """
     transaction.on_commit(partial(_enqueue_once))
 
 
 def _enqueue_once() -> None:
     waiting = DBTaskResult.objects.filter(task_path=draw.module_path, status=TaskResultStatus.READY)
-    if not waiting.exists():
+    if waiting.exists():
+        return
+    last = DBTaskResult.objects.filter(task_path=draw.module_path).order_by("-enqueued_at").first()
+    soonest = last.enqueued_at + DRAW_PAUSE if last else timezone.now()
+    if soonest > timezone.now():
+        draw.using(run_after=soonest).enqueue()
+    else:
         draw.enqueue()

@@ -128,8 +128,8 @@ def serve(stop: threading.Event) -> None:
                 with suppress(RenkeiError):
                     _log.retry(now=timezone.now())
             _own_round(askers)
-    for thread in (*talks.values(), *askers):
-        thread.wake.set()
+    for wake in (*(talk.wake for talk in talks.values()), *(asker.wake for asker in askers)):
+        wake.set()
 
 
 def _own_round(askers: list[_Asker]) -> None:

@@ -77,7 +77,8 @@ class EntryQuerySet(models.QuerySet["Entry"]):
                 f"INSERT INTO border_entry ({names}) VALUES ({marks})",
                 [
                     (
-                        entry.log_id, entry.index, entry.leaf, entry.data, entry.type, entry.uid,
+                        entry.log_id, entry.index, bytes(entry.leaf), bytes(entry.data),
+                        entry.type, entry.uid,
                         entry.record, str(entry.fate), entry.why, entry.is_about_keys,
                     )
                     for entry in entries
