@@ -38,11 +38,31 @@ def test_a_broken_address_is_refused_and_not_a_failure(client, path):
         assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("query", ["q=%ff%fe", "q=%ED%A0%80", "%c3=1", "q=\xff"])
+@pytest.mark.parametrize("path", ["/en/", "/healthz"])
+def test_a_query_that_is_no_text_is_refused(client, path, query):
+    answer = client.get(path, QUERY_STRING=query)
+
+    assert answer.status_code == 400
+    assert "UTF-8" in answer.content.decode()
+
+
+@pytest.mark.parametrize("query", ["q=%E9%87%8F%E5%AD%90", "q=a+b%20c", "", "q=%", "q=%zz"])
+def test_a_query_that_is_text_is_read(client, query):
+    assert client.get("/healthz", QUERY_STRING=query).status_code == 200
+
+
+def test_head_of_the_nodes_health_is_get_without_the_body(client):
+    answer = client.head("/healthz")
+
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
 def test_a_wrong_method_says_which_are_taken(client):
     answer = client.post("/healthz")
 
     assert answer.status_code == 405
-    assert answer["Allow"] == "GET"
+    assert answer["Allow"] == "GET, HEAD"
     assert answer["Content-Type"] == "application/problem+json"
 
 

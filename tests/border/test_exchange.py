@@ -1,12 +1,19 @@
 """Pulling a partner's log: verified before it is stored, stored before it is applied."""
 
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from django.db import IntegrityError
+from django.test import Client
 from tests.border.room import Partner, found, mirror, pull
 
+from renkei.base.models import ApiToken
+from renkei.base.node import Nodes
 from renkei.border import door, engine
+from renkei.border.commands import border
 from renkei.border.door import _exchange, _incidents, _joint, _keys, _log, _tiles, _witness
 from renkei.border.models import Act, Checkpoint, Entry, Incident, Peer, Witnessed
 from renkei.kit.errors import RenkeiError
@@ -147,7 +154,9 @@ def test_the_witness_signs_nothing_while_its_clock_is_behind(pair):
     assert pull(wire, now=NOW + timedelta(seconds=1)) == 1
 
 
-def test_a_rewritten_log_is_kept_as_evidence(pair):
+def test_a_rewritten_log_is_kept_as_evidence_that_a_third_party_checks(
+    pair, client, officer, tmp_path
+):
     jp, wire = pair
     jp.fill(3)
     pull(wire)
@@ -161,7 +170,21 @@ def test_a_rewritten_log_is_kept_as_evidence(pair):
 
     assert kinds() == ["fork"]
     incident = Incident.objects.get()
-    file = door.fork_file(incident.log, bytes(incident.evidence))
+    name, file = door.evidence_file(incident.pk)
+    assert name.endswith(".json")
+    out = tmp_path / "fork.json"
+    nodes = Nodes(enter=lambda folder: None, named=Path(os.environ["RENKEI_NODE"]))
+    written = CliRunner().invoke(border, ["evidence", str(incident.pk), "-o", str(out)], obj=nodes)
+    assert (written.exit_code, out.read_bytes()) == (0, file)
+    pin = jp.founded.fingerprint
+    checked = CliRunner().invoke(border, ["verify", str(out), "--pin", pin])
+    assert checked.exit_code == 0, checked.output
+    client.force_login(officer)
+    assert client.get(f"/en/border/incidents/{incident.pk}/evidence").content == file
+    program = Client(headers={"Authorization": f"Bearer {ApiToken.issue(user=officer, name='t')}"})
+    asked = program.get(f"/node/v1/border/incidents/{incident.pk}/evidence")
+    assert (asked.content, asked["Content-Type"]) == (file, "application/json")
+    assert program.get("/node/v1/border/incidents/99/evidence").status_code == 404
     assert engine.verify_receipt(file, [jp.founded.fingerprint]).passed
     assert Entry.objects.filter(log=mirror()).count() == 4
     assert bytes(Entry.objects.get(log=mirror(), index=2).data) == jp.entries[2]

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from tests.link.ends import CutError, Ends
 
+from renkei.kit.errors import RenkeiError
 from renkei.link import door, engine
-from renkei.link.door import _distil, _fibre
+from renkei.link.door import _distil, _fibre, _meet
 from renkei.link.engine import Eavesdropper
 from renkei.link.models import Alarm, Link, Run
 
@@ -34,12 +35,15 @@ class Line:
 
 
 class Way:
-    """Bob's channel, straight into what Alice's node would answer; it can be cut at a message."""
+    """Bob's channel, straight into what Alice's node would answer; it can be cut at a message.
+
+    ``lost``: from which message on, how many, and whether they are lost before they are heard.
+    """
 
     def __init__(self, ends, alice):
         self.ends, self.alice = ends, alice
         self.heard = []
-        self.cut_at = None
+        self.lost = (0, 0, "ask")
         self.change = None
 
     def ready(self):
@@ -47,8 +51,16 @@ class Way:
 
     def ask(self, kind, body):
         self.heard.append((kind, body))
-        if self.cut_at == len(self.heard):
+        since, count, which = self.lost
+        is_lost = since <= len(self.heard) < since + count
+        if is_lost and which == "ask":
             raise CutError("cut")
+        answer = self._answered(kind, body)
+        if is_lost:
+            raise CutError("cut")
+        return answer
+
+    def _answered(self, kind, body):
         if self.change:
             body = self.change(kind, body)
         if kind == "settle":
@@ -77,6 +89,7 @@ def ends(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(_distil, "write_curves", lambda: None)
     monkeypatch.setattr(_distil, "FRAMES", FRAMES)
     monkeypatch.setattr(_distil, "LDPC_FRAMES", FRAMES)
+    monkeypatch.setattr(_distil, "CUT_PAUSES_SECONDS", (0, 0, 0))
     begin = _distil._begin
 
     def begin_at(link, number, reconciler):
@@ -146,21 +159,11 @@ def test_an_eavesdropper_leaves_no_key_and_an_alarm_at_both_ends(ends, eve, refu
     assert isinstance(ends.draw(), list)
 
 
-def test_a_line_that_is_cut_at_any_message_leaves_no_unequal_keys(ends):
-    drive(ends)
-    count = len(ends.way.heard)
-    assert count > 6
-    for at in range(1, count + 1):
-        ends.way.heard.clear()
-        ends.way.cut_at = at
-        with pytest.raises(CutError):
-            drive(ends)
-    ends.way.heard.clear()
-    ends.way.cut_at = None
+FOR_GOOD = 99
 
-    assert drive(ends) == 1
 
-    assert door.blocks_of(ends.us) == door.blocks_of(ends.jp)
+def draw_everything(ends):
+    """Draw all there is; each key is the same at both ends, and none comes twice."""
     seen = set()
     while isinstance(drawn := ends.draw(number=64), list):
         fetched = ends.fetch([one.key_id for one in drawn])
@@ -168,7 +171,44 @@ def test_a_line_that_is_cut_at_any_message_leaves_no_unequal_keys(ends):
         keys = {one.key for one in drawn}
         assert not keys & seen
         seen |= keys
-    assert len(seen) >= 64
+    return seen
+
+
+@pytest.mark.parametrize("which", ["ask", "answer"])
+def test_a_block_whose_line_is_cut_for_a_while_is_finished(ends, which):
+    """The words are said again; whoever heard them before answers as before."""
+    drive(ends)
+    count = len(ends.way.heard)
+    for at in range(1, count + 1):
+        kind, body = ends.way.heard[at - 1]
+        if kind != "distil" or body[:1] not in {b"M", b"C"}:
+            continue
+        ends.way.heard, heard = [], ends.way.heard
+        ends.way.lost = (at, 3, which)
+        assert drive(ends) == 1
+        ends.way.heard = heard
+
+    assert door.blocks_of(ends.us) == door.blocks_of(ends.jp)
+    assert {state for state, _mark in door.blocks_of(ends.us).values()} == {"ready"}
+    assert len(draw_everything(ends)) >= 64
+
+
+@pytest.mark.parametrize("which", ["ask", "answer"])
+def test_a_block_whose_line_stays_cut_is_thrown_away_at_both_ends(ends, which):
+    drive(ends)
+    count = len(ends.way.heard)
+    assert count > 6
+    for at in range(1, count + 1):
+        ends.way.heard.clear()
+        ends.way.lost = (at, FOR_GOOD, which)
+        with pytest.raises(CutError):
+            drive(ends)
+    ends.way.lost = (0, 0, "ask")
+
+    assert drive(ends) == 1
+
+    assert door.blocks_of(ends.us) == door.blocks_of(ends.jp)
+    assert len(draw_everything(ends)) >= 64
 
 
 def test_a_changed_message_ends_in_no_key_at_both_ends(ends):
@@ -183,9 +223,45 @@ def test_a_changed_message_ends_in_no_key_at_both_ends(ends):
     assert Run.objects.filter(key_bits__gt=0).count() == 0
 
 
-def test_without_a_carried_secret_nothing_begins(ends):
+def test_a_first_block_that_nothing_carried_authenticates_is_signed(ends, monkeypatch):
+    """Signatures alone begin; what the block yields authenticates the ones after it."""
+    signed = []
+
+    def vouch(purpose, data):
+        signed.append(purpose)
+        return b"signed " + data
+
+    monkeypatch.setattr(_meet.border, "vouch", vouch)
+    monkeypatch.setattr(
+        _meet.border, "vouched", lambda name, purpose, data, one: one == b"signed " + data
+    )
+    monkeypatch.setattr(_distil, "meet", lambda _link: None)
+    for link in (ends.us, ends.jp):
+        door.forget_reserve(link)
+
+    assert drive(ends) == 1
+    assert signed == ["link block 1"] * 2
+    assert {Link.objects.get(pk=link.pk).tags_left for link in (ends.us, ends.jp)} == {4}
+    assert drive(ends) == 1
+    assert signed == ["link block 1"] * 2
+    assert len(draw_everything(ends)) >= 64
+
+
+def test_a_first_block_that_somebody_else_signed_gives_no_key(ends, monkeypatch):
+    monkeypatch.setattr(_meet.border, "vouch", lambda _purpose, _data: b"somebody")
+    monkeypatch.setattr(_meet.border, "vouched", lambda *_said: False)
+    monkeypatch.setattr(_distil, "meet", lambda _link: None)
+    for link in (ends.us, ends.jp):
+        door.forget_reserve(link)
+
+    assert drive(ends) == 0
+    assert door.blocks_of(ends.us) == door.blocks_of(ends.jp) == {}
+    assert {run.refused for run in Run.objects.all()} == {"tag"}
+
+
+def test_an_end_that_nothing_authenticates_meets_the_other_one_first(ends, monkeypatch):
     Link.objects.update(reserve=b"")
-    with pytest.raises(door.PartnerSilentError, match="no secret to authenticate"):
+    with pytest.raises(RenkeiError, match="keys/border is missing"):  # nothing to sign with
         drive(ends)
 
 

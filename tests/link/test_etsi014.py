@@ -201,7 +201,8 @@ def test_a_body_of_10_mb_is_refused_and_its_sender_hears_why(port):
 
 def test_a_body_without_a_length_is_refused(port):
     with contextlib.closing(port.client()) as link:
-        link.request("POST", "/api/v1/keys/jp.b/enc_keys", iter([b"{}"]), encode_chunked=True)
+        with contextlib.suppress(OSError):  # it answers, and closes, before the last chunk
+            link.request("POST", "/api/v1/keys/jp.b/enc_keys", iter([b"{}"]), encode_chunked=True)
         assert link.getresponse().status == 411
 
 

@@ -1,5 +1,6 @@
 """A file sealed at one node opens at the other, once; what goes without QKD is said aloud."""
 
+import hashlib
 import io
 import json
 from dataclasses import replace
@@ -7,9 +8,10 @@ from dataclasses import replace
 import pytest
 from tests.link.ends import CutError, Ends
 
+from renkei.border import door as border
 from renkei.link import door, engine
 from renkei.link.engine import Policy
-from renkei.link.models import Alarm, Link
+from renkei.link.models import Alarm, Event, Link
 
 pytestmark = pytest.mark.django_db
 
@@ -108,11 +110,23 @@ def test_without_key_the_policy_decides_and_a_downgrade_raises_an_alarm_at_both(
         seal(ends)
     assert not Alarm.objects.exists()
 
+    with pytest.raises(border.NoLogError):  # never silent: what cannot be signed is not done
+        seal(ends, policy=Policy.HYBRID_OR_PQC)
+
+    ends.at("us")
+    border.found()
     text = seal(ends, policy=Policy.HYBRID_OR_PQC)
+    (event,) = door.events(ends.us, most=9)
+    _header, head = engine.read_header(io.BytesIO(text))
+    assert (event.said_by, event.what, event.kind) == ("us", "downgrade", "hybrid-or-pqc")
+    assert event.about == hashlib.sha256(head).hexdigest()
     plain, opened = unseal(ends, text)
 
     assert plain == b"a note"
     assert opened.header.is_downgrade
+    assert opened.downgrade_index is None  # the partner's log has not arrived
+    Event.objects.filter(pk=event.pk).update(link=ends.jp)
+    assert unseal(ends, text)[1].downgrade_index == event.index
     assert set(Alarm.objects.values_list("link__own", "kind")) == {
         ("us", "downgrade"),
         ("jp", "downgrade"),

@@ -4,11 +4,12 @@ from datetime import date
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import Count
 from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
 
-from renkei.record import door, engine
+from renkei.record import door, engine, tasks
 from renkei.record.models import (
     Change,
     Claim,
@@ -17,6 +18,8 @@ from renkei.record.models import (
     Finding,
     Milestone,
     Organisation,
+    Outcome,
+    Participation,
     Source,
     State,
 )
@@ -69,6 +72,16 @@ def addresses():
     )
     finding = Finding.objects.first()
     source = Source.objects.first()
+    part = Participation.objects.filter(commitment__slug="s1-c02").first()
+    outcome = Outcome.objects.first() or door.add_outcome(
+        author=None,
+        reason="published",
+        commitment="s1-c02",
+        kind="dataset",
+        title_en="Data",
+        title_ja="データ",
+        identifier="set 1",
+    )
     return [
         at("commitment_add"),
         at("organisation_add"),
@@ -83,6 +96,12 @@ def addresses():
         at("disbursement_add", "s1-c02"),
         at("disbursement_correct", "s1-c02", paid.pk),
         at("outcome_add", "s1-c02"),
+        at("participation_edit", "s1-c02", part.pk),
+        at("participation_remove", "s1-c02", part.pk),
+        at("outcome_edit", "s1-c02", outcome.pk),
+        at("outcome_remove", "s1-c02", outcome.pk),
+        at("organisation_edit", "uw"),
+        at("organisation_remove", "uw"),
         at("source_attach", source.slug),
         at("finding_resolve", finding.slug),
         at("finding_reopen", finding.slug),
@@ -506,6 +525,141 @@ def test_an_organisation_and_its_role(desk):
     twice = send(desk, address, organisation=body.slug, role="lead")
     assert twice.status_code == 409
     assert "already" in twice.content.decode()
+
+
+def test_a_role_is_corrected_and_taken_out(desk):
+    part = Participation.objects.filter(commitment__slug="s1-c02").first()
+    hub = desk.get(at("commitment_edit", "s1-c02")).content.decode()
+    for name in ("participation_edit", "participation_remove"):
+        assert at(name, "s1-c02", part.pk) in hub
+
+    edit = at("participation_edit", "s1-c02", part.pk)
+    assert send(desk, edit, organisation="uw", role="backer").status_code == 302
+    line = Change.objects.latest("pk")
+    assert (line.verb, line.after) == ("edit role", {"organisation": "uw", "role": "backer"})
+    assert "s1-c02" in {row.slug for row in found("University of Washington")}
+
+    send(desk, at("participation_add", "s1-c02"), organisation="uw", role="lead")
+    twice = send(desk, edit, organisation="uw", role="lead")
+    assert (twice.status_code, "already" in twice.content.decode()) == (409, True)
+
+    remove = at("participation_remove", "s1-c02", part.pk)
+    assert send(desk, remove).status_code == 302
+    assert not Participation.objects.filter(pk=part.pk).exists()
+    assert Change.objects.latest("pk").before == {"organisation": "uw", "role": "backer"}
+    assert desk.get(remove).status_code == 404
+    assert desk.get(edit.replace("s1-c02", "s1-c01")).status_code == 404
+
+
+def found(words):
+    return door.listed(door.Selection(q=words), offset=0, limit=100)
+
+
+def test_an_outcome_is_corrected_and_taken_out(desk):
+    given = {"kind": "dataset", "title_en": "Data", "title_ja": "データ", "identifier": "set 1"}
+    send(desk, at("outcome_add", "s1-c02"), **given)
+    outcome = Outcome.objects.latest("pk")
+    edit = at("outcome_edit", "s1-c02", outcome.pk)
+    assert edit in desk.get(at("commitment_edit", "s1-c02")).content.decode()
+
+    assert form_of(desk.get(edit))["title_ja"].value() == "データ"
+    assert send(desk, edit, kind="publication").status_code == 422  # "set 1" is no DOI
+    assert send(desk, edit, identifier="set 2", published_on="2026-05").status_code == 302
+    outcome.refresh_from_db()
+    assert (outcome.identifier, outcome.published_on) == ("set 2", "2026-05")
+    assert Change.objects.latest("pk").before["identifier"] == "set 1"
+
+    send(desk, at("outcome_add", "s1-c02"), **given)
+    assert send(desk, edit, identifier="set 1").status_code == 409
+
+    assert send(desk, at("outcome_remove", "s1-c02", outcome.pk)).status_code == 302
+    assert [row.identifier for row in Outcome.objects.all()] == ["set 1"]
+    page = desk.get(at("commitment", "s1-c02")).content.decode()
+    assert "Outcome removed" in page
+    assert "set 2" in page
+
+
+@pytest.mark.parametrize("name", ["participation", "outcome"])
+@pytest.mark.parametrize("what", ["edit", "remove"])
+def test_a_second_officer_is_noticed_before_anything_is_changed(desk, name, what):
+    place = {"participation": "roles", "outcome": "outcomes"}[name]
+    (address,) = [one for one in addresses() if f"/{place}/" in one and one.endswith(f"/{what}/")]
+    form = form_of(desk.get(address))
+    typed = {key: form[key].value() or "" for key in form.fields}
+    door.edit_commitment(
+        author=None, reason="first", commitment="s1-c02", version=None, title_en="Changed"
+    )
+    lines = Change.objects.count()
+
+    answer = desk.post(address, {**typed, **REASON})
+    assert answer.status_code == 409
+    assert Change.objects.count() == lines
+    again = {**typed, **REASON, "version": form_of(answer)["version"].value()}
+    assert desk.post(address, again).status_code == 302
+    assert door.check() == []
+
+
+def test_an_organisation_is_renamed_and_found_by_its_new_name(desk):
+    body = Organisation.objects.get(slug="uw")
+    named = {row.slug for row in found(body.title_en)}
+    address = at("organisation_edit", "uw")
+    assert address in desk.get(at("organisation", "uw")).content.decode()
+
+    answer = send(desk, address, title_en="Evergreen Polytechnic", aliases="EP", country="US/JP")
+    assert answer.status_code == 302
+    body.refresh_from_db()
+    assert (body.aliases, body.country, body.version) == (["EP"], "JP/US", 2)
+    roles = set(body.participations.values_list("commitment__slug", flat=True))
+    assert {row.slug for row in found("Evergreen Polytechnic")} == roles <= named
+    assert "Evergreen" in desk.get(at("organisations"), {"q": "evergreen"}).content.decode()
+
+    stale = send(desk, address, version=1, title_en="Mine")
+    assert stale.status_code == 409
+    assert "Evergreen Polytechnic" in stale.content.decode()
+    assert send(desk, address, title_ja=" ").status_code == 422
+    assert send(desk, address, country="XX").status_code == 422
+
+
+def test_many_roles_are_found_anew_by_a_job(desk, monkeypatch):
+    for module in ("door._write", "tasks"):
+        monkeypatch.setattr(f"renkei.record.{module}.MOST_BOUND", 1)
+    body = Organisation.objects.annotate(roles=Count("participations")).order_by("-roles").first()
+    assert body.roles > 1
+    before = door.state().version
+    answer = send(desk, at("organisation_edit", body.slug), title_en="Evergreen Polytechnic")
+    assert answer.status_code == 302
+
+    tasks.find_anew.func(body.pk)
+    roles = set(body.participations.values_list("commitment__slug", flat=True))
+    assert {row.slug for row in found("Evergreen Polytechnic")} == roles
+    assert door.state().version > before + 1  # pages that were kept are stale now
+
+
+def test_an_organisation_goes_only_when_nothing_names_it(desk):
+    used = send(desk, at("organisation_remove", "uw"))
+    assert used.status_code == 409
+    assert "only an organisation with none can be removed" in used.content.decode()
+    assert (
+        at("organisation_remove", "uw") not in desk.get(at("organisation", "uw")).content.decode()
+    )
+
+    def add():
+        given = {"title_en": "IoE", "title_ja": "例示研", "kind": "company"}
+        send(desk, at("organisation_add"), **given)
+        return Organisation.objects.latest("pk")
+
+    body = add()
+    page = at("organisation", body.slug)
+    assert at("organisation_remove", body.slug) in desk.get(page).content.decode()
+    assert send(desk, at("organisation_remove", body.slug)).status_code == 302
+    assert desk.get(page).status_code == 404
+    assert (
+        "IoE"
+        not in desk.get(at("organisations"), {"q": "IoE"}).content.decode().split("</form>")[-1]
+    )
+    line = Change.objects.latest("pk")
+    assert (line.verb, line.slug, line.before["title_en"]) == ("remove", body.slug, "IoE")
+    assert add().slug != body.slug  # its name stays its own
 
 
 def test_an_outcome_needs_a_doi_when_it_is_a_publication(desk):

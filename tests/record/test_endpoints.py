@@ -10,6 +10,7 @@ from django.test import Client
 from renkei.base.models import ApiToken
 from renkei.record import door, engine
 from renkei.record.models import Change, Claim, Commitment, Finding, Milestone, Source, State
+from renkei.record.schemas import Commitments
 
 ROOT = "/node/v1/record"
 
@@ -75,6 +76,13 @@ def test_lists_have_a_count_and_items_and_nothing_else(public, name, count):
         item["slug"] for item in whole["items"][1:3]
     ]
     assert public.get(f"{name}?offset={count}").json() == {"count": count, "items": []}
+
+
+def test_the_list_is_what_its_schema_says(public):
+    """It is written without asking the schema, which would turn wrong types into right ones."""
+    told = public.get("commitments?limit=200").json()
+    read = Commitments.model_validate(told, strict=False)
+    assert read.model_dump(mode="json", by_alias=True) == told
 
 
 def test_the_limit_is_fifty_unless_asked(public):
@@ -343,6 +351,38 @@ def test_every_write_does_its_work_and_leaves_history(program, officer):
         assert Change.objects.count() > lines
         assert (line.author, line.reason) == (officer, body["reason"])
     assert program.delete("findings/x01/decision?reason=again").json()["state"] == "open"
+    assert door.check() == []
+
+
+def test_roles_outcomes_and_organisations_are_changed_and_removed(program, public):
+    part = program.send("commitments/s1-c02/participations", ROLE).json()
+    one = f"commitments/s1-c02/participations/{part['id']}"
+    assert program.send(one, {**ROLE, "role": "lead"}, method="put").json() == {
+        **part,
+        "role": "lead",
+    }
+    outcome = program.send("commitments/s1-c02/outcomes", OUTCOME).json()
+    two = f"commitments/s1-c02/outcomes/{outcome['id']}"
+    changed = program.send(two, {**OUTCOME, "title_en": "Better"}, method="put").json()
+    assert changed == {**outcome, "title": "Better"}
+    body = program.send("organisations", ORGANISATION).json()
+    three = f"organisations/{body['slug']}"
+    renamed = program.send(three, {**ORGANISATION, "title_en": "Other", "version": 1}, method="put")
+    assert (renamed.json()["title"], renamed.json()["version"]) == ("Other", 2)
+    stale = program.send(three, {**ORGANISATION, "version": 1}, method="put")
+    refused(stale, 409, "record.stale")
+
+    refused(program.delete("organisations/uw?reason=gone"), 409, "record.in_use")
+    for address in (one, two, three):
+        refused(program.delete(address), 422)  # no reason
+        refused(program.delete(f"{address}?reason=r&why=x"), 422, "record.bad_selection")
+        refused(program.delete(f"{address}?reason=r&version=99"), 409, "record.stale")
+        refused(public.delete(f"{address}?reason=r"), 401)
+        gone = program.delete(f"{address}?reason=a slip")
+        assert (gone.status_code, gone.content) == (204, b"")
+        refused(program.delete(f"{address}?reason=again"), 404, "record.unknown")
+    verbs = [line["verb"] for line in public.get("changes?limit=3").json()["items"]]
+    assert verbs == ["remove", "remove outcome", "remove role"]
     assert door.check() == []
 
 

@@ -127,6 +127,7 @@ def test_parameters_lead_back_to_the_selection():
         ({"domain": "cooking"}, "domain: 'cooking' is none of ai, quantum"),
         ({"class": "x"}, "class: 'x' is none of commitment, context"),
         ({"party": "XX"}, "party: 'XX'"),
+        ({"party": "kr"}, "neither a country code in capitals, such as US or JP, nor one of ASEAN"),
         ({"source": "s9"}, "no source 's9'"),
         ({"source": "s1\x00"}, "no source"),
         ({"nature": "gold"}, "nature: 'gold'"),

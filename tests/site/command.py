@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SECONDS = 120
+SECONDS = 240
 
 
 def renkei(

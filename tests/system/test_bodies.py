@@ -1,7 +1,7 @@
 """Large bodies against the real server: refused early, whatever they announce, in little memory."""
 
 import http.client
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,11 @@ MOST_MEMORY_ADDED_KIB = 40_000
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def pair(
+    tmp_path_factory: pytest.TempPathFactory, founded: Callable[[Path], Path]
+) -> Iterator[Pair]:
     """Return a running pair."""
-    made = Pair(tmp_path_factory.mktemp("home") / "var")
+    made = Pair(founded(tmp_path_factory.mktemp("home") / "var"))
     assert made.up().returncode == 0
     yield made
     renkei("down", "--var", made.var)

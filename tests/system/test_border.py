@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,22 +30,26 @@ GO_PATH = Path("/usr/share/gocode")
 VERIFIER = Path(__file__).parent.parent / "border" / "verify.go"
 ROUNDS = int(os.environ.get("RENKEI_ROUNDS", "20"))
 HEAL_SECONDS = 90
+BROKEN: list[Rig] = []
 pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def rig(tmp_path_factory: pytest.TempPathFactory, founded: Callable[[Path], Path]) -> Iterator[Rig]:
     """Return a running pair, shared by the whole file: every test leaves it healed."""
-    with Rig(tmp_path_factory.mktemp("border") / "var") as made:
+    with Rig(founded(tmp_path_factory.mktemp("border") / "var")) as made:
         yield made
 
 
 @pytest.fixture(autouse=True)
 def healthy(rig: Rig) -> Iterator[None]:
-    """Begin and end with two nodes that hold the same."""
+    """Begin and end with two nodes that hold the same; what one test broke stops those after it."""
+    assert rig not in BROKEN, "an earlier test left the pair in pieces"
+    BROKEN.append(rig)
     for name in rig.names:
         settle(rig, name)
     assert until(rig.is_even, HEAL_SECONDS), [rig.status(name) for name in rig.names]
+    BROKEN.clear()
     yield
     for link in rig.links.values():
         link.heal()

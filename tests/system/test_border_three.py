@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,10 @@ def pin(folder: Path, prints: dict[str, str]) -> None:
     file.write_text(text, "utf-8")
 
 
-def test_a_third_node_joins_by_configuration_alone(tmp_path: Path) -> None:
-    with Rig(tmp_path / "var") as rig:
+def test_a_third_node_joins_by_configuration_alone(
+    tmp_path: Path, founded: Callable[[Path], Path]
+) -> None:
+    with Rig(founded(tmp_path / "var")) as rig:
         third, base = tmp_path / "kr", free_base_port()
         made = rig.command(
             "node", "init", str(third), "--name", "kr", "--party", "KR", "--base-port", str(base),

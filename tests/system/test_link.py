@@ -160,8 +160,8 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory):
-    made = Nodes(tmp_path_factory.mktemp("link") / "var")
+def nodes(tmp_path_factory, founded):
+    made = Nodes(founded(tmp_path_factory.mktemp("link") / "var"))
     try:
         up = made.pair.up()
         assert up.returncode == 0, up.stderr

@@ -156,7 +156,10 @@ def test_two_nodes_come_up_come_back_keep_their_data_and_go_down(pair: Pair) -> 
         assert database.execute("SELECT count(*) FROM base_user").fetchone() == (5,)
 
 
-def test_a_killed_supervisor_leaves_nothing_behind_and_stops_nobody(pair: Pair) -> None:
+def test_a_killed_supervisor_leaves_nothing_behind_and_stops_nobody(
+    pair: Pair, founded: Callable[[Path], Path]
+) -> None:
+    founded(pair.var)
     assert pair.up().returncode == 0
     os.kill(pair.supervisor(), signal.SIGKILL)
 
@@ -165,8 +168,11 @@ def test_a_killed_supervisor_leaves_nothing_behind_and_stops_nobody(pair: Pair) 
     assert pair.up().returncode == 0
 
 
-def test_pairs_run_side_by_side_and_move(pair: Pair, tmp_path: Path) -> None:
+def test_pairs_run_side_by_side_and_move(
+    pair: Pair, tmp_path: Path, founded: Callable[[Path], Path]
+) -> None:
     """A taken port is named before anything is founded; a pair can go to other ports."""
+    founded(pair.var)
     assert pair.up().returncode == 0
     other = Pair(tmp_path / "other")
     other.base = pair.base
@@ -177,10 +183,8 @@ def test_pairs_run_side_by_side_and_move(pair: Pair, tmp_path: Path) -> None:
     assert not (other.var / "us").exists()
 
     try:
-        other.base = free_base_port()
-        assert other.up().returncode == 0
+        founded(other.var)
         before = other.accounts()
-        other.down()
         other.base = free_base_port()
         assert other.up("--json").returncode == 0
         assert health(pair.base + 1)

@@ -18,11 +18,12 @@ from django.template.response import TemplateResponse
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 
 from renkei.base.access import roles_of
 from renkei.base.shell import shell, url
+from renkei.base.spoken import speaking, spoken
 from renkei.base.templatetags import renkei as tags
 
 _PLACE = "0PLACE0"  # letters and digits: neither escaped nor quoted
@@ -31,13 +32,13 @@ _BASE = PackageLoader("renkei.base", "jinja2")
 
 
 @cache
-def _said(text: str, language: str | None) -> str:  # noqa: ARG001  part of the key
+def _said(text: str, language: str) -> str:  # noqa: ARG001  part of the key
     return gettext(text)
 
 
 def said(text: str) -> str:
     """Return a sentence in the active language; kept, because catalogues do not change."""
-    return _said(text, get_language())
+    return _said(text, spoken())
 
 
 def empty(said: str, hint: str = "") -> SafeString:
@@ -81,14 +82,15 @@ class Pages:
             "_": said,
             "url": url,
             "static": static,
-            "language": get_language,
+            "language": spoken,
             "query": _query,
             **functions,
         }
 
     def fragment(self, name: str, context: Mapping[str, Any]) -> SafeString:
         """Return a piece of a page."""
-        return mark_safe(self._environment.get_template(name).render(context))  # noqa: S308  Jinja escapes
+        with speaking():
+            return mark_safe(self._environment.get_template(name).render(context))  # noqa: S308  Jinja escapes
 
     def page(self, request: HttpRequest, name: str, context: Mapping[str, Any]) -> HttpResponse:
         """Return a page inside the shell."""
@@ -96,10 +98,11 @@ class Pages:
         filled = template.new_context(
             {**context, "request": request, "held_roles": roles_of(request)}
         )
-        parts = {
-            block: mark_safe("".join(render(filled)))  # noqa: S308  Jinja escapes
-            for block, render in template.blocks.items()
-        }
+        with speaking():
+            parts = {
+                block: mark_safe("".join(render(filled)))  # noqa: S308  Jinja escapes
+                for block, render in template.blocks.items()
+            }
         if request.user.is_authenticated or len(get_messages(request)):
             return TemplateResponse(request, "base/page.html", {**parts, "style": self._style})
         return HttpResponse(self._for_strangers(request, parts))
@@ -111,7 +114,7 @@ class Pages:
         stands at ``_PLACES``, so it is rendered once for each of those.
         """
         marked = tuple(entry["current"] for entry in shell(request)["menu"])
-        kept = get_language(), marked
+        kept = spoken(), marked
         if kept not in self._shells:
             places = {name: f"{_PLACE}{name}{_PLACE}" for name in (*_PLACES, "here")}
             whole = render_to_string("base/page.html", {**places, "style": self._style}, request)

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
-from urllib.parse import urlencode
+from urllib.parse import unquote_to_bytes, urlencode
 
 from django.core.exceptions import (
     PermissionDenied,
@@ -231,6 +231,17 @@ def page(request: HttpRequest, *, status: int, detail: str = "") -> HttpResponse
     return response
 
 
+def _is_utf8(query: str) -> bool:
+    """Tell whether the query of an address, as WSGI gives it, is text once it is unquoted."""
+    if query.isascii() and "%" not in query:
+        return True
+    try:
+        unquote_to_bytes(query.encode("latin-1")).decode()
+    except UnicodeError:
+        return False
+    return True
+
+
 class ProblemMiddleware:
     """Turn what a view raises, and Django's own bare answers, into pages and problems."""
 
@@ -239,9 +250,14 @@ class ProblemMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer."""
-        if "\x00" in request.path or "\x00" in request.META.get("QUERY_STRING", ""):
+        query = request.META.get("QUERY_STRING", "")
+        if "\x00" in request.path or "\x00" in query:
             return refuse(
                 request, BadRequestError(gettext_noop("an address cannot hold a NUL byte"))
+            )
+        if not _is_utf8(query):  # Django would read on with marks in place of what is broken
+            return refuse(
+                request, BadRequestError(gettext_noop("what follows the ? is not text in UTF-8"))
             )
         response = self.get_response(request)
         if isinstance(response, HttpResponse) and _is_bare(response):

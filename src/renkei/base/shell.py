@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils.translation import get_language
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 from renkei import __version__
 from renkei.base.access import roles_of
 from renkei.base.rooms import rooms
+from renkei.base.spoken import spoken
 
 
 class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # untyped
@@ -65,12 +65,12 @@ _SLUG = "a-name"
 
 
 @cache
-def _address(name: str, language: str | None) -> str:  # noqa: ARG001  part of the key
+def _address(name: str, language: str) -> str:  # noqa: ARG001  part of the key
     return reverse(name)
 
 
 @cache
-def _around(name: str, language: str | None) -> tuple[str, str]:  # noqa: ARG001
+def _around(name: str, language: str) -> tuple[str, str]:  # noqa: ARG001
     before, _, after = reverse(name, args=[_SLUG]).partition(_SLUG)
     return before, after
 
@@ -83,8 +83,8 @@ def url(name: str, slug: str | None = None) -> str:
         slug: its only argument, if it has one: a name that needs no quoting.
     """
     if slug is None:
-        return _address(name, get_language())
-    before, after = _around(name, get_language())
+        return _address(name, spoken())
+    before, after = _around(name, spoken())
     return f"{before}{slug}{after}"
 
 

@@ -15,7 +15,12 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 from django_tasks import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
@@ -37,7 +42,7 @@ JOB_STATES: Mapping[str, tuple[object, str]] = {
 
 
 @access(PUBLIC)
-@require_GET
+@require_safe
 def health(_request: HttpRequest) -> JsonResponse:
     """Say that the node answers, and who it is."""
     node = settings.NODE
@@ -48,7 +53,7 @@ def health(_request: HttpRequest) -> JsonResponse:
 
 
 @access(PUBLIC)
-@require_GET
+@require_safe
 def root(request: HttpRequest) -> HttpResponseRedirect:
     """Send the reader to the dashboard in their language."""
     response = HttpResponseRedirect(f"/{language_of(request)}/")

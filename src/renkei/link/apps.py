@@ -15,5 +15,6 @@ class LinkConfig(RoomConfig):
     root_urls = "renkei.link.urls.root"
     router = "renkei.link.endpoints.router"
     commands = "renkei.link.commands:link"
+    statements = "renkei.link.statements.TYPES"
     services = ("renkei.link.endpoints.deliver", "renkei.link.door.keep_full")
     menu = (MenuItem(url="link:overview", label=_("Quantum link")),)

@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 
 from django.db import connection, models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from renkei.link.engine import BlockState, Counters, Position
 
@@ -21,6 +22,7 @@ class Link(models.Model):
     own = models.CharField(max_length=31)
     partner = models.CharField(max_length=31)
     simulated = models.BooleanField()
+    routed = models.BooleanField(default=False)  # its key comes over relays, not from photons
     next_block = models.PositiveBigIntegerField(default=1)
     allocated_block = models.PositiveBigIntegerField(default=0)
     allocated_offset = models.PositiveBigIntegerField(default=0)
@@ -234,4 +236,44 @@ class Alarm(models.Model):
                 condition=Q(cleared_at=None),
                 name="link_one_alarm_of_a_kind",
             ),
+        ]
+
+
+class Event(models.Model):
+    """What one end said for good about the link: an entry of its signed log, as it stands there."""
+
+    class What(models.TextChoices):
+        """What happened."""
+
+        DOWNGRADE = "downgrade", _("Sealed without a quantum key")
+        RAISED = "alarm-raised", _("Alarm raised")
+        CLEARED = "alarm-cleared", _("Alarm cleared")
+        SIGNED_START = "signed-start", _("First block authenticated by signatures")
+
+    link = models.ForeignKey(Link, on_delete=models.CASCADE, related_name="events")
+    said_by = models.CharField(max_length=31)
+    index = models.PositiveBigIntegerField()
+    leaf = models.CharField(max_length=64)
+    what = models.CharField(max_length=20, choices=What.choices)
+    kind = models.CharField(max_length=40)
+    about = models.CharField(max_length=300, blank=True)
+    said_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["link", "said_by", "index"], name="link_event_once"),
+        ]
+
+
+class RelayShare(models.Model):
+    """A share of a block that came over one path of trusted nodes and waits for the others; sealed."""
+
+    link = models.ForeignKey(Link, on_delete=models.CASCADE, related_name="relay_shares")
+    number = models.PositiveBigIntegerField()
+    place = models.PositiveSmallIntegerField()
+    sealed = models.BinaryField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["link", "number", "place"], name="link_relay_share"),
         ]

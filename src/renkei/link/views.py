@@ -17,6 +17,7 @@ from renkei.link.models import Link
 
 EVE_PAUSE_SECONDS = 4
 SHOWN_RUNS = 12
+SHOWN_EVENTS = 8
 
 
 class TooOftenError(RenkeiError):
@@ -38,7 +39,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             "now": [_now(link) for link in links],
             "form": _form() if settings.NODE.demonstration and links else None,
             "curves": door.curves(),
-            "route": door.ROUTE,
+            "map": _map(),
         },
     )
 
@@ -87,10 +88,17 @@ def eavesdrop(request: HttpRequest) -> HttpResponse:
             "now": [_now(link) for link in links],
             "form": form,
             "curves": door.curves(),
-            "route": door.ROUTE,
+            "map": _map(),
         },
         status=422,
     )
+
+
+def _map() -> dict[str, Any] | None:
+    try:
+        return door.drawing(door.routes())
+    except door.BadRoutesError:
+        return None
 
 
 def _form() -> EavesdropperForm:
@@ -104,4 +112,5 @@ def _form() -> EavesdropperForm:
 def _now(link: Link) -> dict[str, Any]:
     said = door.summary(link, runs=SHOWN_RUNS)
     said["history"] = door.history(link)
+    said["events"] = door.events(link, most=SHOWN_EVENTS)
     return said

@@ -398,6 +398,10 @@ class ParticipationForm(VersionedForm):
     role = _code("role", _("Role"))
 
 
+class RemovalForm(VersionedForm):
+    """What is taken out of the record: the reason alone is asked for."""
+
+
 # Milestones, money paid, outcomes
 
 
@@ -530,6 +534,10 @@ class OrganisationForm(ChangeForm):
     def clean_aliases(self) -> list[str]:
         """Read one name a line."""
         return [line.strip() for line in self.cleaned_data["aliases"].splitlines() if line.strip()]
+
+
+class OrganisationEditForm(OrganisationForm, VersionedForm):
+    """What is said of an organisation."""
 
 
 class DocumentField(forms.FileField):

@@ -22,13 +22,17 @@ from django_tasks_db.models import DBTaskResult
 from renkei.record import engine
 from renkei.record.models import (
     LABELS,
+    MOST_BOUND,
     Drawing,
     Milestone,
+    Participation,
     State,
     Tally,
     Total,
     label,
     language,
+    next_version,
+    reindex_commitments,
     side_label,
 )
 
@@ -303,6 +307,31 @@ def _drawn(orders: list[dict[str, Any]]) -> list[str]:
         done.check_returncode()
     drawn: list[str] = json.loads(done.stdout)
     return drawn
+
+
+def taken_part_in(organisation: int) -> list[int]:
+    """Return the commitments in which an organisation has a role."""
+    parts = Participation.objects.filter(organisation=organisation)
+    return sorted(set(parts.values_list("commitment", flat=True)))
+
+
+@task()
+def find_anew(organisation: int) -> int:
+    """Put the commitments of a renamed organisation in the search index; return how many.
+
+    By pieces, so that officers' changes come between; each makes the pages stale that are kept.
+    """
+    keys = taken_part_in(organisation)
+    for at in range(0, len(keys), MOST_BOUND):
+        with transaction.atomic():
+            next_version()
+            reindex_commitments(keys[at : at + MOST_BOUND])
+    return len(keys)
+
+
+def find_anew_later(organisation: int) -> None:
+    """Queue that after the transaction: one organisation may have a role in very many."""
+    transaction.on_commit(partial(find_anew.enqueue, organisation))
 
 
 def draw_later() -> None:

@@ -32,6 +32,16 @@ urlpatterns = [
         name="claim_publish",
     ),
     path("commitments/<str:slug>/roles/add/", views.participation_add, name="participation_add"),
+    path(
+        "commitments/<str:slug>/roles/<int:number>/edit/",
+        views.participation_edit,
+        name="participation_edit",
+    ),
+    path(
+        "commitments/<str:slug>/roles/<int:number>/remove/",
+        views.participation_remove,
+        name="participation_remove",
+    ),
     path("commitments/<str:slug>/milestones/add/", views.milestone_add, name="milestone_add"),
     path("milestones/<str:slug>/assess/", views.milestone_assess, name="milestone_assess"),
     path(
@@ -43,6 +53,18 @@ urlpatterns = [
         name="disbursement_correct",
     ),
     path("commitments/<str:slug>/outcomes/add/", views.outcome_add, name="outcome_add"),
+    path(
+        "commitments/<str:slug>/outcomes/<int:number>/edit/",
+        views.outcome_edit,
+        name="outcome_edit",
+    ),
+    path(
+        "commitments/<str:slug>/outcomes/<int:number>/remove/",
+        views.outcome_remove,
+        name="outcome_remove",
+    ),
+    path("organisations/<str:slug>/edit/", views.organisation_edit, name="organisation_edit"),
+    path("organisations/<str:slug>/remove/", views.organisation_remove, name="organisation_remove"),
     path("sources/<str:slug>/attach/", views.source_attach, name="source_attach"),
     path("findings/<str:slug>/resolve/", views.finding_resolve, name="finding_resolve"),
     path("findings/<str:slug>/reopen/", views.finding_reopen, name="finding_reopen"),

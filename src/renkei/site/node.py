@@ -130,9 +130,9 @@ def appearing(folder: Path) -> Iterator[Path]:
         raise
 
 
-def sync(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make what is in a file, or the names in a folder, survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -158,12 +158,24 @@ def found(folder: Path, node: NodeConfig, *, then: Callable[[], T]) -> T:
         (building / "blobs").mkdir(mode=0o700)
         write_private(building / "keys" / "web-secret", secrets.token_urlsafe(50) + "\n")
         (building / "node.toml").write_text(config.dump(node), "utf-8")
-        enter(building, founding=True)
+        database = enter(building, founding=True).database
         refuse_used_database()
+        hurry()
         migrate()
         result = then()
         leave()
+        if database.exists():
+            sync(database)
     return result
+
+
+def hurry() -> None:
+    """Have SQLite leave it to the end of the founding to see that what it wrote is on the disk."""
+    from django.db import connection
+
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous=OFF")
 
 
 def refuse_used_database() -> None:

@@ -34,10 +34,19 @@ def files(log):
 
 
 def test_a_sound_log(log, files):
-    done = []
-    found = engine.audit(files.__getitem__, SIZE, log.frontier.root, progress=done.append)
+    heard = []
+    found = engine.audit(
+        files.__getitem__, SIZE, log.frontier.root, heard=lambda *bundle: heard.append(bundle)
+    )
     assert found == engine.Audit(SIZE, log.frontier.root, (), sound=True)
-    assert done == [*range(256, SIZE, 256), SIZE]
+    assert [first for first, _entries in heard] == list(range(0, SIZE, 256))
+    assert [entry for _first, entries in heard for entry in entries] == log.entries
+
+
+def test_roots_on_the_way(log, files):
+    marks = [1, 255, 256, 257, 65_536, SIZE]
+    found = engine.audit(files.__getitem__, SIZE, log.frontier.root, marks=marks)
+    assert found.roots == {at: engine.frontier_of(at, log.read).root for at in marks}
 
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 512, 65_535, 65_536, 65_537])

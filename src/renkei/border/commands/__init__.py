@@ -5,6 +5,7 @@ from renkei.border.commands._drill import drill
 from renkei.border.commands._group import border
 from renkei.border.commands._log import (
     audit,
+    evidence,
     fingerprint,
     rebuild,
     receipt,
@@ -21,6 +22,7 @@ __all__ = [
     "decide",
     "draft",
     "drill",
+    "evidence",
     "fingerprint",
     "rebuild",
     "receipt",

@@ -181,6 +181,34 @@ def receipt(record: str, out: Path | None, node: Path | None, var: Path, *, as_j
 
 
 @border.command(
+    help=gettext_noop(
+        "Write the evidence of an incident, by its number: of a rewritten log, a file that `renkei "
+        "border verify` checks anywhere."
+    )
+)
+@click.argument("number", type=click.IntRange(1, 2**63 - 1))
+@click.option(
+    "-o",
+    "out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=gettext_noop("File to write."),
+)
+@on_node
+def evidence(number: int, out: Path, node: Path | None, var: Path, *, as_json: bool) -> None:
+    """Write evidence."""
+    with reading(node, var):
+        from renkei.border import door
+
+        _name, data = door.evidence_file(number)
+        out.write_bytes(data)
+        if as_json:
+            print_json({"incident": number, "file": str(out), "bytes": len(data)})
+        else:
+            tell(f"{out}: {len(data)} bytes")
+
+
+@border.command(
     help=gettext_noop("Check a receipt or a file of evidence, offline; no node is needed or asked.")
 )
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))

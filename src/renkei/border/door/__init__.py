@@ -92,7 +92,7 @@ from renkei.border.door._log import (
     want_private,
 )
 from renkei.border.door._nudge import wake
-from renkei.border.door._receipt import NotProvenError, fork_file, receipt, verify
+from renkei.border.door._receipt import NotProvenError, evidence_file, fork_file, receipt, verify
 from renkei.border.door._registry import (
     BadStatementError,
     JointField,
@@ -108,6 +108,7 @@ from renkei.border.door._rotate import NoRecoveryKeyError, rotate
 from renkei.border.door._serve import logs, newest, serve, status
 from renkei.border.door._tiles import name_of, nodes, tile
 from renkei.border.door._types import TYPES
+from renkei.border.door._vouch import vouch, vouched
 from renkei.border.door._witness import add_checkpoint
 
 JOINT = (AGREEMENT,)
@@ -164,6 +165,7 @@ __all__ = [
     "discard_draft",
     "draft_agreement",
     "erase_private",
+    "evidence_file",
     "exchange",
     "expire",
     "explain",
@@ -222,6 +224,8 @@ __all__ = [
     "verify",
     "version_of",
     "visible_versions",
+    "vouch",
+    "vouched",
     "wake",
     "want_private",
     "witnessed_sizes",

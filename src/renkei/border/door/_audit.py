@@ -1,11 +1,10 @@
 """Looking at every stored byte again: audit tells, scrub mends, rebuild fetches everything back."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 
 from django.conf import settings
 from django.db import transaction
@@ -14,12 +13,11 @@ from renkei.border import engine
 from renkei.border.door import _client, _exchange, _keys, _log, _tiles
 from renkei.border.door._incidents import end as end_incident
 from renkei.border.door._incidents import note as note_incident
+from renkei.border.door._judge import judge
 from renkei.border.door._keys import Partner
-from renkei.border.door._registry import types
 from renkei.border.models import Checkpoint, Entry, Fate, Incident, Log, Node, Peer
 from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
 
-CHUNK = 4096
 MOST_FINDINGS = 100
 
 
@@ -74,93 +72,115 @@ def audit(log: Log, *, signatures: bool = True) -> Audit:
         signatures: whether every statement's signatures are checked too.
     """
     found = Audit(origin=log.origin)
-    size = log.size
-    frontier = engine.Frontier.empty()
-    roots = dict(Checkpoint.objects.filter(log=log).values_list("size", "root"))
     identity = _keys.identity() if log.is_own else _keys.pinned(log.name)
     history = engine.KeyHistory.founded(identity) if identity else None
-    reached: dict[int, bytes] = {}
-    marks = sorted(point for point in roots if point <= size)
-    for rows in _chunks(log, size):
-        leaves = []
-        for index, leaf, data in rows:
-            actual = engine.leaf_hash(data)
-            if actual != leaf:
-                found.damaged_entries.append(index)
-                found.note(_damaged(log, index))
-            leaves.append(leaf)
-            found.entries += 1
-        while marks and marks[0] <= frontier.size + len(leaves):
-            mark = marks.pop(0)
-            reached[mark] = frontier.extended(leaves[: mark - frontier.size]).root
-        frontier = frontier.extended(leaves)
-        if signatures and history is not None:
-            history = _statements(found, rows, history)
-    if frontier.size != size or frontier.dump() != bytes(log.frontier):
+    points = Checkpoint.objects.filter(log=log, size__lte=log.size).values_list("size", flat=True)
+
+    def heard(first: int, entries: list[bytes]) -> None:
+        nonlocal history
+        found.entries += len(entries)
+        if signatures and history is not None and entries:
+            history = _statements(found, first, entries, history)
+
+    stored = engine.Frontier.load(bytes(log.frontier)).root
+    tree = engine.audit(_stored(log), log.size, stored, marks=list(points), heard=heard)
+    for tile in tree.damaged:
+        _damage(found, log, tile)
+    if tree.root != stored:
         found.note(
             DamagedError(
                 gettext_noop("{origin}: the {found} stored entries do not give the tree of {size}"),
                 origin=log.origin,
-                found=frontier.size,
-                size=size,
+                found=found.entries,
+                size=log.size,
             )
         )
     if history is not None:
-        _checkpoints(found, log, history, reached)
+        _checkpoints(found, log, history, tree.roots)
     _files(found, log)
     return found
 
 
-def _chunks(log: Log, size: int) -> Iterator[list[tuple[int, bytes, bytes]]]:
-    rows = iter(
-        Entry.objects.filter(log=log, index__lt=size)
-        .order_by("index")
-        .values_list("index", "leaf", "data")
-        .iterator(CHUNK)
-    )
-    while chunk := [(i, bytes(leaf), bytes(data)) for i, leaf, data in islice(rows, CHUNK)]:
-        yield chunk
+def _stored(log: Log) -> Callable[[engine.Tile], bytes]:
+    """Return a reader of a log's tiles as the database holds them; of rows that lack, nothing."""
+    leaves: dict[engine.Tile, bytes] = {}
+
+    def fetch(tile: engine.Tile) -> bytes:
+        if tile in leaves:
+            return leaves.pop(tile)
+        with suppress(RenkeiError):
+            if tile.level != engine.ENTRIES:
+                return _tiles.made(log, tile)
+            rows = _rows(log, tile)
+            if len(rows) == tile.width:
+                # Asked for next: one query reads both.
+                same = engine.Tile(0, tile.index, tile.width)
+                leaves[same] = b"".join(leaf for _index, leaf, _data in rows)
+                return engine.bundle([data for _index, _leaf, data in rows])
+        return b""
+
+    return fetch
 
 
-def _damaged(log: Log, index: int) -> DamagedError:
+def _rows(log: Log, tile: engine.Tile) -> list[tuple[int, bytes, bytes]]:
+    first = tile.index * engine.TILE_WIDTH
+    rows = Entry.objects.filter(log=log, index__gte=first, index__lt=first + tile.width)
+    found = rows.order_by("index").values_list("index", "leaf", "data")
+    return [(index, bytes(leaf), bytes(data)) for index, leaf, data in found]
+
+
+def _damage(found: Audit, log: Log, tile: engine.Tile) -> None:
+    """Write down which rows are behind a damaged tile."""
+    if tile.level > 0:
+        found.damaged_files.append(tile)
+        found.note(_damaged_file(log, tile))
+        return
+    for index, leaf, data in _rows(log, tile):
+        if engine.leaf_hash(data) != leaf and index not in found.damaged_entries:
+            found.damaged_entries.append(index)
+            found.note(
+                DamagedError(
+                    gettext_noop("{origin}: entry {index} is not the one that was signed"),
+                    origin=log.origin,
+                    index=index,
+                )
+            )
+
+
+def _damaged_file(log: Log, tile: engine.Tile) -> DamagedError:
     return DamagedError(
-        gettext_noop("{origin}: entry {index} is not the one that was signed"),
+        gettext_noop("{origin}: the file {path} is damaged or missing"),
         origin=log.origin,
-        index=index,
+        path=tile.path,
     )
 
 
 def _statements(
-    found: Audit, rows: list[tuple[int, bytes, bytes]], history: engine.KeyHistory
+    found: Audit, first: int, entries: list[bytes], history: engine.KeyHistory
 ) -> engine.KeyHistory:
-    known = types()
+    # What was recorded as no valid statement when it came is passed over.
     invalid = set(
         Entry.objects.filter(
-            log__origin=found.origin, fate=Fate.INVALID, index__gte=rows[0][0]
+            log__origin=found.origin,
+            fate=Fate.INVALID,
+            index__range=(first, first + len(entries) - 1),
         ).values_list("index", flat=True)
     )
-    for index, _leaf, data in rows:
-        if index in invalid:
-            continue  # it was recorded as no valid statement when it came
-        try:
-            envelope = engine.read_envelope(data)
-            kind = known.get(envelope.type)
-            solemn = envelope.type in engine.KEY_TYPES or (kind is not None and kind.is_solemn)
-            engine.verify_envelope(
-                envelope,
-                history.keys_for("log", index),
-                engine.BOTH if solemn else engine.BOTH[:1],
-            )
-            history = history.after(index, envelope)
-        except RenkeiError as error:
-            found.note(error)
+    judged, history = judge(
+        (row for row in enumerate(entries, start=first) if row[0] not in invalid),
+        found.origin,
+        history,
+    )
+    for each in judged:
+        if isinstance(each, RenkeiError):
+            found.note(each)
         else:
             found.statements += 1
     return history
 
 
 def _checkpoints(
-    found: Audit, log: Log, history: engine.KeyHistory, reached: dict[int, bytes]
+    found: Audit, log: Log, history: engine.KeyHistory, reached: Mapping[int, bytes]
 ) -> None:
     for row in Checkpoint.objects.filter(log=log).order_by("size"):
         try:
@@ -196,13 +216,7 @@ def _files(found: Audit, log: Log) -> None:
             found.files += 1
             continue
         found.damaged_files.append(wanted)
-        found.note(
-            DamagedError(
-                gettext_noop("{origin}: the file {path} is damaged or missing"),
-                origin=log.origin,
-                path=wanted.path,
-            )
-        )
+        found.note(_damaged_file(log, wanted))
 
 
 def scrub(log: Log, *, now: datetime) -> Audit:
@@ -314,7 +328,7 @@ def rebuild(partner: Partner, *, now: datetime) -> dict[str, int]:
     with transaction.atomic():
         locked = Log.objects.select_for_update().get(pk=own.pk)
         aside = _put_aside(locked, common, now=now)
-        fetched = 0
+        fetched, begun = 0, _keys.history(locked, held)
         while locked.size < checkpoint.size:
             first = locked.size // engine.TILE_WIDTH * engine.TILE_WIDTH
             width = min(engine.TILE_WIDTH, checkpoint.size - first)
@@ -326,7 +340,10 @@ def rebuild(partner: Partner, *, now: datetime) -> dict[str, int]:
                     gettext_noop("the mirror of {partner} does not hold what it cosigned"),
                     partner=partner.name,
                 )
-            _log.receive(locked, bodies, leaves, verify=lambda _envelope, _index: None, now=now)
+            judged, begun = judge(
+                enumerate(bodies, start=locked.size), own.origin, begun, signatures=False
+            )
+            _log.receive(locked, bodies, leaves, judged, now=now)
             fetched += len(bodies)
         Checkpoint.objects.filter(log=own).delete()
         witnessed = _exchange.is_witnessed(note)

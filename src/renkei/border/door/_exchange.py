@@ -6,6 +6,7 @@ verified that partner's log. Every step may be cut off and begun again.
 
 import email.utils
 import fcntl
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Max
 
 from renkei.border import engine
 from renkei.border.door import _client, _keys, _log, _rotate, _tiles, _witness
 from renkei.border.door._incidents import note as note_incident
+from renkei.border.door._judge import judge
 from renkei.border.door._keys import Partner
-from renkei.border.door._registry import types
 from renkei.border.models import Checkpoint, Incident, Log, Peer, Private
 from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
 
@@ -74,8 +76,11 @@ def policy() -> engine.Policy:
     """
     file = settings.NODE.folder / POLICY
     if file.exists():
-        return engine.parse_policy(file.read_bytes())
-    return engine.parse_policy(default_policy().encode())
+        return _parsed(file.read_bytes())
+    return _parsed(default_policy().encode())
+
+
+_parsed = functools.lru_cache(maxsize=8)(engine.parse_policy)
 
 
 def default_policy() -> str:
@@ -124,10 +129,14 @@ def _publishing() -> Iterator[None]:
         yield
 
 
-def publish(*, now: datetime) -> Checkpoint:
+def publish(*, now: datetime, signed: Callable[[], None] = lambda: None) -> Checkpoint:
     """Sign a checkpoint over everything that was said, if it is not signed yet.
 
     Only committed entries count, so nothing is signed that a crash could take back.
+
+    Args:
+        now: for the cosignature of this node's own witness.
+        signed: called as soon as a new one is saved, before the file beside the log is.
 
     Raises:
         HaltedError: the log is behind what a partner has seen of it.
@@ -138,7 +147,7 @@ def publish(*, now: datetime) -> Checkpoint:
         _refuse_unguarded(log)
         newest = Checkpoint.objects.filter(log=log).order_by("-size").first()
         shown = _shown(log)
-        if shown is not None and (shown.size > log.size or shown.root != _root(log, shown.size)):
+        if shown is not None and shown.root != _root(log, shown.size, newest):
             _note_behind(log, shown.size, by=settings.NODE.name, now=now)
             _log.refuse_halted(log)
         if newest is not None and newest.size == log.size:
@@ -168,8 +177,9 @@ def publish(*, now: datetime) -> Checkpoint:
                 witnessed_at=now if witnessed else None,
             )
             Log.objects.filter(pk=log.pk).update(published=frontier.size)
+            _forget(log)
+        signed()
         _show(log, note)
-        _forget(log)
         return saved
 
 
@@ -207,9 +217,11 @@ def _refuse_unguarded(log: Log) -> None:
     mark.unlink()
 
 
-def _root(log: Log, size: int) -> bytes:
+def _root(log: Log, size: int, known: Checkpoint | None = None) -> bytes:
     if size > log.size:
         return b""
+    if known is not None and known.size == size:
+        return bytes(known.root)
     return engine.frontier_of(size, _tiles.nodes(log)).root if size else engine.EMPTY_ROOT
 
 
@@ -234,17 +246,12 @@ def _show(log: Log, note: bytes) -> None:
 
 def _forget(log: Log) -> None:
     """Drop checkpoints that newer ones prove as well; the newest witnessed one always stays."""
-    keep = set(
-        Checkpoint.objects.filter(log=log)
-        .order_by("-size")
-        .values_list("pk", flat=True)[:KEPT_CHECKPOINTS]
-    )
-    proven = Checkpoint.objects.filter(log=log, is_witnessed=True).order_by("-size").first()
-    if proven:
-        keep.add(proven.pk)
-    oldest = Checkpoint.objects.filter(log=log).order_by("-size")[KEPT_CHECKPOINTS:]
-    stale = [pk for pk in oldest.values_list("pk", flat=True) if pk not in keep]
-    Checkpoint.objects.filter(pk__in=stale).delete()
+    known = Checkpoint.objects.filter(log=log)
+    if known.count() < 2 * KEPT_CHECKPOINTS:
+        return
+    oldest = known.order_by("-size").values_list("size", flat=True)[KEPT_CHECKPOINTS - 1]
+    proven = known.filter(is_witnessed=True).aggregate(Max("size"))["size__max"]
+    known.filter(size__lt=oldest).exclude(size=proven).delete()
 
 
 def add_cosignatures(checkpoint: Checkpoint, lines: list[str], *, now: datetime) -> bool:
@@ -304,6 +311,17 @@ def exchange(partner: Partner, *, now: Callable[[], datetime]) -> Round:
             hint(partner, now=now())
     Peer.objects.filter(name=partner.name).update(heard_at=now(), failure="", failed_at=None)
     return Round(applied=applied)
+
+
+def have_witnessed(partner: Partner, *, now: datetime) -> None:
+    """Do the first part of a round alone: have the own log cosigned.
+
+    Raises:
+        RenkeiError: see ``push``. A partner that was not met in this process is passed over.
+    """
+    identity = _keys.pinned(partner.name)
+    if identity is not None and partner.name in _guarded:
+        push(partner, identity, now=now)
 
 
 _guarded: set[str] = set()
@@ -529,8 +547,8 @@ def pull(partner: Partner, identity: engine.Identity, *, now: Callable[[], datet
                 witnessed_at=at if witnessed else None,
             )
             Log.objects.filter(pk=log.pk).update(published=checkpoint.size)
+            _forget(log)
         _show(log, signed)
-        _forget(log)
     else:
         theirs = [line.line for line in engine.parse_note(note).signatures]
         add_cosignatures(known, _good(theirs, note), now=now())
@@ -657,23 +675,11 @@ def _take(
                 index=index,
                 origin=log.origin,
             )
-    keyring = history
-
-    def verify(envelope: engine.Envelope, index: int) -> None:
-        nonlocal keyring
-        known = types().get(envelope.type)
-        solemn = envelope.type in engine.KEY_TYPES or (known is not None and known.is_solemn)
-        engine.verify_envelope(
-            envelope,
-            keyring.keys_for("log", index),
-            engine.BOTH if solemn else engine.BOTH[:1],
-        )
-        keyring = keyring.after(index, envelope)
-
+    judged, _history = judge(enumerate(bodies, start=log.size), log.origin, history)
     with _log.locked(log) as held:
         if held.size != log.size:
             return 0  # another process was faster
-        _log.receive(held, bodies, leaves, verify=verify, now=now)
+        _log.receive(held, bodies, leaves, judged, now=now)
     return len(bodies)
 
 

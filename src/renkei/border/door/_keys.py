@@ -1,6 +1,7 @@
 """The node's keys and identity, and the partners' as they were pinned."""
 
 import functools
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from renkei.border import engine
-from renkei.border.models import Entry, Fate, Log, Peer
+from renkei.border.models import Entry, Log, Peer
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 
 
@@ -124,8 +125,7 @@ def identity() -> engine.Identity:
     log = Log.objects.filter(is_own=True).first()
     first = Entry.objects.filter(log=log, index=0).first() if log else None
     if first is not None:
-        body = engine.read_envelope(bytes(first.data)).body or {}
-        return engine.Identity.read(body.get("identity"))
+        return _founded(bytes(first.data))
     node = settings.NODE
     return engine.Identity.of(keys(), origin=node.origin, party=node.party, name=node.name)
 
@@ -211,7 +211,7 @@ def pinned(name: str) -> engine.Identity | None:
     peer = Peer.objects.filter(name=name).first()
     if peer is None:
         return None
-    found = engine.Identity.read(peer.identity)
+    found = _identity(engine.canonical(peer.identity))
     wanted = next((one.fingerprint for one in partners() if one.name == name), "")
     if not wanted or engine.parse_fingerprint(wanted) != found.fingerprint:
         return None
@@ -220,25 +220,44 @@ def pinned(name: str) -> engine.Identity | None:
 
 def history(log: Log, identity: engine.Identity) -> engine.KeyHistory:
     """Return the history of a log's keys, folded from the entries that are held here."""
-    changes = (
-        Entry.objects.filter(log=log, type__in=engine.KEY_TYPES)
-        .exclude(fate=Fate.INVALID)
-        .order_by("index")
-    )
+    changes = Entry.objects.about_keys(log).values_list("index", "data")
+    return _folded(identity, tuple((index, bytes(data)) for index, data in changes))
+
+
+# What is read from bytes stays what it is: the same few identities are asked for many times a
+# second.
+@functools.lru_cache(maxsize=64)
+def _identity(data: bytes) -> engine.Identity:
+    return engine.Identity.read(json.loads(data))
+
+
+@functools.lru_cache(maxsize=8)
+def _founded(data: bytes) -> engine.Identity:
+    return engine.Identity.read((engine.read_envelope(data).body or {}).get("identity"))
+
+
+@functools.lru_cache(maxsize=64)
+def _folded(identity: engine.Identity, changes: tuple[tuple[int, bytes], ...]) -> engine.KeyHistory:
     return engine.KeyHistory.fold(
-        identity,
-        ((entry.index, engine.read_envelope(bytes(entry.data))) for entry in changes),
+        identity, ((index, engine.read_envelope(data)) for index, data in changes)
     )
 
 
 def own_history() -> engine.KeyHistory:
     """Return the history of this node's keys."""
-    log = Log.objects.filter(is_own=True).first()
-    if log is None:
+    changes = tuple(
+        (index, bytes(data))
+        for index, data in Entry.objects.filter(log__is_own=True, is_about_keys=True)
+        .order_by("index")
+        .values_list("index", "data")
+    )
+    if changes:
+        return _folded(_founded(changes[0][1]), changes)
+    if not Log.objects.filter(is_own=True).exists():
         raise NoLogError(
             gettext_noop("this node has no log yet: `renkei node migrate` gives it keys and a log")
         )
-    return history(log, identity())
+    return engine.KeyHistory.founded(identity())
 
 
 def verifier_keys(found: engine.KeyHistory, role: str, size: int) -> list[engine.VerifierKey]:

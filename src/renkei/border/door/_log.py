@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from django.utils import timezone
 from renkei.border import engine
 from renkei.border.door import _keys, _nudge
 from renkei.border.door._incidents import note
+from renkei.border.door._judge import Judged, spread
 from renkei.border.door._keys import NoLogError
 from renkei.border.door._registry import (
     NotYetError,
@@ -29,6 +30,7 @@ from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 logger = logging.getLogger(__name__)
 MOST_SKEW_SECONDS = 300
 SALT_BYTES = 32
+TOGETHER = 256  # entries of a partner that are applied under one savepoint
 
 
 class HaltedError(RenkeiError):
@@ -122,10 +124,10 @@ def say_all(
         signers = {
             solemn: _unique([*_keys.signers(solemn=solemn), *also]) for solemn in (False, True)
         }
-        entries, leaves = [], []
-        for place, said in enumerate(batch, start=log.size):
+        drafts = []
+        for said in batch:
             uid = f"{log.name}-{secrets.token_hex(16)}"
-            data = engine.compose(
+            draft = engine.draft(
                 type=said.type,
                 id=uid,
                 issuer=log.origin,
@@ -134,22 +136,25 @@ def say_all(
                 parent=said.parent or None,
                 body=said.body,
                 refs=said.refs,
-                signers=signers[types()[said.type].is_solemn],
             )
-            leaf = engine.leaf_hash(data)
-            leaves.append(leaf)
-            entries.append(
-                Entry(
-                    log=log,
-                    index=place,
-                    leaf=leaf,
-                    data=data,
-                    type=said.type,
-                    uid=uid,
-                    record=said.record,
-                    fate=Fate.APPLIED,
-                )
+            drafts.append((uid, draft, signers[types()[said.type].is_solemn]))
+        signed = spread(lambda item: item[1].signed(item[2]), drafts)
+        leaves = [engine.leaf_hash(data) for data in signed]
+        entries = [
+            Entry(
+                log=log,
+                index=place,
+                leaf=leaf,
+                data=data,
+                type=said.type,
+                uid=uid,
+                record=said.record,
+                fate=Fate.APPLIED,
             )
+            for place, (said, (uid, _draft, _keys), data, leaf) in enumerate(
+                zip(batch, drafts, signed, leaves, strict=True), start=log.size
+            )
+        ]
         append(log, entries, leaves)
         for entry in entries:
             types()[entry.type].handle(statement_of(entry, log))
@@ -163,7 +168,9 @@ def _unique(signers: Sequence[engine.SigningKey]) -> list[engine.SigningKey]:
 
 def append(log: Log, entries: list[Entry], leaves: list[bytes]) -> None:
     """Save entries that follow what the locked log holds."""
-    Entry.objects.bulk_create(entries, batch_size=256)
+    for entry in entries:
+        entry.is_about_keys = entry.type in engine.KEY_TYPES
+    Entry.objects.append(entries)
     frontier, completed = engine.Frontier.load(bytes(log.frontier)).grown(leaves)
     save_nodes(log, completed)
     log.size, log.frontier = frontier.size, frontier.dump()
@@ -240,8 +247,8 @@ def receive(
     log: Log,
     bodies: Sequence[bytes],
     leaves: list[bytes],
+    judged: Sequence[Judged],
     *,
-    verify: Callable[[engine.Envelope, int], None],
     now: datetime,
 ) -> list[Entry]:
     """Store verified bytes of a partner's locked log, and apply what they say.
@@ -253,58 +260,57 @@ def receive(
         log: the locked mirror; ``bodies`` follow what it holds.
         bodies: entries whose leaf hashes were proven against a signed checkpoint.
         leaves: their leaf hashes.
-        verify: refuses an envelope whose signatures do not hold at that index.
+        judged: what each says, or why it is no statement.
         now: to tell what is dated in the future.
     """
     entries: list[Entry] = []
-    envelopes: list[engine.Envelope | None] = []
-    for index, (data, leaf) in enumerate(zip(bodies, leaves, strict=True), start=log.size):
-        entry = Entry(
-            log=log,
-            index=index,
-            leaf=leaf,
-            data=data,
-            type="",
-            uid="",
-            record="",
-            fate=Fate.APPLIED,
-        )
-        envelope = None
-        try:
-            envelope = engine.read_envelope(data)
-            _fits(envelope, log)
-            verify(envelope, index)
-        except RenkeiError as error:
-            entry.fate, entry.why = Fate.INVALID, str(error)
+    due: list[tuple[Entry, Statement]] = []
+    for index, (data, leaf, found) in enumerate(
+        zip(bodies, leaves, judged, strict=True), start=log.size
+    ):
+        entry = Entry(log=log, index=index, leaf=leaf, data=data, fate=Fate.INVALID)
+        entries.append(entry)
+        if isinstance(found, RenkeiError):
+            entry.why = str(found)
             note(
                 Incident.Kind.BAD_STATEMENT,
-                error,
+                found,
                 key=f"{log.origin} {index}",
                 log=log,
                 evidence=data,
                 now=now,
             )
-            envelope = None
-        if envelope is not None:
-            entry.type, entry.uid = envelope.type[:100], envelope.id[:100]
-            entry.record = (envelope.record or "")[:200]
-            entry.fate = _first_fate(envelope, now)
-        entries.append(entry)
-        envelopes.append(envelope)
+            continue
+        entry.type, entry.uid = found.type[:100], found.id[:100]
+        entry.record = (found.record or "")[:200]
+        entry.fate = _first_fate(found, now)
     append(log, entries, leaves)
-    for entry, envelope in zip(entries, envelopes, strict=True):
-        if envelope is not None and entry.fate == Fate.APPLIED:
-            apply(entry, log, now=now)
+    for entry, found in zip(entries, judged, strict=True):
+        if entry.fate == Fate.APPLIED:
+            statement = statement_of(entry, log)
+            statement.__dict__["envelope"] = found  # read once
+            due.append((entry, statement))
+    for first in range(0, len(due), TOGETHER):
+        _apply_all(due[first : first + TOGETHER], log, now=now)
     return entries
 
 
-def _fits(envelope: engine.Envelope, log: Log) -> None:
-    if envelope.issuer != log.origin:
-        raise engine.BadActError(
-            gettext_noop("the entry names {issuer} as its issuer, but stands in the log {origin}"),
-            issuer=envelope.issuer[:100],
-            origin=log.origin,
-        )
+def _apply_all(due: Sequence[tuple[Entry, Statement]], log: Log, *, now: datetime) -> None:
+    """Apply entries under one savepoint; if one of them cannot be, one after another."""
+    try:
+        with transaction.atomic():
+            for _entry, statement in due:
+                _handle(statement)
+    except (OSError, OperationalError):
+        raise
+    except Exception:  # noqa: BLE001  which one it was, and why, is found out and said below
+        for entry, statement in due:
+            apply(entry, log, now=now, statement=statement)
+
+
+def _handle(statement: Statement) -> None:
+    check_body(statement.envelope.type, statement.envelope.body)
+    types()[statement.envelope.type].handle(statement)
 
 
 def _first_fate(envelope: engine.Envelope, now: datetime) -> str:
@@ -315,18 +321,17 @@ def _first_fate(envelope: engine.Envelope, now: datetime) -> str:
     return Fate.APPLIED
 
 
-def apply(entry: Entry, log: Log, *, now: datetime) -> None:
+def apply(entry: Entry, log: Log, *, now: datetime, statement: Statement | None = None) -> None:
     """Let the entry's room apply it; write down what became of it.
 
     Raises:
         OSError, OperationalError: the disk or the database failed; nothing is known of the entry.
     """
-    statement = statement_of(entry, log)
+    statement = statement or statement_of(entry, log)
     try:
         with transaction.atomic():
             try:
-                check_body(statement.envelope.type, statement.envelope.body)
-                types()[statement.envelope.type].handle(statement)
+                _handle(statement)
             except (RenkeiError, OSError, OperationalError):
                 raise
             except Exception as error:

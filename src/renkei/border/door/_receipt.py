@@ -6,8 +6,8 @@ from django.conf import settings
 
 from renkei.border import engine
 from renkei.border.door import _keys, _tiles
-from renkei.border.models import Act, Checkpoint, Entry, Fate, Log
-from renkei.kit.errors import ConflictError, gettext_noop
+from renkei.border.models import Act, Checkpoint, Entry, Incident, Log
+from renkei.kit.errors import ConflictError, NotFoundError, gettext_noop
 
 
 class NotProvenError(ConflictError):
@@ -47,9 +47,7 @@ def _part(log: Log, entries: list[Entry]) -> engine.ReceiptLog:
         raise NotProvenError(
             gettext_noop("a receipt is written when the act is sealed and witnessed by every party")
         )
-    changes = Entry.objects.filter(
-        log=log, type__in=engine.KEY_TYPES, index__lt=checkpoint.size
-    ).exclude(fate=Fate.INVALID)
+    changes = Entry.objects.about_keys(log).filter(index__lt=checkpoint.size)
     wanted = {entry.index: entry for entry in (*changes, *entries)}
     nodes = _tiles.nodes(log, checkpoint.size)
     return engine.ReceiptLog(
@@ -80,6 +78,26 @@ def verify(data: bytes, pins: list[str] | None = None) -> engine.Report:
     return engine.verify_receipt(data, pins)
 
 
+def evidence_file(number: int) -> tuple[str, bytes]:
+    """Return the evidence of an incident as a file, and a name for it.
+
+    Of a rewritten log it is a file that ``verify`` checks; else what the partner sent, as it came.
+
+    Raises:
+        NotFoundError: no such incident, or it has no evidence.
+        NotProvenError: the keys of the log are not pinned here.
+    """
+    row = Incident.objects.select_related("log").filter(pk=number).first()
+    if row is None or row.evidence is None:
+        raise NotFoundError(
+            gettext_noop("there is no incident {number} with evidence"), number=number
+        )
+    data = bytes(row.evidence)
+    if row.kind == Incident.Kind.FORK and row.log is not None:
+        return f"fork-{number}.json", fork_file(row.log, data)
+    return f"{row.kind}-{number}.evidence", data
+
+
 def fork_file(log: Log, evidence: bytes) -> bytes:
     """Return the evidence of a fork as a file that a third party can check."""
     identity = _keys.identity() if log.is_own else _keys.pinned(log.name)
@@ -89,7 +107,7 @@ def fork_file(log: Log, evidence: bytes) -> bytes:
             name=log.name,
             node=settings.NODE.name,
         )
-    changes = Entry.objects.filter(log=log, type__in=engine.KEY_TYPES).order_by("index")
+    changes = Entry.objects.about_keys(log)
     return engine.compose_fork(
         identity,
         engine.ForkEvidence.parse(evidence),

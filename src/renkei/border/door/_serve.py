@@ -66,6 +66,34 @@ class _Talk(threading.Thread):
             connections.close_all()
 
 
+class _Asker(threading.Thread):
+    """Has each new checkpoint cosigned at once, even while much of the partner's log is fetched."""
+
+    def __init__(self, talk: _Talk) -> None:
+        super().__init__(name=f"border-{talk.partner.name}-witness", daemon=True)
+        self.talk = talk
+        self.wake = threading.Event()
+
+    def run(self) -> None:
+        """Ask until the worker ends."""
+        try:
+            while True:
+                self.wake.wait()
+                self.wake.clear()
+                if self.talk.stop.is_set():
+                    return
+                close_old_connections()
+                try:
+                    _exchange.have_witnessed(self.talk.partner, now=timezone.now())
+                except RenkeiError:
+                    pass  # the exchange that follows meets the same, and says it
+                except Exception:
+                    log.exception("with %s", self.talk.partner.name)
+                self.talk.wake.set()
+        finally:
+            connections.close_all()
+
+
 def serve(stop: threading.Event) -> None:
     """Run the border of this node until the worker is told to stop.
 
@@ -77,13 +105,16 @@ def serve(stop: threading.Event) -> None:
     talks = {
         partner.name: _Talk(partner, stop) for partner in _keys.partners() if partner.fingerprint
     }
+    askers = [_Asker(talk) for talk in talks.values()]
     with _nudge.listening() as heard:
         # Before the first signature of this process, each partner is asked what it has cosigned.
         for talk in talks.values():
             talk.start()
         for talk in talks.values():
             talk.tried.wait(_exchange.GUARD_SECONDS)
-        _own_round(talks)
+        for asker in askers:
+            asker.start()
+        _own_round(askers)
         quiet = 0.0
         while not stop.is_set():
             words = _nudge.wait(heard, LOOK_SECONDS)
@@ -96,25 +127,28 @@ def serve(stop: threading.Event) -> None:
                 _joint.expire(now=timezone.now())
                 with suppress(RenkeiError):
                     _log.retry(now=timezone.now())
-            _own_round(talks)
-    for talk in talks.values():
-        talk.wake.set()
+            _own_round(askers)
+    for thread in (*talks.values(), *askers):
+        thread.wake.set()
 
 
-def _own_round(talks: dict[str, _Talk]) -> None:
+def _own_round(askers: list[_Asker]) -> None:
     own = _log.own_log()
     if own.published == own.size and own.size:
         return
+
+    def wake() -> None:
+        for asker in askers:
+            asker.wake.set()
+
     try:
-        _exchange.publish(now=timezone.now())
+        _exchange.publish(now=timezone.now(), signed=wake)
     except RenkeiError as error:
         log.warning("nothing is signed: %s", error)
         return
     except OSError as error:  # the disk is full, or broken: nothing new is signed, reading goes on
         log.error("nothing is signed: %s", error)  # noqa: TRY400  it says all there is
         return
-    for talk in talks.values():
-        talk.wake.set()
     with suppress(OSError):
         _tiles.export(_log.own_log())
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, cast
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query, Status
 
 from renkei.base.access import PUBLIC, allow
@@ -90,6 +90,19 @@ def incidents(request: HttpRequest, asked: Query[PageQuery]) -> Item:
     rows = Incident.objects.select_related("log").order_by("-last_at", "-pk")
     count, items = piece(rows, offset=asked.offset, limit=asked.limit)
     return {"count": count, "items": [incident_out(row) for row in items]}
+
+
+@router.get(
+    "/incidents/{number}/evidence",
+    auth=KEEPERS,
+    response=bytes,
+    operation_id="border_evidence",
+)
+def evidence(request: HttpRequest, number: Number) -> HttpResponse:
+    """Give the file that proves an incident; of a rewritten log, anybody can check it offline."""
+    name, data = door.evidence_file(number)
+    kind = "application/json" if name.endswith(".json") else "application/octet-stream"
+    return HttpResponse(data, content_type=kind)
 
 
 @router.post(

@@ -4,8 +4,8 @@ The tree is rebuilt from the entries alone; tiles are compared with it, and vouc
 are damaged themselves.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
 from renkei.border.engine._merkle import HASH_BYTES, Frontier, leaf_hash
 from renkei.border.engine._tiles import (
@@ -31,32 +31,39 @@ class Audit:
             which they were read.
         sound: whether nothing is damaged and the root is the checkpoint's. Nothing damaged and
             yet unsound: this is a log of its own, not the one of the checkpoint.
+        roots: at each size that was asked for.
     """
 
     size: int
     root: bytes
     damaged: tuple[Tile, ...]
     sound: bool
+    roots: Mapping[int, bytes] = field(default_factory=dict)
 
 
 class _Auditor:
     """Reads a log from its first entry to its last, and keeps what it found."""
 
-    def __init__(self, fetch: Callable[[Tile], bytes], size: int, root: bytes) -> None:
+    def __init__(
+        self, fetch: Callable[[Tile], bytes], size: int, root: bytes, marks: Collection[int]
+    ) -> None:
         self.fetch = fetch
+        self.marks = sorted(marks)
+        self.roots: dict[int, bytes] = {}
         self.nodes = TileNodes(fetch, size, root=root)
         self.frontier = Frontier.empty()
         self.damaged: list[Tile] = []
         self.contradicted: list[Tile] = []
         self._above: dict[int, list[bytes]] = {}  # by level: hashes of its last tile, so far
 
-    def read(self, first: int, width: int) -> None:
-        """Take one bundle and the tile of its hashes."""
+    def read(self, first: int, width: int) -> list[bytes]:
+        """Take one bundle and the tile of its hashes; return the entries."""
         entries, tile = (Tile(level, first // TILE_WIDTH, width) for level in (ENTRIES, 0))
         try:
-            leaves = list(map(leaf_hash, parse_bundle(self.fetch(entries), width)))
+            read = parse_bundle(self.fetch(entries), width)
         except BadBundleError:
-            leaves = []
+            read = []
+        leaves = list(map(leaf_hash, read))
         if self.fetch(tile) != b"".join(leaves):
             try:  # the tile, if everything above vouches for it, convicts the entries
                 leaves = [self.nodes(0, at) for at in range(first, first + width)]
@@ -65,6 +72,9 @@ class _Auditor:
                 self.damaged.append(tile)
                 self.contradicted.append(entries)
                 leaves = leaves or [bytes(HASH_BYTES)] * width
+        while self.marks and self.marks[0] <= first + width:
+            mark = self.marks.pop(0)
+            self.roots[mark] = self.frontier.extended(leaves[: mark - first]).root
         self.frontier, completed = self.frontier.grown(leaves)
         for height in completed:
             level, within = divmod(height, TILE_HEIGHT)
@@ -72,6 +82,7 @@ class _Auditor:
                 self._above.setdefault(level, []).extend(completed[height][1])
                 if len(self._above[level]) == TILE_WIDTH:
                     self.compare(level)
+        return read
 
     def compare(self, level: int) -> None:
         """Hold a tile against the hashes that were rebuilt for it, and begin the next."""
@@ -92,7 +103,8 @@ def audit(
     size: int,
     root: bytes,
     *,
-    progress: Callable[[int], object] = lambda _entries: None,
+    marks: Collection[int] = (),
+    heard: Callable[[int, list[bytes]], object] = lambda _first, _entries: None,
 ) -> Audit:
     """Read every bundle and every tile of a log, and rebuild its root.
 
@@ -100,18 +112,19 @@ def audit(
         fetch: returns the content of a bundle or a tile; of one that is not there, nothing.
         size: from a verified checkpoint.
         root: from the same.
-        progress: told how many entries are done, after each bundle.
+        marks: sizes up to this one at which the root is wanted too.
+        heard: given each bundle: the index of its first entry, and its entries; none of one that
+            cannot be read.
 
     Returns:
         What is damaged. If the root is found in spite of it, the list is exact; else entries and
         tiles that contradict each other are both in it.
     """
-    auditor = _Auditor(fetch, size, root)
+    auditor = _Auditor(fetch, size, root, marks)
     for first in range(0, size, TILE_WIDTH):
         width = min(TILE_WIDTH, size - first)
-        auditor.read(first, width)
-        progress(first + width)
+        heard(first, auditor.read(first, width))
     auditor.end()
     found = auditor.frontier.root
     damaged = tuple(auditor.damaged + (auditor.contradicted if found != root else []))
-    return Audit(size, found, damaged, not damaged and found == root)
+    return Audit(size, found, damaged, not damaged and found == root, auditor.roots)

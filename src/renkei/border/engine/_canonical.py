@@ -90,12 +90,7 @@ def read_json(data: bytes) -> Any:
         NotCanonicalError: not UTF-8, not JSON, a float, NaN, or nested beyond what can be read.
     """
     try:
-        return json.loads(
-            data.decode(),
-            parse_float=_refuse_number,
-            parse_constant=_refuse_number,
-            parse_int=_whole_number,
-        )
+        return _DECODER.decode(data.decode())
     except RecursionError:
         raise NotCanonicalError(
             gettext_noop("the value is nested too deeply: at most {deepest} levels"),
@@ -182,6 +177,11 @@ def _refuse_number(digits: str) -> Any:
         gettext_noop('{digits} is not a whole number: amounts are texts, such as "12.50"'),
         digits=digits[:40],
     )
+
+
+_DECODER = json.JSONDecoder(
+    parse_float=_refuse_number, parse_constant=_refuse_number, parse_int=_whole_number
+)
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

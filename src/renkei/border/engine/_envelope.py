@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from renkei.border.engine._canonical import (
@@ -153,20 +153,68 @@ class Envelope:
         return hashlib.sha256(b"\0" + self.data).hexdigest()
 
 
-def compose(
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A statement that is written but not signed: the canonical bytes around its signatures."""
+
+    before: bytes
+    after: bytes
+
+    @property
+    def payload(self) -> bytes:
+        """What the signatures cover."""
+        return b"%b%b,%b" % (SIGNED_PREFIX, self.before, self.after)
+
+    def signed(self, signers: Sequence[SigningKey]) -> bytes:
+        """Sign; return the entry, at most 65,535 bytes.
+
+        Args:
+            signers: Ed25519 always; ML-DSA-44 too where the type asks for it.
+
+        Raises:
+            BadEnvelopeError: no Ed25519 key among them.
+            TooLargeError: longer than an entry may be.
+        """
+        if all(signer.alg != ED25519 for signer in signers):
+            raise BadEnvelopeError(gettext_noop("a statement is signed with Ed25519 at least"))
+        payload = self.payload
+        signatures = spell(
+            [
+                {"kid": signer.kid, "alg": signer.alg, "sig": encode_base64(signer.sign(payload))}
+                for signer in signers
+            ]
+        )
+        data = b'%b,"signatures":%b,%b' % (self.before, signatures, self.after)
+        if len(data) > LONGEST_ENTRY:
+            raise TooLargeError(
+                gettext_noop(
+                    "the statement has {length} bytes: at most {longest}; commit to the content "
+                    "and send it sealed"
+                ),
+                length=len(data),
+                longest=LONGEST_ENTRY,
+            )
+        return data
+
+
+def compose(*, signers: Sequence[SigningKey], **said: Any) -> bytes:
+    """Write and sign a statement; see ``draft`` and ``Draft.signed``."""
+    return draft(**said).signed(signers)
+
+
+def draft(
     *,
     type: str,  # noqa: A002 - the field's name
     id: str,  # noqa: A002 - the field's name
     issuer: str,
     issued: datetime,
-    signers: Sequence[SigningKey],
     record: str | None = None,
     parent: str | None = None,
     body: Mapping[str, Any] | None = None,
     commitment: str | None = None,
     refs: Sequence[Ref] = (),
-) -> bytes:
-    """Write and sign a statement.
+) -> Draft:
+    """Write a statement.
 
     Args:
         type: ``room.subject.happened``; at most 100 characters.
@@ -174,20 +222,15 @@ def compose(
         issuer: origin of the log it goes into.
         issued: the issuer's clock, with a time zone; written in UTC to the second. It orders
             nothing.
-        signers: Ed25519 always; ML-DSA-44 too where the type asks for it.
         record: what the statement is about.
         parent: the version of the record that it builds on, 64 hex digits.
         body: what is said. No floats: amounts are texts.
         commitment: instead of a body, ``commitment_of`` content that is sent sealed.
         refs: entries that it answers; at most 64.
 
-    Returns:
-        The entry, at most 65,535 bytes.
-
     Raises:
         BadEnvelopeError: a field that no reader would accept.
         NotCanonicalError: a body that has not one spelling.
-        TooLargeError: longer than an entry may be.
     """
     said: dict[str, Any] = {
         "type": type,
@@ -203,24 +246,8 @@ def compose(
     }
     said = {name: value for name, value in said.items() if value is not None}
     _check_fields(said)
-    if all(signer.alg != ED25519 for signer in signers):
-        raise BadEnvelopeError(gettext_noop("a statement is signed with Ed25519 at least"))
-    payload = SIGNED_PREFIX + canonical(said)
-    said["signatures"] = [
-        {"kid": signer.kid, "alg": signer.alg, "sig": encode_base64(signer.sign(payload))}
-        for signer in signers
-    ]
-    data = spell(said)
-    if len(data) > LONGEST_ENTRY:
-        raise TooLargeError(
-            gettext_noop(
-                "the statement has {length} bytes: at most {longest}; commit to the content and "
-                "send it sealed"
-            ),
-            length=len(data),
-            longest=LONGEST_ENTRY,
-        )
-    return data
+    after = {name: said.pop(name) for name in ("type", "version")}
+    return Draft(canonical(said)[:-1], canonical(after)[1:])
 
 
 def read_envelope(data: bytes) -> Envelope:
@@ -268,8 +295,16 @@ def read_envelope(data: bytes) -> Envelope:
         version=value["version"],
         extra=extra,
         data=data,
-        payload=SIGNED_PREFIX + spell({k: v for k, v in value.items() if k != "signatures"}),
+        payload=_payload(data, value),
     )
+
+
+def _payload(data: bytes, value: Mapping[str, Any]) -> bytes:
+    """Cut the signatures out of the canonical bytes: what remains is spelled as it was signed."""
+    after = spell({name: item for name, item in value.items() if name > "signatures"})
+    end = len(data) - len(after) + 1
+    start = end - len(spell(value["signatures"])) - len(',"signatures":,')
+    return b"%b%b,%b" % (SIGNED_PREFIX, data[:start], data[end:])
 
 
 def verify_envelope(
@@ -368,15 +403,26 @@ def read_time(text: object) -> datetime:
     Raises:
         BadEnvelopeError: another form, or no such moment.
     """
-    try:
-        if isinstance(text, str) and _ISSUED.fullmatch(text):
-            return datetime.fromisoformat(text)
-    except ValueError:
-        pass
+    if isinstance(text, str) and _ISSUED.fullmatch(text) and (moment := _moment(text)):
+        return moment
     raise BadEnvelopeError(
         gettext_noop("{text!r} is no moment: expected UTC such as 2026-11-22T06:37:10Z"),
         text=str(text)[:40],
     )
+
+
+# Many statements after one another have the same second and the same issuer.
+@lru_cache(maxsize=64)
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=64)
+def _is_origin(text: str) -> bool:
+    return _ORIGIN.fullmatch(text) is not None
 
 
 def check_origin(text: object) -> str:
@@ -385,7 +431,7 @@ def check_origin(text: object) -> str:
     Raises:
         BadEnvelopeError: anything else, or longer than 200 characters.
     """
-    if isinstance(text, str) and len(text) <= LONGEST_NAME and _ORIGIN.fullmatch(text):
+    if isinstance(text, str) and len(text) <= LONGEST_NAME and _is_origin(text):
         return text
     raise BadEnvelopeError(
         gettext_noop("{text!r} is no origin of a log: expected a name such as us.example/log"),

@@ -20,7 +20,7 @@ from renkei.base.rooms import Figure
 from renkei.border import door
 from renkei.border.forms import CloseForm
 from renkei.border.models import Act, Checkpoint, Entry, Incident, Log, Peer
-from renkei.kit.errors import RenkeiError
+from renkei.kit.errors import NotFoundError, RenkeiError
 
 LONGEST_LIST = 200
 UNDER_WAY = ("proposed", "approved")
@@ -115,14 +115,15 @@ def incident(request: HttpRequest, pk: int) -> HttpResponseBase:
 @access(Role.OFFICER, Role.BOARD, Role.OPERATOR)
 @require_safe
 def evidence(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Give the bytes that prove an incident."""
-    row = Incident.objects.filter(pk=pk).exclude(evidence=None).first()
-    if row is None:
-        raise Http404
+    """Give the file that proves an incident."""
+    try:
+        name, data = door.evidence_file(pk)
+    except NotFoundError as error:
+        raise Http404 from error
     return HttpResponse(
-        bytes(row.evidence or b""),
-        content_type="application/octet-stream",
-        headers={"Content-Disposition": f'attachment; filename="{row.kind}-{row.pk}.evidence"'},
+        data,
+        content_type="application/json" if name.endswith(".json") else "application/octet-stream",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 

@@ -91,34 +91,63 @@ def link() -> None:
 
 @link.command(
     help=gettext_noop(
-        "Found the link with PARTNER. The secret that authenticates the two ends is read from the "
-        "first line of stdin, or made and printed once: carry it to the partner."
+        "Found the link with PARTNER. The two ends meet under the signatures of their nodes; where "
+        "that is not enough, a secret that authenticates them and the first blocks is made with "
+        "--carry, printed once, and read at the partner from the first line of stdin."
     )
 )
 @click.argument("partner")
 @click.option("--node", type=FOLDER, help=gettext_noop("Folder of the node."))
 @click.option("--var", type=FOLDER, envvar="RENKEI_VAR", default=Path("var"))
 @click.option(
+    "--carry", is_flag=True, help=gettext_noop("Make a secret to be carried to the partner.")
+)
+@click.option(
     "--secret-stdin", is_flag=True, help=gettext_noop("Read the partner's secret from stdin.")
+)
+@click.option(
+    "--signed-start",
+    is_flag=True,
+    help=gettext_noop(
+        "Throw away what authenticates blocks, when it is used up: both nodes sign the next one."
+    ),
 )
 @click.option(
     "--simulated",
     is_flag=True,
     help=gettext_noop("The source is the simulated fibre: on a demonstration alone."),
 )
+@click.option(
+    "--routed",
+    is_flag=True,
+    help=gettext_noop("Key comes over the trusted nodes of routes.toml, not from photons."),
+)
 def found(
-    partner: str, node: Path | None, var: Path, *, secret_stdin: bool, simulated: bool
+    partner: str,
+    node: Path | None,
+    var: Path,
+    *,
+    carry: bool,
+    secret_stdin: bool,
+    signed_start: bool,
+    simulated: bool,
+    routed: bool,
 ) -> None:
     """Found a link."""
+    if carry + secret_stdin + signed_start > 1:
+        raise NotHereError(gettext_noop("one of --carry, --secret-stdin and --signed-start"))
     enter(node, var)
     from renkei.link import door
 
-    founded = door.found_link(partner, simulated=simulated)
-    secret = sys.stdin.readline().strip() if secret_stdin else door.new_secrets()
-    door.keep_secrets(founded, secret)
-    if not secret_stdin:
-        tell(say(gettext_noop("The link's secret, shown this once:")))
-        click.echo(secret)
+    founded = door.found_link(partner, simulated=simulated, routed=routed)
+    if signed_start:
+        door.forget_reserve(founded)
+    elif carry or secret_stdin:
+        secret = sys.stdin.readline().strip() if secret_stdin else door.new_secrets()
+        door.keep_secrets(founded, secret)
+        if carry:
+            tell(say(gettext_noop("The link's secret, shown this once:")))
+            click.echo(secret)
 
 
 @link.command(help=gettext_noop("Show pools, counters, the last blocks and alarms."))
@@ -343,10 +372,10 @@ def open_(
     target = out or plain_name
     with file.open("rb") as sealed, appearing(target) as plain:
         opened = door.unseal(where, door.SecretChannel(where), sealed, plain)
-    _report(target, opened.header, as_json=as_json)
+    _report(target, opened.header, as_json=as_json, index=opened.downgrade_index)
 
 
-def _report(target: Path, header: Any, *, as_json: bool) -> None:
+def _report(target: Path, header: Any, *, as_json: bool, index: int | None = None) -> None:
     if as_json:
         print_json(
             {
@@ -357,6 +386,7 @@ def _report(target: Path, header: Any, *, as_json: bool) -> None:
                 "policy": header.policy,
                 "source": header.source,
                 "downgrade": header.is_downgrade,
+                "downgrade_index": index,
                 "key_ids": list(header.key_ids),
             }
         )
@@ -372,6 +402,14 @@ def _report(target: Path, header: Any, *, as_json: bool) -> None:
     )
     if header.is_downgrade:
         tell(say(gettext_noop("No QKD key protects this file: the policy allowed it.")))
+        if index is not None:
+            tell(
+                say(
+                    gettext_noop("{sender} signed that as entry {index} of its log."),
+                    sender=header.sender,
+                    index=index,
+                )
+            )
     if header.source == "simulated":
         tell(say(gettext_noop("The QKD key is simulated and adds no protection.")))
 
@@ -448,6 +486,61 @@ def rates(node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
     for at, (km, _rate) in enumerate(next(iter(said["rates"].values()))):
         columns = "".join(f"{rows[at][1]:16.4g}" for rows in said["rates"].values())
         click.echo(f"{km:5}{columns}{bound.get(km, float('inf')):14.4g}")
+
+
+@link.command(
+    "routes",
+    help=gettext_noop(
+        "List routes over trusted nodes, their paths, and the rate of the slowest hop."
+    ),
+)
+@on_node
+def routes_(node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
+    """List routes."""
+    del partner
+    enter(node, var)
+    from renkei.link import door
+
+    said = door.drawing(door.routes())
+    if as_json:
+        print_json({name: said[name] for name in ("routes", "rows", "is_plan")})
+        return
+    if said["is_plan"]:
+        tell(say(gettext_noop("A plan: no such route is configured here")))
+    for route in said["routes"]:
+        click.echo(
+            f"{route['ends']}  {route['shares']} shares  {route['rate']:g} bit/s {route['why']}"
+        )
+        for path in route["paths"]:
+            click.echo(f"  {path['names']}  {path['rate']:g} bit/s")
+
+
+@link.command(help=gettext_noop("Send one block of key to the partner over its route, now."))
+@on_node
+def relay(node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
+    """Relay a block."""
+    enter(node, var)
+    from renkei.link import door
+
+    where = door.link_with(partner)
+    route = door.routes().with_partner(where.own, where.partner)
+    if route is None:
+        raise door.BadRoutesError(
+            gettext_noop("{file} cannot be used: {why}"),
+            file="routes.toml",
+            why=f"{where.own} - {where.partner}",
+        )
+    arrived = door.relay(where, route)
+    if as_json:
+        print_json({"arrived": arrived})
+    else:
+        tell(
+            say(
+                gettext_noop("A block arrived.")
+                if arrived
+                else gettext_noop("A block was changed on its way: both ends destroyed it.")
+            )
+        )
 
 
 @link.command(hidden=True)

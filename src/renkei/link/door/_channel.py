@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from renkei.kit.errors import ForbiddenError, RenkeiError, gettext_noop
-from renkei.link.door._link import NoLinkError, write_secret
+from renkei.link.door._link import NoLinkError, cache_folder, write_secret
 from renkei.link.door._store import PartnerSilentError
 from renkei.link.models import Link
 
@@ -105,7 +105,6 @@ class SecretChannel:
 
     def __init__(self, link: Link, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self._own, self._partner = link.own, link.partner
-        self._secret = secret_with(link.partner)
         address = next(
             (one.address for one in settings.NODE.partners if one.name == link.partner), ""
         )
@@ -125,8 +124,15 @@ class SecretChannel:
 
     def ask(self, kind: str, body: bytes) -> bytes:
         """Send a message and return the answer."""
+        try:
+            secret = secret_with(self._partner)  # it changes when the ends meet again
+        except NoLinkError as error:
+            raise PartnerSilentError(
+                gettext_noop("the ends of the link with {partner} have not met yet"),
+                partner=self._partner,
+            ) from error
         nonce = secrets.token_hex(16)
-        mac = _mac(self._secret, "ask", self._own, self._partner, kind, nonce, body)
+        mac = _mac(secret, "ask", self._own, self._partner, kind, nonce, body)
         headers = {
             HEADER: f"{self._own} {nonce} {mac}",
             "Content-Type": "application/octet-stream",
@@ -142,9 +148,10 @@ class SecretChannel:
                 partner=self._partner,
                 why=str(error) or type(error).__name__,
             ) from error
-        expected = _mac(self._secret, "answer", kind, nonce, str(answer.status), said)
+        expected = _mac(secret, "answer", kind, nonce, str(answer.status), said)
         if not hmac.compare_digest(answer.headers.get(HEADER, ""), expected):
             self._silent()
+            (cache_folder() / f"link-{self._partner}.stranger").touch()
             raise PartnerSilentError(
                 gettext_noop("the answer ({status}) is not from the partner {partner}"),
                 partner=self._partner,

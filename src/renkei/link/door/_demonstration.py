@@ -48,7 +48,6 @@ def _ensure_secrets(file: Path, nodes: list[str]) -> None:
     if file.exists():
         return
     made = {
-        "carried": new_secrets(),
         "alice": min(nodes),
         "fibre": {node: secrets.token_hex(SECRET_BYTES) for node in nodes},
     }
@@ -75,7 +74,6 @@ def prepare_demonstration(var: Path) -> Link | None:
     _ensure_secrets(file, [node.name, node.partners[0].name])
     known = json.loads(file.read_text("utf-8"))
     link = found_link(node.partners[0].name, simulated=True)
-    keep_secrets(link, known["carried"])
     ensure_authority()
     said = {
         "node": node.name,

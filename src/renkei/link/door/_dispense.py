@@ -11,7 +11,7 @@ from django.db import DatabaseError
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
 from renkei.link.door._channel import Channel, as_send
-from renkei.link.door._link import clear_alarm, raise_alarm
+from renkei.link.door._link import SILENT_ALARM, clear_alarm, raise_alarm
 from renkei.link.door._store import (
     DeliveryStoppedError,
     Draw,
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 MOST_TOGETHER = 64
 ANSWER_SECONDS = 20.0
 HEARTBEAT_SECONDS = 5.0
-SILENT_ALARM = "partner-silent"
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from renkei.link import engine
 from renkei.link.door import _fibre
 from renkei.link.door._channel import Channel, RefusedByPartnerError
 from renkei.link.door._link import cache_folder, clear_alarm, raise_alarm, refuse_simulated
+from renkei.link.door._meet import SIGNED, meet, needs_signed_start, signatures
 from renkei.link.door._pages import write_curves
 from renkei.link.door._store import (
     QBER_ALARM,
@@ -54,6 +55,7 @@ LOW_BYTES = 96 << 10  # of each half: below it, key is distilled
 HIGH_BYTES = 256 << 10  # of each half: above it, no more is wanted
 ALICE_IDLE_SECONDS = 30.0
 MESSAGE_SECONDS = 60.0
+CUT_PAUSES_SECONDS = (0.1, 0.5, 1.0, 2.0)  # before the same words are said again
 BEGIN_SECONDS = 40.0
 BEGIN_PAUSE_SECONDS = 0.5
 RUNS_KEPT = 500
@@ -107,6 +109,8 @@ class _End:
         return answer or b""
 
     def _tags(self) -> tuple[int, int]:
+        if isinstance(self.reserve, engine.Signatures):
+            return 0, 0
         return self.reserve.tags_left("alice"), self.reserve.tags_left("bob")
 
     def store(self) -> str:
@@ -127,6 +131,8 @@ class _End:
         refused = ""
         if isinstance(outcome, engine.Distilled):
             if confirmed:
+                if isinstance(self.reserve, engine.Signatures):
+                    self.reserve = engine.Reserve.empty()
                 self.reserve.refill(self.number, outcome.for_reserve)
                 _store_reserve(self.link, self.reserve)
                 clear_alarm(self.link, QBER_ALARM)
@@ -177,6 +183,8 @@ def _store_reserve(link: Link, reserve: Any) -> None:
 
 def _load_reserve(link: Link) -> Any:
     kept = reserve_of(link)
+    if kept == SIGNED:
+        return signatures(link)
     if kept[:1] == RESERVE:
         return engine.Reserve.from_bytes(kept[1:])
     if kept[:1] == SEED:
@@ -190,7 +198,7 @@ def _load_reserve(link: Link) -> Any:
 
 def keep_seed(link: Link, seed: bytes) -> None:
     """Keep the carried seed, if nothing authenticates the link yet."""
-    if not reserve_of(link):
+    if needs_signed_start(link):
         keep_reserve(link, SEED + seed, tags_left=max(0, len(seed) - 16) // 32)
 
 
@@ -353,6 +361,8 @@ def drive(
     given = tried = 0
     write_curves()
     with _alone(link):
+        if needs_signed_start(link):
+            meet(link)
         _settle_with(link, channel)
         chosen = reconciler or _by_round_trip(channel)
         while tried < blocks if blocks is not None else not (tried and is_full(link)):
@@ -406,7 +416,7 @@ def one_block(link: Link, channel: Channel, reconciler: str) -> Run:
     end = _begin(link, number, reconciler)
     message = end.session.start()
     while message:
-        answer = channel.ask("distil", SAY + message)
+        answer = _say_until_heard(channel, SAY + message)
         if answer[:1] != b"=":
             raise _of_partner(answer)
         message = end.hear(answer[1:]) if len(answer) > 1 else b""
@@ -425,6 +435,20 @@ def one_block(link: Link, channel: Channel, reconciler: str) -> Run:
     return end.link.runs.latest("finished_at")
 
 
+def _say_until_heard(channel: Channel, message: bytes) -> bytes:
+    """Say the same words again when the way was cut: what was heard before is answered again.
+
+    Raises:
+        PartnerSilentError: it stays cut; the block is thrown away at both ends.
+    """
+    for pause in CUT_PAUSES_SECONDS:
+        try:
+            return channel.ask("distil", message)
+        except PartnerSilentError:
+            time.sleep(pause)
+    return channel.ask("distil", message)
+
+
 def _begin_there(channel: Channel, said: dict[str, Any]) -> dict[str, Any]:
     """Ask the partner's end to begin a block; its worker may have to start it first."""
     until = time.monotonic() + BEGIN_SECONDS
@@ -438,7 +462,11 @@ def _begin_there(channel: Channel, said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tell(channel: Channel, kind: bytes, said: dict[str, Any]) -> dict[str, Any]:
-    answer = channel.ask("distil", kind + json.dumps(said).encode())
+    said_as = kind + json.dumps(said).encode()
+    # A block may be begun once too often: nothing comes of it. Confirming twice does nothing.
+    answer = (
+        _say_until_heard(channel, said_as) if kind == CONFIRM else channel.ask("distil", said_as)
+    )
     if answer[:1] != b"=":
         raise _of_partner(answer)
     return dict(json.loads(answer[1:]))

@@ -12,8 +12,11 @@ from pathlib import Path
 from django.conf import settings
 
 from renkei.base.node import PROGRAM
+from renkei.kit.errors import RenkeiError
 from renkei.link.door import _fibre
 from renkei.link.door._distil import HIGH_BYTES, is_alice, is_low, wanted_file
+from renkei.link.door._meet import has_met, meet
+from renkei.link.door._routes import relay, routes
 from renkei.link.door._store import QBER_ALARM, levels
 from renkei.link.models import Link
 
@@ -23,6 +26,7 @@ LOOK_SECONDS = 1.0
 PROBE_SECONDS = 600.0  # a line that nobody uses is looked at so often
 ALARM_SECONDS = 15.0  # and so often while it is disturbed
 PAUSE_SECONDS = 5.0
+MEET_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 120.0
 MOST_BYTES = 8 * HIGH_BYTES
 SUPERVISOR = "RENKEI_SUPERVISOR"  # the command line ends with the process that is named here
@@ -50,7 +54,11 @@ class _Child:
             self.failures = self.failures + 1 if status else 0
             pause = min(PAUSE_SECONDS * 2**self.failures, LONGEST_PAUSE_SECONDS)
             self.not_before = time.monotonic() + (pause if status else 0.0)
-        if time.monotonic() >= self.not_before and self._is_wanted():
+        if (
+            time.monotonic() >= self.not_before
+            and (is_alice(self.link) or has_met(self.link) or self._meet())
+            and self._is_wanted()
+        ):
             self.started_at = time.monotonic()
             self.running = subprocess.Popen(  # noqa: S603  our own program
                 [sys.executable, "-m", PROGRAM, "--node", str(settings.NODE.folder),
@@ -58,6 +66,16 @@ class _Child:
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, SUPERVISOR: str(os.getpid())},
             )  # fmt: skip
+
+    def _meet(self) -> bool:
+        """Meet the partner; tell whether that is done."""
+        try:
+            meet(self.link)
+        except RenkeiError as error:
+            log.info("the ends have not met: %s", error)
+            self.not_before = time.monotonic() + MEET_PAUSE_SECONDS
+            return False
+        return True
 
     def _is_wanted(self) -> bool:
         if is_alice(self.link):
@@ -108,9 +126,37 @@ class _Child:
                 self.running.wait()
 
 
+@dataclass
+class _Relayed:
+    """A link whose key comes over relays: this thread sends blocks while the pool is low."""
+
+    link: Link
+    not_before: float = 0.0
+
+    def look(self) -> None:
+        """Send a block when one is wanted, from the end that asks; pause after a failure."""
+        if is_alice(self.link) or time.monotonic() < self.not_before:
+            return
+        try:
+            if not has_met(self.link):
+                meet(self.link)
+            route = routes().with_partner(self.link.own, self.link.partner)
+            if route is not None and is_low(self.link):
+                relay(self.link, route)
+        except RenkeiError as error:
+            log.info("no block came over relays: %s", error)
+            self.not_before = time.monotonic() + PAUSE_SECONDS
+
+    def end(self) -> None:
+        """There is nothing to end."""
+
+
 def keep_full(stop: threading.Event) -> None:
     """Keep the pools of this node's links full until told to stop; without a link do nothing."""
-    children = [_Child(link) for link in Link.objects.filter(own=settings.NODE.name)]
+    links = Link.objects.filter(own=settings.NODE.name)
+    children: list[_Child | _Relayed] = [
+        _Relayed(link) if link.routed else _Child(link) for link in links
+    ]
     if not children:
         return
     try:

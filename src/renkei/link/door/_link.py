@@ -6,13 +6,19 @@ from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 from renkei.link import engine
-from renkei.link.models import Alarm, Link, Sae
+from renkei.link.door._events import try_to_tell
+from renkei.link.models import Alarm, Event, Link, Sae
 
 KEK_FILE = "link-kek"
+DOWNGRADE_ALARM = "downgrade"
+SILENT_ALARM = "partner-silent"
+# A downgrade is signed itself; that a partner does not answer says nothing about the key.
+UNSIGNED = frozenset({DOWNGRADE_ALARM, SILENT_ALARM})
 NODE_QUOTA_BYTES_PER_HOUR = 1 << 40
 
 
@@ -83,8 +89,13 @@ def write_secret(file: Path, text: str) -> None:
     temporary.replace(file)
 
 
-def found_link(partner: str, *, simulated: bool) -> Link:
+def found_link(partner: str, *, simulated: bool, routed: bool = False) -> Link:
     """Open the link with a partner, or return the one there is.
+
+    Args:
+        partner: its name.
+        simulated: its key comes from the simulated fibre, or over hops of which one is simulated.
+        routed: its key comes over relays.
 
     Raises:
         NoLinkError: the node has no such partner.
@@ -101,7 +112,7 @@ def found_link(partner: str, *, simulated: bool) -> Link:
         refuse_simulated()
     ensure_kek()
     link, _made = Link.objects.get_or_create(
-        own=node.name, partner=partner, defaults={"simulated": simulated}
+        own=node.name, partner=partner, defaults={"simulated": simulated, "routed": routed}
     )
     Sae.objects.get_or_create(  # the node itself: no certificate has an empty serial number
         name=f"{node.name}.node",
@@ -139,15 +150,26 @@ def link_with(partner: str = "") -> Link:
 
 
 def raise_alarm(link: Link, kind: str, detail: str) -> None:
-    """Raise an alarm, unless one of its kind stands."""
-    Alarm.objects.get_or_create(
-        link=link,
-        kind=kind,
-        cleared_at=None,
-        defaults={"detail": detail, "raised_at": timezone.now()},
-    )
+    """Raise an alarm, unless one of its kind stands; sign it into the node's log."""
+    with transaction.atomic():
+        _alarm, is_new = Alarm.objects.get_or_create(
+            link=link,
+            kind=kind,
+            cleared_at=None,
+            defaults={"detail": detail, "raised_at": timezone.now()},
+        )
+        if is_new and kind not in UNSIGNED:
+            try_to_tell(link, Event.What.RAISED, kind, detail)
 
 
-def clear_alarm(link: Link, kind: str) -> None:
-    """Clear the alarm of a kind, if one stands."""
-    Alarm.objects.filter(link=link, kind=kind, cleared_at=None).update(cleared_at=timezone.now())
+def clear_alarm(link: Link, *kinds: str) -> int:
+    """Clear the alarms of these kinds that stand; return how many."""
+    with transaction.atomic():
+        standing = Alarm.objects.filter(link=link, kind__in=kinds, cleared_at=None)
+        cleared = list(standing.values_list("kind", flat=True))
+        if cleared:
+            standing.update(cleared_at=timezone.now())
+        for kind in cleared:
+            if kind not in UNSIGNED:
+                try_to_tell(link, Event.What.CLEARED, kind)
+    return len(cleared)

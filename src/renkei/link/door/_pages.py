@@ -23,17 +23,6 @@ SPARK_WIDTH, SPARK_HEIGHT = 240, 48
 MOST_QBER = 0.3
 COLOURS = ("--chart-1", "--chart-2", "--chart-3")
 
-ROUTE: Final = (
-    # place, km of fibre to the next, loss at 0.2 dB/km; None where no fibre reaches
-    (_("Tokyo"), 100),
-    (_("trusted node"), 100),
-    (_("ground station"), None),
-    (_("satellite"), None),
-    (_("ground station"), 100),
-    (_("trusted node"), 100),
-    (_("Washington"), None),
-)
-
 AUTHORITIES: Final = (
     (
         _("United States: National Security Agency"),

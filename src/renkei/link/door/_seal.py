@@ -11,14 +11,14 @@ from django.conf import settings
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
 from renkei.link.door._channel import Channel, as_send
-from renkei.link.door._link import raise_alarm, refuse_simulated, write_secret
+from renkei.link.door._events import downgrade_index, header_digest, tell
+from renkei.link.door._link import DOWNGRADE_ALARM, raise_alarm, refuse_simulated, write_secret
 from renkei.link.door._store import Draw, Fetch, Key, serve
 from renkei.link.engine import Policy, Source
-from renkei.link.models import Link
+from renkei.link.models import Event, Link
 
 SEED_FILE = "link-seal"
 NODE_SAE = "node"
-DOWNGRADE_ALARM = "downgrade"
 DOWNGRADE_PAUSE_STATUSES = frozenset({503})
 
 
@@ -30,10 +30,18 @@ class NotForUsError(RenkeiError):
 
 @dataclass(frozen=True)
 class Opened:
-    """What is known of a file that was opened."""
+    """What is known of a file that was opened.
+
+    Args:
+        header: what it says in clear.
+        bytes: how long it is.
+        downgrade_index: of a file without a quantum key: where the sender's log says so; ``None``
+            when that has not arrived here.
+    """
 
     header: engine.Header
     bytes: int
+    downgrade_index: int | None = None
 
 
 def node_sae(node: str) -> str:
@@ -72,20 +80,22 @@ def seal(
 ) -> engine.Header:
     """Seal a file for the partner of a link with one fresh QKD key.
 
-    A file that goes without a QKD key, where the policy allows it, raises an alarm at both nodes.
+    A file that goes without a QKD key, where the policy allows it, raises an alarm at both nodes
+    and is signed into this node's log.
 
     Raises:
         PoolEmptyError: the policy requires a QKD key and there is none now.
+        HaltedError, NoLogError: it would go without one, and this node cannot sign that.
     """
     public = public_of_partner(link, channel)
     qkd: tuple[str, bytes, Source] | None = None
     try:
-        qkd = _draw(link, channel, engine.QKD_KEY_BYTES)
+        qkd = draw_one(link, channel, engine.QKD_KEY_BYTES)
     except RenkeiError as error:
         if policy is Policy.REQUIRE_QKD or error.status not in DOWNGRADE_PAUSE_STATUSES:
             raise
         raise_alarm(link, DOWNGRADE_ALARM, f"{name}: {error}")
-    return engine.seal(
+    header = engine.seal(
         plain,
         out,
         public=public,
@@ -95,6 +105,10 @@ def seal(
         qkd=qkd,
         name=name,
     )
+    if header.is_downgrade:
+        digest = header_digest(engine.write_header(header))
+        tell(link, Event.What.DOWNGRADE, policy.value, digest)
+    return header
 
 
 def seal_pad(link: Link, channel: Channel, message: bytes, *, name: str = "") -> bytes:
@@ -103,7 +117,7 @@ def seal_pad(link: Link, channel: Channel, message: bytes, *, name: str = "") ->
     Raises:
         PolicyError: it is too long.
     """
-    key = _draw(link, channel, engine.pad_bytes(len(message)))
+    key = draw_one(link, channel, engine.pad_bytes(len(message)))
     return engine.seal_pad(message, sender=link.own, receiver=link.partner, qkd=key, name=name)
 
 
@@ -143,7 +157,7 @@ def unseal(link: Link, channel: Channel, file: BinaryIO, out: BinaryIO) -> Opene
         out.write(message)
         return Opened(header, len(message))
     done = engine.unseal(file, out, recipient=recipient(), header=header, head=head, qkd=key.key)
-    return Opened(header, done)
+    return Opened(header, done, downgrade_index(link, head) if header.is_downgrade else None)
 
 
 def peek(file: BinaryIO) -> engine.Header:
@@ -155,7 +169,8 @@ def peek(file: BinaryIO) -> engine.Header:
     return engine.read_header(file)[0]
 
 
-def _draw(link: Link, channel: Channel, size: int) -> tuple[str, bytes, Source]:
+def draw_one(link: Link, channel: Channel, size: int) -> tuple[str, bytes, Source]:
+    """Draw one key of ``size`` bytes that the two nodes themselves share; it is used up."""
     channel.ready()
     draw = Draw(node_sae(link.own), (node_sae(link.partner),), size, 1)
     serve(link, [draw], as_send(channel))

@@ -20,7 +20,14 @@ from django.utils import timezone
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
-from renkei.link.door._link import at_rest, cache_folder, raise_alarm, refuse_simulated
+from renkei.link.door._link import (
+    SILENT_ALARM,
+    at_rest,
+    cache_folder,
+    clear_alarm,
+    raise_alarm,
+    refuse_simulated,
+)
 from renkei.link.engine import BlockState, Counters, Extent, Position
 from renkei.link.models import FIRST, SECOND, Block, Held, Leaf, Link, Piece, Sae
 
@@ -32,7 +39,7 @@ FEW_BLOCKS = 4  # most requests find room in the next few
 QBER_ALARM = "qber"
 ROLLBACK_ALARM = "rolled-back"
 DAMAGED_ALARM = "damaged-key"
-CLEAR_THEMSELVES = (QBER_ALARM, "partner-silent")
+CLEAR_THEMSELVES = (QBER_ALARM, SILENT_ALARM)
 
 Send = Callable[[dict[str, object]], dict[str, Any]]
 
@@ -509,7 +516,7 @@ def _why_stopped(link: Link) -> DeliveryStoppedError | None:
         return DeliveryStoppedError(
             gettext_noop("the link is disturbed, perhaps by an eavesdropper: delivery has stopped")
         )
-    if link.tags_left < LOW_TAGS:
+    if not link.routed and link.tags_left < LOW_TAGS:
         return DeliveryStoppedError(
             gettext_noop("the reserve for authentication is low: delivery waits")
         )
@@ -748,8 +755,5 @@ def _numbers(link: Link) -> list[int]:
 
 def put_right(link: Link) -> int:
     """Clear the alarms that do not clear themselves: a person has looked. Return how many."""
-    return (
-        link.alarms.filter(cleared_at=None)
-        .exclude(kind__in=CLEAR_THEMSELVES)
-        .update(cleared_at=timezone.now())
-    )
+    standing = link.alarms.filter(cleared_at=None).exclude(kind__in=CLEAR_THEMSELVES)
+    return clear_alarm(link, *standing.values_list("kind", flat=True))

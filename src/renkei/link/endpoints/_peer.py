@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from renkei.base.access import PUBLIC, access
+from renkei.border import door as border
 from renkei.kit.errors import RenkeiError, TooLargeError, gettext_noop
 from renkei.link import door
 from renkei.link.engine import BlockState
@@ -44,6 +46,15 @@ def _public(_link: Link, _body: bytes) -> bytes:
     return json.dumps({"public": door.recipient().public.hex()}).encode()
 
 
+def _relay_begin(link: Link, body: bytes) -> bytes:
+    number = door.begin_relayed(link, int(_said(body)["number"]))
+    return json.dumps({"number": number}).encode()
+
+
+def _relay(link: Link, body: bytes) -> bytes:
+    return json.dumps(door.hear_relayed(link, _said(body))).encode()
+
+
 def _said(body: bytes) -> dict[str, Any]:
     said = json.loads(body)
     if not isinstance(said, dict):
@@ -57,8 +68,28 @@ ANSWERS: dict[str, Callable[[Link, bytes], bytes]] = {
     "confirm": _confirm,
     "settle": _settle,
     "public": _public,
+    "relay-begin": _relay_begin,
+    "relay": _relay,
     "distil": door.hand_over,
 }
+
+
+def _meet(request: HttpRequest, body: bytes) -> HttpResponse:
+    """Answer the partner that wants to meet: its node has signed the request."""
+    try:
+        partner = border.asking(
+            request.method or "",
+            request.build_absolute_uri(),
+            dict(request.headers),
+            body,
+            now=timezone.now(),
+        )
+        status, said = 200, door.answer_meeting(door.link_with(partner.name), _said(body))
+    except RenkeiError as error:
+        status, said = error.status, {"detail": str(error)}
+    except (ValueError, TypeError):
+        status, said = 400, {"detail": "the message cannot be read"}
+    return JsonResponse(said, status=status, headers={"Cache-Control": "no-store"})
 
 
 @csrf_exempt
@@ -69,6 +100,8 @@ def peer(request: HttpRequest, kind: str) -> HttpResponse:
     if int(request.META.get("CONTENT_LENGTH") or 0) > door.LARGEST_MESSAGE_BYTES:
         raise TooLargeError(gettext_noop("a message of the link has at most 32 MiB"))
     body = request.read()
+    if kind == "meet":
+        return _meet(request, body)
     try:
         link, nonce = door.verified(request.headers.get(door.HEADER, ""), kind, body)
     except door.BadMessageError as error:

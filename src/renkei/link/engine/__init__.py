@@ -105,6 +105,7 @@ from renkei.link.engine._sealed import (
     seal_pad,
     unseal,
     unseal_pad,
+    write_header,
 )
 
 if TYPE_CHECKING:
@@ -364,4 +365,5 @@ __all__ = [
     "unseal_pad",
     "verification_tag",
     "warm",
+    "write_header",
 ]

@@ -110,9 +110,14 @@ class Reserve:
                 size=len(seed),
                 least=LEAST_SEED,
             )
-        reserve = cls({}, {side: {} for side in SIDES}, dict.fromkeys(SIDES, 0))
+        reserve = cls.empty()
         reserve.refill(0, seed)
         return reserve
+
+    @classmethod
+    def empty(cls) -> "Reserve":
+        """Return a reserve that the first block is still to fill."""
+        return cls({}, {side: {} for side in SIDES}, dict.fromkeys(SIDES, 0))
 
     @property
     def newest(self) -> int:

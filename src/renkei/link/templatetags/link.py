@@ -14,6 +14,16 @@ OUTCOMES = {
     "unequal": gettext_lazy("the two nodes held different bytes"),
 }
 
+ALARMS = {
+    "qber": gettext_lazy("line disturbed, delivery stopped"),
+    "rolled-back": gettext_lazy("set back to an older state, keys burned"),
+    "damaged-key": gettext_lazy("stored key damaged and burned"),
+    "unequal": gettext_lazy("different bytes at the two nodes, destroyed"),
+    "relay": gettext_lazy("key changed on a relayed route"),
+    "hybrid-or-pqc": gettext_lazy("allowed by the policy"),
+    "ml-dsa-44": "ML-DSA-44",
+}
+
 
 @register.filter
 def percent(share: float) -> str:
@@ -26,3 +36,9 @@ def outcome(refused: str) -> str:
     """Return in words how a block ended."""
     known = OUTCOMES.get(refused)
     return str(known) if known is not None else gettext("given up: {why}").format(why=refused)
+
+
+@register.filter
+def alarm(kind: str) -> str:
+    """Return in words what an alarm or a signed event is about."""
+    return str(ALARMS.get(kind, kind))

@@ -20,11 +20,7 @@ from renkei.record.door._write import (
     change,
     checked_money,
     find,
-    finding_text,
-    organisation_text,
     project,
-    reindex_commitments,
-    source_text,
 )
 from renkei.record.models import (
     Agreement,
@@ -42,7 +38,11 @@ from renkei.record.models import (
     Outcome,
     Participation,
     Source,
+    finding_text,
     index,
+    organisation_text,
+    reindex_commitments,
+    source_text,
 )
 
 Item = dict[str, Any]

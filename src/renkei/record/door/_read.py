@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Self
 
+from django.db import connection
 from django.db.models import F, QuerySet
 
 from renkei.base.rows import ask, marks
@@ -21,7 +22,6 @@ from renkei.record.door._write import state
 from renkei.record.models import (
     Commitment,
     Hits,
-    Tally,
     code_term,
     found,
     hits,
@@ -55,6 +55,7 @@ _FIRST_SOURCES = "SELECT slug FROM record_source ORDER BY id LIMIT %s"
 _FACETS_OF = """
 SELECT record_class, domain, kind, status, scope, parties FROM record_commitment c WHERE {where}
 """
+_TALLY = "SELECT record_class, domain, kind, status, scope, parties, count FROM record_tally"
 _DISPUTED = "EXISTS (SELECT 1 FROM record_finding_commitments f WHERE f.commitment_id = c.id)"
 # Which rows first, from an index where there is one; then what is said of those alone.
 _LISTED = f"""
@@ -112,7 +113,14 @@ class Selection:
         _one_of("finding", self.finding, FINDING)
         _one_of("sort", self.sort or "?", SORTS)
         if self.party and self.party not in engine.COUNTRIES | engine.BLOCS:
-            _one_of("party", self.party, ("US", "JP", *sorted(engine.BLOCS)))
+            raise BadSelectionError(
+                gettext_noop(
+                    "party: {code!r} is neither a country code in capitals, such as US or JP, nor "
+                    "one of {blocs}"
+                ),
+                code=self.party,
+                blocs=", ".join(sorted(engine.BLOCS)),
+            )
         check_source(self.source)
 
     @classmethod
@@ -246,55 +254,85 @@ TallyRow = tuple[str, str, str, str, str, str, int]
 
 
 @lru_cache(maxsize=1)
-def _tallied(now: Now) -> dict[tuple[str, str], list[TallyRow]]:  # noqa: ARG001  the key
-    """Return the rows of ``Tally`` by each value they have; all of them by ``("", "")``.
-
-    Read once in one state of the facts, asked for every choice.
-    """
-    rows = list(Tally.objects.values_list(*_TALLIED, "parties", "count"))
-    by: dict[tuple[str, str], list[TallyRow]] = {("", ""): rows}
-    for row in rows:
-        named = [
-            *zip(_TALLIED, row, strict=False),
-            *(("party", code) for code in row[5].split(",")),
-        ]
-        for item in named:
-            by.setdefault(item, []).append(row)
-    return by
+def _tallied(now: Now) -> list[TallyRow]:  # noqa: ARG001  the key
+    """Return the rows of ``Tally``, read once in one state of the facts."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TALLY)
+        rows: list[TallyRow] = cursor.fetchall()
+        return rows
 
 
-@lru_cache(maxsize=KEPT)
-def _tally(selection: Selection, now: Now) -> dict[str, Number]:
-    """Return the numbers of each value of each tallied facet, under all of the selection."""
-    by = _tallied(now)
+@lru_cache(maxsize=len(_TALLIED) + 1)
+def _tallied_by(name: str, now: Now) -> dict[str, list[TallyRow]]:
+    """Return the rows of ``Tally`` by the values of one facet, made when it is first chosen."""
+    by: defaultdict[str, list[TallyRow]] = defaultdict(list)
+    if name == "party":
+        for row in _tallied(now):
+            for code in row[5].split(","):
+                by[code].append(row)
+    else:
+        place = list(_TALLIED).index(name)
+        for row in _tallied(now):
+            by[str(row[place])].append(row)
+    return dict(by)
+
+
+def _tally_rows(selection: Selection, now: Now) -> list[TallyRow]:
+    """Return the rows of ``Tally`` under all of the selection."""
     chosen = [(name, getattr(selection, name)) for name in (*_TALLIED, "party")]
-    pieces = sorted((by.get(item, []) for item in chosen if item[1]), key=len)
-    rows = pieces[0] if pieces else by["", ""]
+    pieces = [_tallied_by(name, now).get(value, []) for name, value in chosen if value]
+    rows = min(pieces, key=len) if pieces else _tallied(now)
     for place, (name, value) in enumerate(chosen):
         if value and name == "party":
             rows = [row for row in rows if value in row[5].split(",")]
         elif value:
             rows = [row for row in rows if row[place] == value]
-    counted: list[defaultdict[str, int]] = [defaultdict(int) for _ in chosen]
+    return rows
+
+
+@lru_cache(maxsize=KEPT)
+def _tally(selection: Selection, now: Now) -> dict[str, Number]:
+    """Return the numbers of each value of each tallied facet, under all of the selection."""
+    counted: list[defaultdict[str, int]] = [defaultdict(int) for _ in (*_TALLIED, "party")]
     classes, domains, kinds, statuses, scopes, parties = counted
-    for record_class, domain, kind, status, scope, together, number in rows:
+    for record_class, domain, kind, status, scope, together, number in _tally_rows(selection, now):
         classes[record_class] += number
         domains[domain] += number
         kinds[kind] += number
         statuses[status] += number
         scopes[scope] += number
         parties[together] += number
+    return _by_facet(counted)
+
+
+@lru_cache(maxsize=KEPT)
+def _tally_of(name: str, selection: Selection, now: Now) -> Number:
+    """Return the numbers of each value of one tallied facet, under all of the selection."""
+    place = [*_TALLIED, "party"].index(name)
+    counted: defaultdict[str, int] = defaultdict(int)
+    for row in _tally_rows(selection, now):
+        counted[str(row[place])] += row[-1]
+    return _each_party(counted) if name == "party" else dict(counted)
+
+
+def _by_facet(counted: Iterable[Mapping[str, int]]) -> dict[str, Number]:
+    """Return the numbers of each facet from those of its column, the last one of parties together."""
+    *singles, parties = counted
+    return {**dict(zip(_TALLIED, map(dict, singles), strict=True)), "party": _each_party(parties)}
+
+
+def _each_party(together: Mapping[str, int]) -> Number:
+    """Return the number of each party from those of all that act together."""
     party: Counter[str] = Counter()
-    for together, number in parties.items():
-        party.update({code: number for code in together.split(",") if code})
-    numbers = dict(zip(_TALLIED, map(dict, counted), strict=False))
-    return {**numbers, "party": dict(party)}
+    for codes, number in together.items():
+        party.update({code: number for code in codes.split(",") if code})
+    return dict(party)
 
 
 @lru_cache(maxsize=64)
 def _with_party(party: str, now: Now) -> frozenset[str]:
     """Return the combinations of parties that hold one: few, where commitments are many."""
-    return frozenset(row[5] for row in _tallied(now).get(("party", party), []))
+    return frozenset(row[5] for row in _tallied_by("party", now).get(party, []))
 
 
 def facets(selection: Selection) -> dict[str, list[Choice]]:
@@ -313,7 +351,7 @@ def facets(selection: Selection) -> dict[str, list[Choice]]:
         open_here = replace(selection, **{name: ""})
         numbers: Mapping[str, int | None]
         if selection.is_tallied:
-            numbers = _tally(open_here, now)[name]
+            numbers = _tally_of(name, open_here, now) if chosen else _tally(selection, now)[name]
         elif found_here is None:
             everything = _tally(Selection(), now)[name]
             numbers = dict.fromkeys(everything)
@@ -351,12 +389,8 @@ def _counted_by_hand(selection: Selection, now: Now, most: int) -> dict[str, Num
     if hits_here.count > MOST_BY_HAND:
         return None
     rows = ask(_FACETS_OF, where=_with_keys(hits_here.keys))
-    counted: dict[str, Counter[str]] = {name: Counter() for name in (*_TALLIED, "party")}
-    for *values, parties in rows:
-        for name, value in zip(_TALLIED, values, strict=True):
-            counted[name][value] += 1
-        counted["party"].update(code for code in parties.split(",") if code)
-    return {name: dict(numbers) for name, numbers in counted.items()}
+    columns = zip(*rows, strict=True) if rows else [()] * (len(_TALLIED) + 1)
+    return _by_facet(map(Counter, columns))
 
 
 # Which

@@ -1,7 +1,5 @@
 """What officers do to the record. Every verb has an author and a reason and is one transaction."""
 
-import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,15 +11,15 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 from django.utils.text import slugify
-from django.utils.translation import override
 
 from renkei.base import storage
 from renkei.base.models import User
-from renkei.base.rows import ask, marks, moment
+from renkei.base.rows import ask, moment
 from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
 from renkei.record import engine, tasks
 from renkei.record.door._sums import add, count, summed
 from renkei.record.models import (
+    MOST_BOUND,
     NOUNS,
     Amount,
     Change,
@@ -37,9 +35,14 @@ from renkei.record.models import (
     Participation,
     Source,
     State,
-    code_term,
+    chosen_by,
+    finding_text,
+    forget,
     index,
-    label,
+    next_version,
+    organisation_text,
+    reindex_commitments,
+    source_text,
 )
 
 Passages = Sequence[tuple[int, int]]
@@ -48,7 +51,7 @@ LONGEST_TITLE = 300
 LONGEST_NOTE = 4_000
 LONGEST_LINE = 500
 LONGEST_LANGUAGE = 8
-MOST_BOUND = 500  # keys in one statement
+LONGEST_NUMBER = 12  # digits of a name that this node gives
 LARGEST_SUM = 10**18  # of what one commitment paid; far below what a database can add
 
 
@@ -68,6 +71,12 @@ class TakenError(ConflictError):
     """The name is taken."""
 
     code = "record.taken"
+
+
+class InUseError(ConflictError):
+    """Something else of the record names it, so that it cannot go."""
+
+    code = "record.in_use"
 
 
 class MissingTranslationError(RenkeiError):
@@ -143,11 +152,7 @@ def change(*, author: User | None, reason: str) -> Iterator[Edit]:
     """
     said = engine.check_text(reason, what=gettext_noop("reason"), longest=LONGEST_REASON)
     with transaction.atomic():
-        state, _ = State.objects.select_for_update().get_or_create(pk=1)
-        state.version += 1
-        state.changed_at = timezone.now()
-        state.save()
-        yield Edit(author, said, state.version)
+        yield Edit(author, said, next_version().version)
         tasks.draw_later()
 
 
@@ -259,8 +264,17 @@ def _new_slug(model: type[Any], prefix: str, slug: str) -> str:
             raise TakenError(gettext_noop("the name {slug!r} is taken"), slug=slug)
         return slug
     stem = f"{settings.NODE.name}-{prefix}"
-    number = model.objects.filter(slug__startswith=stem).count() + 1
-    while model.objects.filter(slug=f"{stem}{number}").exists():
+    named = model.objects.filter(slug__startswith=stem)
+    last = named.order_by("-pk").values_list("slug", flat=True).first() or ""
+    # The next after the newest, which is found without counting; else, after one named by hand.
+    tail = last.removeprefix(stem)
+    is_numbered = tail.isdecimal() and len(tail) <= LONGEST_NUMBER
+    number = 1 + (int(tail) if is_numbered else named.count())
+    subject = model._meta.model_name  # noqa: SLF001  Django's public name for it
+    while (
+        model.objects.filter(slug=f"{stem}{number}").exists()
+        or Change.objects.filter(subject=subject, slug=f"{stem}{number}").exists()  # one removed
+    ):
         number += 1
     return f"{stem}{number}"
 
@@ -447,7 +461,7 @@ def add_claim(
         row: Commitment = find(Commitment, commitment)
         _fresh(row, version)
         document: Source = find(Source, source)
-        known_by = _chosen_by(row)
+        known_by = chosen_by(row)
         with summed(row.pk):
             claim = Claim(
                 commitment=row,
@@ -468,7 +482,7 @@ def add_claim(
                 _publish(edit, claim)
             row.version += 1
             project(row)
-        if field == "name" or _chosen_by(row) != known_by:
+        if field == "name" or chosen_by(row) != known_by:
             reindex_commitments([row.pk])
     return claim
 
@@ -560,14 +574,14 @@ def publish_claim(
             raise UnknownSubjectError(
                 gettext_noop("{slug} has no claim {claim}"), slug=row.slug, claim=claim
             )
-        known_by = _chosen_by(row)
+        known_by = chosen_by(row)
         with summed(row.pk):
             if chosen.commitment_id != row.pk:
                 chosen = _take_over(chosen, row, edit)
             _publish(edit, chosen)
             row.version += 1
             project(row)
-        if chosen.field == "name" or _chosen_by(row) != known_by:
+        if chosen.field == "name" or chosen_by(row) != known_by:
             reindex_commitments([row.pk])
     return chosen
 
@@ -656,23 +670,167 @@ def add_participation(
         _fresh(row, version)
         body: Organisation = find(Organisation, organisation)
         if row.participations.filter(organisation=body, role=role).exists():
-            raise TakenError(
-                gettext_noop("{organisation} has this role in {slug} already"),
-                organisation=organisation,
-                slug=commitment,
-            )
+            raise _has_role(row, body)
         part = Participation(commitment=row, organisation=body, role=role)
         _save(part)
-        row.version += 1
-        row.save()
+        _counted_up(row)
         reindex_commitments([row.pk])
-        edit.log(
-            "participate",
-            "commitment",
-            row.slug,
-            after={"organisation": organisation, "role": role},
-        )
+        edit.log("participate", "commitment", row.slug, after=_taking_part(part))
     return part
+
+
+def edit_organisation(
+    *,
+    author: User | None,
+    reason: str,
+    organisation: str,
+    title_en: str,
+    title_ja: str,
+    kind: str,
+    country: str = "",
+    aliases: Sequence[str] = (),
+    version: int | None = None,
+) -> Organisation:
+    """Change an organisation's names, kind and country; commitments are found by the new names."""
+    title = _both("title", title_en, title_ja)
+    codes = engine.parties(country.replace("/", ",")).replace(",", "/")
+    others = [engine.check_text(alias, what="alias") for alias in aliases]
+    with change(author=author, reason=reason) as edit:
+        row: Organisation = find(Organisation, organisation)
+        _fresh(row, version)
+        before = _described(row)
+        row.title_en, row.title_ja = title
+        row.kind, row.country, row.aliases = _code("organisation", kind), codes, others
+        row.version += 1
+        _save(row)
+        index("organisation", {row.pk: organisation_text(row)})
+        if any(before[name] != getattr(row, name) for name in ("title_en", "title_ja", "aliases")):
+            keys = tasks.taken_part_in(row.pk)
+            if len(keys) <= MOST_BOUND:
+                reindex_commitments(keys)
+            else:
+                tasks.find_anew_later(row.pk)
+        edit.log("edit", "organisation", row.slug, before=before, after=_described(row))
+    return row
+
+
+def remove_organisation(
+    *, author: User | None, reason: str, organisation: str, version: int | None = None
+) -> None:
+    """Remove an organisation that nothing names; its history stays, and its name is not used again."""
+    with change(author=author, reason=reason) as edit:
+        row: Organisation = find(Organisation, organisation)
+        _fresh(row, version)
+        roles, paid = row.participations.count(), row.received.count()
+        if roles or paid:
+            raise InUseError(
+                gettext_noop(
+                    "{slug} has {roles} roles in commitments and received {paid} disbursements: "
+                    "only an organisation with none can be removed"
+                ),
+                slug=row.slug,
+                roles=roles,
+                paid=paid,
+            )
+        forget("organisation", row.pk)
+        row.delete()
+        edit.log("remove", "organisation", row.slug, before=_described(row))
+
+
+def _described(row: Organisation) -> dict[str, object]:
+    return {
+        "title_en": row.title_en,
+        "title_ja": row.title_ja,
+        "kind": row.kind,
+        "country": row.country,
+        "aliases": row.aliases,
+    }
+
+
+def edit_participation(
+    *,
+    author: User | None,
+    reason: str,
+    commitment: str,
+    participation: int,
+    organisation: str,
+    role: str,
+    version: int | None = None,
+) -> Participation:
+    """Change who takes part, or as what; the passage that it rests on stays."""
+    _code("role", role)
+    with change(author=author, reason=reason) as edit:
+        row: Commitment = find(Commitment, commitment)
+        _fresh(row, version)
+        mine = row.participations.select_related("organisation")
+        part: Participation = _own(mine, row, participation)
+        body: Organisation = find(Organisation, organisation)
+        others = row.participations.exclude(pk=part.pk)
+        if others.filter(organisation=body, role=role).exists():
+            raise _has_role(row, body)
+        before = _taking_part(part)
+        part.organisation, part.role = body, role
+        _save(part)
+        _counted_up(row)
+        reindex_commitments([row.pk])
+        edit.log("edit role", "commitment", row.slug, before=before, after=_taking_part(part))
+    return part
+
+
+def remove_participation(
+    *,
+    author: User | None,
+    reason: str,
+    commitment: str,
+    participation: int,
+    version: int | None = None,
+) -> None:
+    """Take an organisation's role out of a commitment; the history keeps it."""
+    with change(author=author, reason=reason) as edit:
+        row: Commitment = find(Commitment, commitment)
+        _fresh(row, version)
+        mine = row.participations.select_related("organisation")
+        part: Participation = _own(mine, row, participation)
+        before = _taking_part(part)
+        part.delete()
+        _counted_up(row)
+        reindex_commitments([row.pk])
+        edit.log("remove role", "commitment", row.slug, before=before)
+
+
+def _taking_part(part: Participation) -> dict[str, object]:
+    return {"organisation": part.organisation.slug, "role": part.role}
+
+
+def _has_role(row: Commitment, body: Organisation) -> TakenError:
+    return TakenError(
+        gettext_noop("{organisation} has this role in {slug} already"),
+        organisation=body.slug,
+        slug=row.slug,
+    )
+
+
+def _own(rows: QuerySet[Any], row: Commitment, number: int) -> Any:
+    """Return the one of a commitment's rows that has this number.
+
+    Raises:
+        UnknownSubjectError: it has none such.
+    """
+    found = rows.filter(pk=number).first()
+    if found is None:
+        raise UnknownSubjectError(
+            gettext_noop("{slug} has no {kind} {number}"),
+            slug=row.slug,
+            kind=NOUNS[rows.model._meta.model_name],  # noqa: SLF001  Django's public name for it
+            number=number,
+        )
+    return found
+
+
+def _counted_up(row: Commitment) -> None:
+    """Give a commitment, whose own columns stay, its next version."""
+    row.version += 1
+    row.save(update_fields=["version", "updated_at"])
 
 
 def add_source(
@@ -938,38 +1096,107 @@ def add_outcome(
     version: int | None = None,
 ) -> Outcome:
     """Record what research gave; a publication is named by its DOI."""
-    title = _both("title", title_en, title_ja)
-    name = engine.check_identifier(_code("outcome", kind), identifier)
-    day = engine.partial_date(published_on.strip()).text if published_on.strip() else ""
-    where = _line("address", address, longest=LONGEST_LINE)
+    stated = _stated(
+        kind=kind,
+        title_en=title_en,
+        title_ja=title_ja,
+        identifier=identifier,
+        address=address,
+        published_on=published_on,
+    )
     with change(author=author, reason=reason) as edit:
         row: Commitment = find(Commitment, commitment)
         _fresh(row, version)
-        if row.outcomes.filter(identifier=name).exists():
-            raise TakenError(
-                gettext_noop("{slug} has the outcome {identifier} already"),
-                slug=row.slug,
-                identifier=name,
-            )
-        outcome = Outcome(
-            commitment=row,
-            kind=kind,
-            title_en=title[0],
-            title_ja=title[1],
-            identifier=name,
-            address=where,
-            published_on=day,
-        )
+        _refuse_twice(row, row.outcomes.all(), stated["identifier"])
+        outcome = Outcome(commitment=row, **stated)
         _save(outcome)
-        row.version += 1
-        row.save()
-        edit.log(
-            "add outcome",
-            "commitment",
-            row.slug,
-            after={"kind": kind, "identifier": name, "title_en": title[0]},
-        )
+        _counted_up(row)
+        after = {name: stated[name] for name in ("kind", "identifier", "title_en")}
+        edit.log("add outcome", "commitment", row.slug, after=after)
     return outcome
+
+
+def edit_outcome(
+    *,
+    author: User | None,
+    reason: str,
+    commitment: str,
+    outcome: int,
+    kind: str,
+    title_en: str,
+    title_ja: str,
+    identifier: str,
+    address: str = "",
+    published_on: str = "",
+    version: int | None = None,
+) -> Outcome:
+    """Change what is said of a research outcome."""
+    stated = _stated(
+        kind=kind,
+        title_en=title_en,
+        title_ja=title_ja,
+        identifier=identifier,
+        address=address,
+        published_on=published_on,
+    )
+    with change(author=author, reason=reason) as edit:
+        row: Commitment = find(Commitment, commitment)
+        _fresh(row, version)
+        given: Outcome = _own(row.outcomes.all(), row, outcome)
+        _refuse_twice(row, row.outcomes.exclude(pk=given.pk), stated["identifier"])
+        before = {name: getattr(given, name) for name in stated}
+        for name, value in stated.items():
+            setattr(given, name, value)
+        _save(given)
+        _counted_up(row)
+        edit.log("edit outcome", "commitment", row.slug, before=before, after=stated)
+    return given
+
+
+def remove_outcome(
+    *,
+    author: User | None,
+    reason: str,
+    commitment: str,
+    outcome: int,
+    version: int | None = None,
+) -> None:
+    """Take a research outcome out of a commitment; the history keeps it."""
+    with change(author=author, reason=reason) as edit:
+        row: Commitment = find(Commitment, commitment)
+        _fresh(row, version)
+        given: Outcome = _own(row.outcomes.all(), row, outcome)
+        names = ("kind", "identifier", "title_en", "title_ja", "address", "published_on")
+        before = {name: getattr(given, name) for name in names}
+        given.delete()
+        _counted_up(row)
+        edit.log("remove outcome", "commitment", row.slug, before=before)
+
+
+def _stated(
+    *, kind: str, title_en: str, title_ja: str, identifier: str, address: str, published_on: str
+) -> dict[str, str]:
+    """Return the columns of an outcome, all of them checked."""
+    title = _both("title", title_en, title_ja)
+    day = published_on.strip()
+    return {
+        "kind": kind,
+        "title_en": title[0],
+        "title_ja": title[1],
+        "identifier": engine.check_identifier(_code("outcome", kind), identifier),
+        "address": _line("address", address, longest=LONGEST_LINE),
+        "published_on": engine.partial_date(day).text if day else "",
+    }
+
+
+def _refuse_twice(row: Commitment, others: QuerySet[Outcome], identifier: str) -> None:
+    """Refuse an outcome that a commitment has already."""
+    if others.filter(identifier=identifier).exists():
+        raise TakenError(
+            gettext_noop("{slug} has the outcome {identifier} already"),
+            slug=row.slug,
+            identifier=identifier,
+        )
 
 
 # Findings
@@ -1077,133 +1304,3 @@ def reopen_finding(
         index("finding", {row.pk: finding_text(row)})
         edit.log("reopen", "finding", row.slug, before=before, after={"state": "open"})
     return row
-
-
-# What search finds
-
-
-def organisation_text(row: Organisation) -> str:
-    """Return the text under which an organisation is found."""
-    return " ".join([row.slug, row.title_en, row.title_ja, row.country, *row.aliases])
-
-
-def source_text(row: Source) -> str:
-    """Return the text under which a source is found."""
-    return " ".join(
-        [
-            row.slug,
-            row.title_en,
-            row.title_ja,
-            row.publisher_en,
-            row.publisher_ja,
-            row.genre_en,
-            row.genre_ja,
-            row.doi,
-            row.original_file,
-            row.sha256,
-        ]
-    )
-
-
-def finding_text(row: Finding) -> str:
-    """Return the text under which a finding is found."""
-    return " ".join(
-        [
-            row.slug,
-            row.title_en,
-            row.title_ja,
-            row.suggestion_en,
-            row.suggestion_ja,
-            row.decision_en,
-            row.decision_ja,
-            *_in_both("finding_type", row.kind),
-        ]
-    )
-
-
-def _in_both(vocabulary: str, code: str) -> list[str]:
-    said = []
-    for language in ("en", "ja"):
-        with override(language):
-            said.append(label(vocabulary, code))
-    return said
-
-
-_INDEXED = """
-SELECT c.id, c.slug, c.title_en, c.title_ja, c.note_en, c.note_ja, c.record_class, c.domain, c.kind,
-  c.status, c.scope, c.parties, c.amount_nature, s.slug AS source_slug, s.title_en AS source_en,
-  s.title_ja AS source_ja
-FROM record_commitment c LEFT JOIN record_source s ON s.id = c.source_id WHERE c.id IN ({ids})
-"""
-_NAMES = """
-SELECT commitment_id, value FROM record_claim WHERE field = 'name' AND commitment_id IN ({ids})
-ORDER BY id
-"""
-_BODIES = """
-SELECT p.commitment_id, o.title_en, o.title_ja, o.aliases FROM record_participation p
-JOIN record_organisation o ON o.id = p.organisation_id WHERE p.commitment_id IN ({ids}) ORDER BY p.id
-"""
-_DISPUTED = """
-SELECT DISTINCT commitment_id FROM record_finding_commitments WHERE commitment_id IN ({ids})
-"""
-
-
-def _about(sql: str, keys: list[int]) -> list[Any]:
-    """Return rows about commitments, by pieces that every database can bind."""
-    return [
-        row
-        for at in range(0, len(keys), MOST_BOUND)
-        for row in ask(sql, keys[at : at + MOST_BOUND], ids=marks(keys[at : at + MOST_BOUND]))
-    ]
-
-
-def _chosen_by(row: Any) -> dict[str, list[str]]:
-    """Return the values of a commitment by which lists choose, each by its name in a selection."""
-    return {
-        "record_class": [row.record_class],
-        "domain": [row.domain],
-        "kind": [row.kind],
-        "status": [row.status],
-        "scope": [row.scope],
-        "party": row.parties.split(","),
-        "nature": [row.amount_nature],
-    }
-
-
-def reindex_commitments(ids: Iterable[int]) -> None:
-    """Put commitments in the search index under everything that belongs to them."""
-    keys = list(ids)
-    rows = _about(_INDEXED, keys)
-    disputed = {pk for (pk,) in _about(_DISPUTED, keys)}
-    names: defaultdict[int, list[str]] = defaultdict(list)
-    for pk, name in _about(_NAMES, keys):
-        names[pk].append(name)
-    for pk, en, ja, aliases in _about(_BODIES, keys):
-        names[pk] += [en, ja, *json.loads(aliases)]
-    entries: dict[int, str] = {}
-    codes: dict[int, list[str]] = {}
-    labels: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        parties = [code for code in row.parties.split(",") if code]
-        words = [row.slug, row.title_en, row.title_ja, row.note_en, row.note_ja, *parties]
-        for vocabulary in ("domain", "kind", "status", "scope"):
-            code = getattr(row, vocabulary)
-            if (vocabulary, code) not in labels:
-                labels[vocabulary, code] = _in_both(vocabulary, code)
-            words += labels[vocabulary, code]
-        words += names[row.id]
-        if row.source_slug:
-            words += [row.source_slug, row.source_en, row.source_ja]
-        entries[row.id] = " ".join(words)
-        chosen_by = {
-            **_chosen_by(row),
-            "source": [row.source_slug],
-            "finding": ["any" if row.id in disputed else "none"],
-        }
-        codes[row.id] = [
-            code_term(name, value)
-            for name, values in chosen_by.items()
-            for value in values
-            if value
-        ]
-    index("commitment", entries, codes=codes)

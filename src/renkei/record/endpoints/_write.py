@@ -31,13 +31,14 @@ from renkei.record.schemas import (
     FindingOut,
     MilestoneIn,
     MilestoneOut,
+    OrganisationEdit,
     OrganisationIn,
     OrganisationOut,
     OutcomeIn,
     OutcomeOut,
     ParticipationIn,
     ParticipationOut,
-    ReopenQuery,
+    RemovalQuery,
     SourceIn,
     SourceOut,
     claim_out,
@@ -53,7 +54,7 @@ from renkei.record.schemas import (
 
 officer = allow(Role.OFFICER)
 Item = dict[str, Any]
-ClaimId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+Key = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 def author(request: HttpRequest) -> User:
@@ -138,7 +139,7 @@ def _claim(claim: Claim) -> Item:
     response=ClaimOut,
     operation_id="record_claim_publish",
 )
-def claim_publish(request: HttpRequest, slug: str, body: ChangeIn, claim: ClaimId) -> Item:
+def claim_publish(request: HttpRequest, slug: str, body: ChangeIn, claim: Key) -> Item:
     """Publish a claim; a claim of another record of the same cluster is taken over."""
     chosen = door.publish_claim(author=author(request), commitment=slug, claim=claim, **body.dict())
     return _claim(chosen)
@@ -192,6 +193,40 @@ def outcome_add(request: HttpRequest, slug: str, body: OutcomeIn) -> Status[Item
     return Status(201, outcome_out(row))
 
 
+@router.put(
+    "/commitments/{slug}/outcomes/{outcome}",
+    auth=officer,
+    response=OutcomeOut,
+    operation_id="record_outcome_edit",
+)
+def outcome_edit(request: HttpRequest, slug: str, body: OutcomeIn, outcome: Key) -> Item:
+    """Change what is said of a research outcome; what is left out becomes empty."""
+    row = door.edit_outcome(author=author(request), commitment=slug, outcome=outcome, **body.dict())
+    return outcome_out(row)
+
+
+@router.delete(
+    "/commitments/{slug}/outcomes/{outcome}",
+    auth=officer,
+    response={204: None},
+    operation_id="record_outcome_remove",
+)
+def outcome_remove(
+    request: HttpRequest, slug: str, asked: Query[RemovalQuery], outcome: Key
+) -> Status[None]:
+    """Take a research outcome out of a commitment; it stays in the history."""
+    door.remove_outcome(
+        author=author(request), commitment=slug, outcome=outcome, **_why(request, asked)
+    )
+    return Status(204, None)
+
+
+def _why(request: HttpRequest, asked: RemovalQuery) -> dict[str, Any]:
+    """Return why something is removed, and which version was read."""
+    only(request.GET, RemovalQuery)
+    return {"reason": asked.reason, "version": asked.version}
+
+
 @router.post(
     "/commitments/{slug}/participations",
     auth=officer,
@@ -202,6 +237,38 @@ def participation_add(request: HttpRequest, slug: str, body: ParticipationIn) ->
     """Name an organisation's role in a commitment."""
     row = door.add_participation(author=author(request), commitment=slug, **body.dict())
     return Status(201, participation_out(row))
+
+
+@router.put(
+    "/commitments/{slug}/participations/{participation}",
+    auth=officer,
+    response=ParticipationOut,
+    operation_id="record_participation_edit",
+)
+def participation_edit(
+    request: HttpRequest, slug: str, body: ParticipationIn, participation: Key
+) -> Item:
+    """Change who takes part, or as what."""
+    row = door.edit_participation(
+        author=author(request), commitment=slug, participation=participation, **body.dict()
+    )
+    return participation_out(row)
+
+
+@router.delete(
+    "/commitments/{slug}/participations/{participation}",
+    auth=officer,
+    response={204: None},
+    operation_id="record_participation_remove",
+)
+def participation_remove(
+    request: HttpRequest, slug: str, asked: Query[RemovalQuery], participation: Key
+) -> Status[None]:
+    """Take an organisation's role out of a commitment; it stays in the history."""
+    door.remove_participation(
+        author=author(request), commitment=slug, participation=participation, **_why(request, asked)
+    )
+    return Status(204, None)
 
 
 @router.post(
@@ -215,6 +282,32 @@ def organisation_add(request: HttpRequest, body: OrganisationIn) -> Status[Item]
     return Status(
         201, organisation_out(door.add_organisation(author=author(request), **body.dict()))
     )
+
+
+@router.put(
+    "/organisations/{slug}",
+    auth=officer,
+    response=OrganisationOut,
+    operation_id="record_organisation_edit",
+)
+def organisation_edit(request: HttpRequest, slug: str, body: OrganisationEdit) -> Item:
+    """Change an organisation's names, kind and country."""
+    row = door.edit_organisation(author=author(request), organisation=slug, **body.dict())
+    return organisation_out(row)
+
+
+@router.delete(
+    "/organisations/{slug}",
+    auth=officer,
+    response={204: None},
+    operation_id="record_organisation_remove",
+)
+def organisation_remove(
+    request: HttpRequest, slug: str, asked: Query[RemovalQuery]
+) -> Status[None]:
+    """Remove an organisation that has no role and received nothing; its history stays."""
+    door.remove_organisation(author=author(request), organisation=slug, **_why(request, asked))
+    return Status(204, None)
 
 
 @router.post("/sources", auth=officer, response={201: SourceOut}, operation_id="record_source_add")
@@ -264,10 +357,7 @@ def finding_resolve(request: HttpRequest, slug: str, body: DecisionIn) -> Item:
     response=FindingOut,
     operation_id="record_finding_reopen",
 )
-def finding_reopen(request: HttpRequest, slug: str, asked: Query[ReopenQuery]) -> Item:
+def finding_reopen(request: HttpRequest, slug: str, asked: Query[RemovalQuery]) -> Item:
     """Take a decision back; it stays in the history."""
-    only(request.GET, ReopenQuery)
-    row: Finding = door.reopen_finding(
-        author=author(request), finding=slug, reason=asked.reason, version=asked.version
-    )
+    row: Finding = door.reopen_finding(author=author(request), finding=slug, **_why(request, asked))
     return finding_out(row)

@@ -13,6 +13,7 @@ _CJK = re.compile(rf"{_CJK_CLASS}+")
 _RUN = re.compile(rf"{_CJK_CLASS}+|(?:(?!{_CJK_CLASS})[^\W_])+")
 MOST_TERMS_OF_A_QUERY = 12
 LONGEST_TERM = 60
+LONGEST_BY_ALL_PAIRS = 6
 
 
 def _runs(text: str) -> list[str]:
@@ -39,6 +40,15 @@ def index_terms(text: str) -> list[str]:
     return terms
 
 
+def _pairs(run: str) -> list[str]:
+    """Return the pairs that a run is asked by: all of them, of a long run every second one.
+
+    Those of a long run still hold each of its characters, and each pair more costs all its hits.
+    """
+    step = 1 if len(run) <= LONGEST_BY_ALL_PAIRS else 2
+    return [run[at : at + 2] for at in sorted({*range(0, len(run) - 1, step), len(run) - 2})]
+
+
 def query_terms(text: str) -> list[tuple[str, bool]]:
     """Return the terms that a hit must all have, each with whether longer words count too.
 
@@ -51,5 +61,5 @@ def query_terms(text: str) -> list[tuple[str, bool]]:
         elif len(run) == 1:
             terms.append((run, False))
         else:
-            terms += [(run[at : at + 2], False) for at in range(len(run) - 1)]
+            terms += [(pair, False) for pair in _pairs(run)]
     return list(dict.fromkeys(terms))[:MOST_TERMS_OF_A_QUERY]

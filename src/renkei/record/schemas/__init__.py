@@ -46,6 +46,7 @@ from renkei.record.schemas._bodies import (
     DisbursementIn,
     FindingIn,
     MilestoneIn,
+    OrganisationEdit,
     OrganisationIn,
     OutcomeIn,
     ParticipationIn,
@@ -60,7 +61,7 @@ from renkei.record.schemas._questions import (
     Language,
     OrganisationsQuery,
     Question,
-    ReopenQuery,
+    RemovalQuery,
     SourcesQuery,
 )
 
@@ -90,6 +91,7 @@ __all__ = [
     "Language",
     "MilestoneIn",
     "MilestoneOut",
+    "OrganisationEdit",
     "OrganisationIn",
     "OrganisationOut",
     "Organisations",
@@ -100,7 +102,7 @@ __all__ = [
     "ParticipationOut",
     "Question",
     "ReasonIn",
-    "ReopenQuery",
+    "RemovalQuery",
     "SourceIn",
     "SourceOut",
     "Sources",

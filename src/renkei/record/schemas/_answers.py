@@ -121,6 +121,7 @@ class ClaimOut(Schema):
 class ParticipationOut(Schema):
     """An organisation's role."""
 
+    id: int
     organisation: str
     title: str
     role: str
@@ -404,7 +405,7 @@ def commitment_row(row: Any, *, source: str | None) -> Item:
             "relation": row.amount_relation,
             "qualifier": row.amount_qualifier,
         },
-        "is_counted": row.is_counted,
+        "is_counted": bool(row.is_counted),  # plain SQL gives a number on SQLite
         "source": source,
         "version": row.version,
         "updated_at": moment(row.updated_at),
@@ -490,6 +491,7 @@ def claim_out(row: Claim) -> Item:
 def participation_out(row: Participation) -> Item:
     """Return an organisation's role in a commitment."""
     return {
+        "id": row.pk,
         "organisation": row.organisation.slug,
         "title": row.organisation.title,
         "role": row.role,

@@ -257,6 +257,18 @@ class OrganisationIn(ReasonIn):
     )
 
 
+class OrganisationEdit(ChangeIn):
+    """What is said of an organisation; what is left out becomes empty."""
+
+    title_en: Title
+    title_ja: Title
+    kind: Annotated[str, code("organisation")]
+    country: Annotated[str, text(8)] = ""
+    aliases: Annotated[list[Annotated[str, text(300, shortest=1)]], Field(max_length=50)] = Field(
+        default_factory=list
+    )
+
+
 class AttachIn(ReasonIn):
     """Beside a document: the source that it shall be of."""
 

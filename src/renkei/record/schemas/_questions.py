@@ -106,8 +106,8 @@ class ChangesQuery(Question):
     slug: str = Field("", max_length=80, pattern=PLAIN, description="Name of the subject.")
 
 
-class ReopenQuery(Question):
-    """Why a decision is taken back, and which version was read."""
+class RemovalQuery(Question):
+    """Why something is taken back or out, and which version was read."""
 
     reason: str = Field(min_length=1, max_length=500, pattern=PLAIN)
     version: int | SkipJsonSchema[None] = Field(None, ge=0, le=2**31 - 1)

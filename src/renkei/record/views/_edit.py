@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -38,10 +39,12 @@ from renkei.record.forms import (
     DisbursementForm,
     FindingForm,
     MilestoneForm,
+    OrganisationEditForm,
     OrganisationForm,
     OutcomeForm,
     ParticipationForm,
     PublishForm,
+    RemovalForm,
     ReopenForm,
     SourceForm,
     claim_said,
@@ -53,6 +56,9 @@ from renkei.record.models import (
     Disbursement,
     Finding,
     Milestone,
+    Organisation,
+    Outcome,
+    Participation,
     Source,
     label,
 )
@@ -317,6 +323,60 @@ def participation_add(request: HttpRequest, slug: str) -> HttpResponseBase:
     ).answer(request)
 
 
+def _participation(slug: str, number: int) -> Participation:
+    rows = Participation.objects.filter(commitment__slug=slug, pk=number)
+    part: Participation = _there(rows.select_related("organisation"), slug, number)
+    return part
+
+
+def _there(rows: QuerySet[Any], slug: str, number: int) -> Any:
+    """Return the only row.
+
+    Raises:
+        NotFoundError: it is gone, or never was.
+    """
+    row = rows.first()
+    if row is None:
+        raise NotFoundError(
+            gettext_noop("{slug} has no entry {number}: somebody may have removed it"),
+            slug=slug,
+            number=number,
+        )
+    return row
+
+
+@access(Role.OFFICER)
+@form_page
+def participation_edit(request: HttpRequest, slug: str, number: int) -> HttpResponseBase:
+    """Change who takes part, or as what."""
+    part = _participation(slug, number)
+    return _on_commitment(
+        slug,
+        title=_("Edit an organisation's role"),
+        form=ParticipationForm,
+        act=partial(door.edit_participation, commitment=slug, participation=number),
+        initial={"organisation": part.organisation.slug, "role": part.role},
+    ).answer(request)
+
+
+@access(Role.OFFICER)
+@form_page
+def participation_remove(request: HttpRequest, slug: str, number: int) -> HttpResponseBase:
+    """Take a role out of a commitment."""
+    part = _participation(slug, number)
+    return _on_commitment(
+        slug,
+        title=_("Remove an organisation's role"),
+        form=RemovalForm,
+        act=partial(door.remove_participation, commitment=slug, participation=number),
+        facts=[
+            (_("Organisation"), part.organisation.title),
+            (_("Role"), label("role", part.role)),
+        ],
+        button=_("Remove"),
+    ).answer(request)
+
+
 # Milestones, money paid, outcomes
 
 
@@ -408,7 +468,94 @@ def outcome_add(request: HttpRequest, slug: str) -> HttpResponseBase:
     ).answer(request)
 
 
+def _outcome(slug: str, number: int) -> Outcome:
+    row: Outcome = _there(Outcome.objects.filter(commitment__slug=slug, pk=number), slug, number)
+    return row
+
+
+@access(Role.OFFICER)
+@form_page
+def outcome_edit(request: HttpRequest, slug: str, number: int) -> HttpResponseBase:
+    """Change what is said of a research outcome."""
+    row = _outcome(slug, number)
+    names = ("kind", "title_en", "title_ja", "identifier", "address", "published_on")
+    return _on_commitment(
+        slug,
+        title=_("Edit a research outcome"),
+        form=OutcomeForm,
+        act=partial(door.edit_outcome, commitment=slug, outcome=number),
+        initial={name: getattr(row, name) for name in names},
+    ).answer(request)
+
+
+@access(Role.OFFICER)
+@form_page
+def outcome_remove(request: HttpRequest, slug: str, number: int) -> HttpResponseBase:
+    """Take a research outcome out of a commitment."""
+    row = _outcome(slug, number)
+    return _on_commitment(
+        slug,
+        title=_("Remove a research outcome"),
+        form=RemovalForm,
+        act=partial(door.remove_outcome, commitment=slug, outcome=number),
+        facts=[(label("outcome", row.kind), row.title), (_("Identifier"), row.identifier)],
+        button=_("Remove"),
+    ).answer(request)
+
+
 # Organisations and sources
+
+
+def _on_organisation(slug: str, **parts: Any) -> _Page:
+    row: Organisation = door.find(Organisation, slug)
+
+    def fresh() -> tuple[int, Facts]:
+        now: Organisation = door.find(Organisation, slug)
+        return now.version, [
+            (_("Name in English"), now.title_en),
+            (_("Name in Japanese"), now.title_ja),
+            (_("Kind"), label("organisation", now.kind)),
+            (_("Country"), now.country or "–"),
+            (_("Other names"), ", ".join(now.aliases) or "–"),
+        ]
+
+    return _Page(
+        about=_about(row, reverse("record:organisation", args=[slug])),
+        fresh=fresh,
+        initial={
+            "version": row.version,
+            **{name: getattr(row, name) for name in ("title_en", "title_ja", "kind", "country")},
+            "aliases": "\n".join(row.aliases),
+        },
+        **parts,
+    )
+
+
+@access(Role.OFFICER)
+@form_page
+def organisation_edit(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Change what is said of an organisation."""
+    return _on_organisation(
+        slug,
+        title=_("Edit an organisation"),
+        form=OrganisationEditForm,
+        act=partial(door.edit_organisation, organisation=slug),
+        done=lambda row: reverse("record:organisation", args=[row.slug]),
+    ).answer(request)
+
+
+@access(Role.OFFICER)
+@form_page
+def organisation_remove(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Take an organisation that nothing names out of the record."""
+    return _on_organisation(
+        slug,
+        title=_("Remove an organisation"),
+        form=RemovalForm,
+        act=partial(door.remove_organisation, organisation=slug),
+        done=lambda _none: reverse("record:organisations"),
+        button=_("Remove"),
+    ).answer(request)
 
 
 @access(Role.OFFICER)

@@ -6,6 +6,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import quote_plus
 
@@ -26,6 +27,7 @@ from renkei.record.models import LABELS, Bilingual, language, side_label
 from renkei.record.models import label as label_of
 
 TITLE_CHARACTERS = 80
+KEPT = 4_096  # pieces of each kind that one process keeps; the same ones come on many pages
 Row = Any  # of ``base.rows``
 
 
@@ -117,13 +119,18 @@ VERBS = {
     "edit": gettext_lazy("Edited"),
     "claim": gettext_lazy("Claim added"),
     "publish": gettext_lazy("Claim published"),
+    "remove": pgettext_lazy("history", "Removed"),
     "participate": gettext_lazy("Organisation added"),
+    "edit role": gettext_lazy("Role edited"),
+    "remove role": gettext_lazy("Role removed"),
     "attach": gettext_lazy("Document attached"),
     "add milestone": gettext_lazy("Milestone added"),
     "assess milestone": gettext_lazy("Milestone assessed"),
     "add disbursement": gettext_lazy("Payment added"),
     "correct disbursement": gettext_lazy("Payment corrected"),
     "add outcome": gettext_lazy("Outcome added"),
+    "edit outcome": gettext_lazy("Outcome edited"),
+    "remove outcome": gettext_lazy("Outcome removed"),
     "resolve": gettext_lazy("Decided"),
     "reopen": gettext_lazy("Reopened"),
 }
@@ -201,9 +208,14 @@ def number(value: object) -> str:
 
 def money(minor: int, currency: str, qualifier: str = "exact") -> SafeString:
     """Return an amount in words, with all its digits for programs and for a closer look."""
+    return _money(minor, currency, qualifier, language())
+
+
+@lru_cache(maxsize=KEPT)
+def _money(minor: int, currency: str, qualifier: str, code: str) -> SafeString:
     if qualifier in QUALIFIED:
-        return format_html(str(QUALIFIED[qualifier]), amount=money(minor, currency))
-    code = language()
+        amount = _money(minor, currency, "exact", code)
+        return format_html(str(QUALIFIED[qualifier]), amount=amount)
     exact = engine.money_exact(minor, currency, code)
     said = engine.money(minor, currency, code)
     value = f"{engine.from_minor(minor, currency):f}"
@@ -216,7 +228,12 @@ def day(value: object) -> str:
     if isinstance(value, datetime):
         value = timezone.localtime(value).date()
     text = value.isoformat() if isinstance(value, date) else str(value or "")
-    return engine.date_words(text, language()) if text else ""
+    return _day(text, language()) if text else ""
+
+
+@lru_cache(maxsize=KEPT)
+def _day(text: str, code: str) -> str:
+    return engine.date_words(text, code)
 
 
 def moment(value: datetime | None) -> str:
@@ -337,17 +354,23 @@ def sort_label(code: str) -> str:
     return str(SORTS.get(code, code))
 
 
-def choice(value: str, facet: Mapping[str, Any]) -> str:
-    """Return what people read for one value of a facet."""
-    match facet["name"]:
+def choice(value: str, name: str, sources: Mapping[str, str]) -> str:
+    """Return what people read for one value of a facet.
+
+    Args:
+        value: one of those that can be chosen.
+        name: of the facet, as in an address.
+        sources: titles of sources by their slugs.
+    """
+    match name:
         case "party":
             return place(value)
         case "source":
-            title = facet["sources"].get(value)
+            title = sources.get(value)
             return f"{value}: {title}" if title else value
         case "finding":
             return str(FINDING[value])
-        case name:
+        case _:
             return label_of(name, value)
 
 
@@ -365,17 +388,16 @@ def facet_items(selection: door.Selection, facet: Mapping[str, Any]) -> SafeStri
     parameters = selection.parameters
     others = urlencode(sorted((key, text) for key, text in parameters.items() if key != name))
     chosen = _("chosen; choose again to remove")
+    before = escape(f"{others}&{name}=" if others else f"{name}=")
     items = []
     for item in facet["choices"]:
-        said: str = escape(str(choice(item.value, facet)))
-        value = quote_plus(item.value)
+        said: str = escape(choice(item.value, name, facet["sources"]))
         count = "" if item.count is None else f'<span class="count">{number(item.count)}</span>'
         if item.is_chosen:
             start = f'<a href="?{escape(others)}" aria-current="true">'
             said = f'{said}<span class="visually-hidden"> ({escape(chosen)})</span>'
         else:
-            query = f"{others}&{name}={value}" if others else f"{name}={value}"
-            start = f'<a href="?{escape(query)}" rel="nofollow">'
+            start = f'<a href="?{before}{quote_plus(item.value)}" rel="nofollow">'
         items.append(f"<li>{start}<span>{said}</span>{count}</a></li>")
     return mark_safe("\n".join(items))  # noqa: S308  every part is escaped above
 
@@ -396,9 +418,7 @@ def commitment_rows(rows: Iterable[Row]) -> SafeString:
     nothing = '<span class="muted">–</span>'
     lines = []
     for row in rows:
-        about = f"{escape(label(row.domain, 'domain'))} · {escape(place(row.parties))}"
-        if row.record_class == "context":
-            about += f" · {escape(label(row.record_class, 'class'))}"
+        about = _subject(row.domain, row.parties, row.record_class, language())
         mark = ""
         if row.is_disputed:
             mark = f' <span class="badge badge-warning">{named["findings"]}</span>'
@@ -426,6 +446,15 @@ def commitment_rows(rows: Iterable[Row]) -> SafeString:
             f'<td data-label="{named["source"]}">{source}</td></tr>'
         )
     return mark_safe("\n".join(lines))  # noqa: S308  every part is escaped above
+
+
+@lru_cache(maxsize=KEPT)
+def _subject(domain: str, parties: str, record_class: str, code: str) -> str:
+    """Return, escaped, what a commitment is about and whose it is."""
+    said = [label(domain, "domain"), place(parties)]
+    if record_class == "context":
+        said.append(label(record_class, "class"))
+    return escape(" · ".join(said))
 
 
 def disbursement_rows(rows: Iterable[Row]) -> SafeString:

@@ -5,258 +5,18 @@ filter and sort by is projected from the published claims into ``Commitment`` in
 transaction, and what they add up into ``Total`` and ``Tally``. ``Change`` is the history.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cache
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import connection, models
 from django.db.models import Q
-from django.db.models.expressions import RawSQL
-from django.utils.translation import get_language, pgettext_lazy
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from renkei.record import engine
-
-LABELS: Mapping[str, Mapping[str, Any]] = {
-    "class": {"commitment": _("Joint commitment"), "context": _("Context")},
-    "domain": {
-        "ai": _("Artificial intelligence"),
-        "quantum": _("Quantum technology"),
-        "semiconductors": _("Semiconductors"),
-        "advanced-computing": _("Advanced computing"),
-        "5g-digital": _("5G and digital"),
-        "critical-minerals": _("Critical minerals"),
-        "clean-tech": _("Clean technology"),
-        "ev-batteries": _("Electric vehicles and batteries"),
-        "defence-tech": _("Defence technology"),
-        "education-exchange": _("Education and exchange"),
-        "governance": _("Governance"),
-        "general": _("Whole programme"),
-    },
-    "kind": {
-        "agreement": _("Agreement"),
-        "research_partnership": _("Research partnership"),
-        "infrastructure": _("Infrastructure"),
-        "education_exchange": _("Education and training"),
-        "standard_or_policy": _("Standard or policy"),
-        "institution": pgettext_lazy("kind of commitment", "Institution"),
-        "national_measure": _("National measure"),
-        "governance": _("Governance body or rule"),
-        "commercial": _("Commercial deal"),
-        "funding": _("Funding"),
-        "fund": _("Investment fund"),
-        "research_output": _("Research output"),
-        "research_strand": _("Research strand"),
-        "service_contract": _("Service contract"),
-        "reporting_duty": _("Reporting duty"),
-        "consortium": _("Consortium"),
-        "forecast": _("Forecast"),
-        "exchange_programme": _("Exchange programme"),
-        "degree_programme": _("Degree programme"),
-    },
-    "status": {
-        "under_consideration": _("Under consideration"),
-        "potential": _("Possible"),
-        "projected": _("Projected"),
-        "planned": _("Planned"),
-        "announced": _("Announced"),
-        "signed": _("Signed"),
-        "established": _("Established"),
-        "operating": _("Operating"),
-        "completed": _("Completed"),
-    },
-    "scope": {
-        "bilateral": _("Bilateral"),
-        "trilateral": _("Trilateral"),
-        "multilateral": _("Multilateral"),
-        "third_country": _("In a third country"),
-        "national": _("National"),
-        "corporate": _("Corporate"),
-        "context": _("Background"),
-    },
-    "funding_source": {
-        "public": _("Public money"),
-        "private": _("Private money"),
-        "mixed": _("Public and private money"),
-        "unknown": _("Source of money not stated"),
-    },
-    "nature": {
-        "public": _("Public funds"),
-        "private_gift": _("Private gift"),
-        "contract": _("Contract"),
-        "fund": _("Investment fund money"),
-        "capital_expenditure": _("Capital expenditure"),
-        "national_budget": _("National budget"),
-        "market_forecast": _("Market forecast (not money of the programme)"),
-        "unknown": _("Nature not stated"),
-    },
-    "stage": {
-        "projected": _("Projected sum"),
-        "planned": _("Planned sum"),
-        "announced": _("Announced sum"),
-        "signed": _("Signed sum"),
-        "funded": _("Funded"),
-        "disbursed": _("Disbursed"),
-    },
-    "relation": {
-        "total": _("Total"),
-        "part": _("Part of another record"),
-        "same": _("Same money as another record"),
-        "unknown": _("Relation to other money unknown"),
-    },
-    "qualifier": {
-        "exact": _("exactly"),
-        "about": _("about"),
-        "more_than": _("more than"),
-        "at_least": _("at least"),
-        "up_to": _("up to"),
-        "projected": _("projected"),
-        "disputed": _("disputed"),
-    },
-    "reliability": {
-        "primary": _("Primary source"),
-        "secondary": _("Secondary source"),
-        "low": _("Low reliability"),
-    },
-    "severity": {"high": _("High"), "medium": _("Medium"), "low": _("Low")},
-    "detectable": {
-        "internal": _("Visible in one document"),
-        "cross": _("Visible by comparing documents"),
-        "external": _("Needs outside knowledge"),
-    },
-    "milestone": {"open": _("Open"), "delivered": _("Delivered"), "missed": _("Missed")},
-    "milestone_on": {
-        "open": _("Not yet due"),
-        "overdue": _("Overdue"),
-        "delivered": _("Delivered"),
-        "missed": _("Missed"),
-    },
-    "outcome": {
-        "publication": _("Publication"),
-        "dataset": _("Data set"),
-        "model": _("Model"),
-        "software": _("Software"),
-    },
-    "finding": {"open": _("Undecided"), "resolved": _("Decided")},
-    "agreement": {
-        "agreement": _("Agreement between governments"),
-        "memorandum": _("Memorandum"),
-        "pledge": _("Pledge"),
-        "partnership": _("Partnership"),
-    },
-    "binding": {
-        "yes": _("Legally binding"),
-        "no": _("Not legally binding"),
-        "unknown": _("Legal force not stated"),
-    },
-    "organisation": {
-        "government": _("Government body"),
-        "legislature": _("Legislature"),
-        "international": _("International organisation"),
-        "council": _("Council or committee"),
-        "institution": _("Public institution"),
-        "research-institute": _("Research institute"),
-        "university": _("University"),
-        "consortium": _("Consortium of organisations"),
-        "company": _("Company"),
-        "fund": _("Fund"),
-        "programme": _("Programme"),
-        "think-tank": _("Think tank"),
-        "media": _("Media"),
-    },
-    "role": {
-        "participant": _("Participant"),
-        "lead": _("Lead"),
-        "partner": _("Partner"),
-        "supporter": _("Supporter"),
-        "signatory": _("Signatory"),
-        "owner": _("Owner"),
-        "founder": _("Founder"),
-        "funder": _("Funder"),
-        "backer": _("Backer"),
-        "investor": _("Investor"),
-        "provider": _("Provider"),
-        "client": _("Client"),
-        "recipient": _("Recipient"),
-        "beneficiary": _("Beneficiary"),
-        "coordinator": _("Coordinator"),
-        "selector": _("Selecting body"),
-        "announcer": _("Announcing body"),
-        "actor": _("Acting body"),
-        "institution": _("Host institution"),
-        "to_be_established": _("To be established"),
-        "consortium": _("Consortium itself"),
-        "fund": _("Fund itself"),
-        "framework": _("Framework"),
-        "reference": _("Mentioned"),
-        "source": _("Source of the statement"),
-    },
-    "finding_type": {
-        "amount_conflict": _("Amounts contradict"),
-        "arithmetic": _("Figures do not add up"),
-        "double_counting": _("Danger of counting twice"),
-        "count_conflict": _("Numbers of items contradict"),
-        "date_conflict": _("Dates contradict"),
-        "temporal": _("Time is unclear"),
-        "status_conflict": _("Statuses contradict"),
-        "party_conflict": _("Parties contradict"),
-        "scope_conflict": _("Scopes contradict"),
-        "name_conflict": _("Names contradict"),
-        "acronym": _("Acronym does not fit"),
-        "definitional": _("Unlike things under one word"),
-        "external_conflict": _("Contradicts a primary source"),
-        "impossible_officeholder": _("Impossible office-holder"),
-        "implausible": _("Implausible"),
-        "provenance": _("Origin of the text"),
-        "source_dependence": _("Sources are not independent"),
-        "missing_data": _("Data are missing"),
-        "missing_reference": _("Reference is missing"),
-        "duplicate_reference": _("Reference stands twice"),
-        "citation_numbering": _("Citations are misnumbered"),
-        "unverifiable": _("Cannot be verified"),
-        "encoding": _("Trap of character encoding"),
-    },
-}
-"""What people read for each code of ``engine.VOCABULARY``."""
-
-NOUNS: Mapping[str, Any] = {
-    "agreement": _("agreement"),
-    "commitment": _("commitment"),
-    "finding": _("finding"),
-    "lineage": _("line of evidence"),
-    "milestone": _("milestone"),
-    "organisation": _("organisation"),
-    "source": _("source"),
-}
-"""What messages call a row of a table, by its model's name."""
-
-
-def label(vocabulary: str, code: str) -> str:
-    """Return what people read for a code; the code itself where it is not known."""
-    return _said(vocabulary, code, get_language() or "en")
-
-
-@cache
-def _said(vocabulary: str, code: str, language: str) -> str:  # noqa: ARG001  part of the key
-    """Return a label; kept, because a page says hundreds and the catalogues do not change."""
-    known = LABELS[vocabulary]
-    return str(known[code]) if code in known else code
-
-
-def language() -> str:
-    """Return the active language, one of the two that texts exist in."""
-    return "ja" if (get_language() or "en").startswith("ja") else "en"
-
-
-def side_label(side: str) -> str:
-    """Return what people read for who pays."""
-    if side in engine.SIDES_OF_SEVERAL:
-        return str(_("Joint, split not stated") if side == "joint" else _("Others"))
-    return engine.place(side, language())
+from renkei.record.models._words import LABELS, language
 
 
 def _choices(vocabulary: str) -> list[tuple[str, Any]]:
@@ -412,11 +172,6 @@ class CommitmentQuerySet(models.QuerySet["Commitment"]):
     def counted(self) -> Self:
         """Keep those whose money may enter a sum."""
         return self.filter(is_counted=True)
-
-    def found(self, query: str) -> Self:
-        """Keep those that hold every term of ``query``."""
-        rows: Self = found(self, "commitment", query)
-        return rows
 
 
 class Commitment(Bilingual):
@@ -1055,6 +810,15 @@ class State(models.Model):
         return f"version {self.version}"
 
 
+def next_version() -> State:
+    """Hold the record's lock until the transaction ends, and count up the version of the facts."""
+    state, _created = State.objects.select_for_update().get_or_create(pk=1)
+    state.version += 1
+    state.changed_at = timezone.now()
+    state.save()
+    return state
+
+
 class Drawing(models.Model):
     """A chart as SVG, drawn by a job for one version of the facts and one day."""
 
@@ -1071,133 +835,3 @@ class Drawing(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.language})"
-
-
-SEARCHED = ("commitment", "organisation", "source", "finding")
-
-Found = Any  # a QuerySet of one of the searched tables
-
-
-def found(
-    rows: Found, kind: str, query: str, *, codes: Iterable[str] = (), newest: int | None = None
-) -> Found:
-    """Keep the rows that hold every term of ``query``; all of them when it has no term.
-
-    Args:
-        codes: what ``code_term`` made of values that the rows must have too.
-        newest: look at that many hits, the last added first: a common word hits half the record.
-    """
-    asked = _asked(kind, query, codes, newest)
-    if query.strip() and not engine.query_terms(query):
-        return rows.none()
-    if asked is None:
-        return rows
-    sql, match = asked
-    return rows.filter(pk__in=RawSQL(sql, (match,)))  # noqa: S611  the table is one of SEARCHED
-
-
-def matching(
-    kind: str, query: str, *, codes: Iterable[str] = (), key: str
-) -> tuple[str, list[object]]:
-    """Return the condition that ``found`` puts on a key, as SQL, and its values."""
-    asked = _asked(kind, query, codes, None)
-    if asked is None:
-        return ("FALSE" if query.strip() else "TRUE"), []
-    return f"{key} IN ({asked[0]})", [asked[1]]
-
-
-def hits(kind: str, query: str, *, codes: Iterable[str] = (), most: int) -> "Hits":
-    """Return the keys that ``found`` would keep, at most ``most``; asks the search index alone."""
-    asked = _asked(kind, query, codes, most)
-    if asked is None or (query.strip() and not engine.query_terms(query)):
-        return Hits(0, "")
-    sql, match = asked
-    # In one text: ten thousand rows would take longer to fetch than to find.
-    together = "string_agg(id::text, ',')" if connection.vendor == "postgresql" else GATHER
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*), {together} FROM ({sql}) AS found", (match,))
-        count, keys = cursor.fetchone()
-    return Hits(count, keys or "")
-
-
-GATHER = "group_concat(rowid, ',')"
-
-
-@dataclass(frozen=True)
-class Hits:
-    """Keys that a search found, the last added first, in a text with commas between them."""
-
-    count: int
-    keys: str
-
-    def first(self, most: int) -> list[str]:
-        """Return the newest of them, as texts of digits."""
-        return self.keys.split(",", most)[:most] if self.keys else []
-
-
-def _asked(
-    kind: str, query: str, codes: Iterable[str], newest: int | None
-) -> tuple[str, str] | None:
-    """Return the statement that finds keys in the search index, and its parameter.
-
-    ``None`` where nothing is asked for that could be found.
-    """
-    wanted = [*((code, False) for code in codes), *engine.query_terms(query)]
-    if not wanted:
-        return None
-    table = f"record_search_{_searched(kind)}"
-    if connection.vendor == "postgresql":
-        # Terms are letters and digits alone, so nothing in them can be an operator. The cast, unlike
-        # to_tsquery, does not parse: a parser's idea of a letter depends on the cluster's locale.
-        match = " & ".join(f"'{term}':*" if longer else f"'{term}'" for term, longer in wanted)
-        key, condition = "id", "terms @@ %s::tsquery"
-    else:
-        match = " ".join(f'"{term}"*' if longer else f'"{term}"' for term, longer in wanted)
-        key, condition = "rowid", f"{table} MATCH %s"
-    last = "" if newest is None else f" ORDER BY {key} DESC LIMIT {int(newest)}"
-    return f"SELECT {key} FROM {table} WHERE {condition}{last}", match
-
-
-CODE_MARK = "\ue000"  # a character for private use: no word that a reader types holds it
-
-
-def code_term(name: str, value: str) -> str:
-    """Return the term under which rows with this value of a field are in the search index.
-
-    The index intersects values like words, so that any choice of facets, with or without words, is
-    found without reading the rows.
-    """
-    return CODE_MARK + "".join(char for char in f"{name}{value}".casefold() if char.isalnum())
-
-
-def index(
-    kind: str, entries: Mapping[int, str], *, codes: Mapping[int, Iterable[str]] | None = None
-) -> None:
-    """Put rows (by primary key) in the search index, instead of what was there of them.
-
-    Args:
-        entries: the text under which each row is found.
-        codes: what ``code_term`` made of the values under which it is found too.
-    """
-    table = f"record_search_{_searched(kind)}"
-    rows = [
-        (pk, " ".join(dict.fromkeys([*engine.index_terms(text), *(codes or {}).get(pk, ())])))
-        for pk, text in entries.items()
-    ]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.executemany(
-                f"INSERT INTO {table} (id, terms) "
-                "VALUES (%s, array_to_tsvector(array_remove(string_to_array(%s, ' '), ''))) "
-                "ON CONFLICT (id) DO UPDATE SET terms = excluded.terms",
-                rows,
-            )
-        else:
-            cursor.executemany(f"DELETE FROM {table} WHERE rowid = %s", [(pk,) for pk, _ in rows])
-            cursor.executemany(f"INSERT INTO {table} (rowid, terms) VALUES (%s, %s)", rows)
-
-
-def _searched(kind: str) -> str:
-    if kind not in SEARCHED:
-        raise ValueError(f"{kind!r} is not searched: expected one of {SEARCHED}")
-    return kind
