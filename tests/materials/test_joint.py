@@ -185,3 +185,7 @@ def test_days_that_follow_from_own_stocks_stay_here(pair, officer):
     assert public["result"]["response"] is None
     page = Client().get(f"/en/materials/scenarios/{made.slug}/").content.decode()
     assert "shown to its analysts alone" in page
+    browser = Client()
+    browser.force_login(officer)  # decides on it all the same
+    page = browser.get(f"/en/materials/scenarios/{made.slug}/").content.decode()
+    assert f"scenarios/{made.slug}/propose/" in page

@@ -3,11 +3,15 @@
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from stdnum.iso7064 import mod_97_10
 
+from renkei.border import engine
 from renkei.border.commands._rig import Rig, until
+from renkei.materials.engine import OWN_COLUMNS
 
 LIMIT_SECONDS = 60.0
 pytestmark = pytest.mark.timeout(600)
@@ -118,3 +122,110 @@ def test_the_command_proposes_and_the_partner_may_say_no(rig: Rig) -> None:
             lambda name=name: plan_at(rig, name, uid).get("stage") == "rejected", LIMIT_SECONDS
         )
         assert not plan_at(rig, name, uid)["is_kept"]
+
+
+def agreement(us: str, jp: str) -> dict[str, Any]:
+    """Return an agreement of one party about its notices and suppliers."""
+    own = us.lower()
+    return {
+        "@context": "https://w3id.org/dspace/2025/1/context.jsonld",
+        "@type": "Agreement",
+        "@id": f"urn:renkei:agreement:supply-{own}",
+        "profile": "urn:renkei:agreement:1",
+        "version": 1,
+        "title": {"en": "Supply", "ja": "供給"},
+        "assigner": us,
+        "assignee": jp,
+        "target": [f"urn:{own}:materials:notices", f"urn:{own}:materials:suppliers"],
+        "timestamp": "2026-04-01T00:00:00Z",
+        "permission": [
+            {
+                "@id": str(number),
+                "action": action,
+                "constraint": [
+                    {"leftOperand": "purpose", "operator": "eq", "rightOperand": purpose}
+                ],
+                "text": {"en": f"May {action}.", "ja": f"{action} を認める。"},
+            }
+            for number, (action, purpose) in enumerate(
+                (("read", "supply-disruption"), ("compute", "shared-suppliers")), 1
+            )
+        ],
+    }
+
+
+def agree(rig: Rig, by: str, other: str, content: dict[str, Any], key: str) -> None:
+    """Bring an agreement into force on both nodes."""
+    whole = engine.complete(content)
+    status, body = rig.ask(
+        by,
+        "POST",
+        "/node/v1/border/acts",
+        {"kind": "border.agreement", "key": key, "content": whole, "reason": "supply"},
+    )
+    assert status == 201, body
+    act = json.loads(body)
+    assert until(lambda: rig.act(other, act["uid"]), LIMIT_SECONDS)
+    assert rig.answer(other, act) == 200
+    for name in (by, other):
+        assert until(
+            lambda name=name: rig.act(name, act["uid"]).get("stage") in {"sealed", "witnessed"},
+            LIMIT_SECONDS,
+        )
+
+
+def links(folder: Path, first: int, last: int) -> str:
+    """Write a table of made-up suppliers."""
+    rows = [",".join(OWN_COLUMNS["links"])]
+    for number in range(first, last):
+        stem = f"5299{number:014d}"
+        lei = stem + mod_97_10.calc_check_digits(stem)
+        rows.append(f"{lei},S{number},,Buyer,rare_earths,10,,,example,low,2026-01-01")
+    file = folder / f"links-{first}.csv"
+    file.write_text("\n".join(rows) + "\n", "utf-8")
+    return str(file)
+
+
+def test_notices_and_shared_suppliers_cross_under_agreements_alone(
+    rig: Rig, tmp_path: Path
+) -> None:
+    analyst = token(rig, "us", "analyst")
+    status, body = rig.ask(
+        "us", "POST", "/node/v1/materials/cases", {"title": "secret title"}, token=analyst
+    )
+    assert status == 201, body
+    where = f"/node/v1/materials/cases/{json.loads(body)['slug']}/notices"
+    notice = {
+        "text": "exports fall",
+        "effect": "capacity-reduction",
+        "start_expected": "2027-01-01",
+        "send": True,
+    }
+    refused, body = rig.ask("us", "POST", where, notice, token=analyst)
+    assert refused == 403, body
+    for name, first, last in (("us", 0, 40), ("jp", 30, 70)):
+        done = rig.renkei(name, "materials", "import", "links", links(tmp_path, first, last))
+        assert done.returncode == 0, done.stderr
+    denied = rig.ask("us", "POST", "/node/v1/materials/overlaps", {"partner": "jp"})
+    assert denied[0] == 403, denied
+
+    agree(rig, "us", "jp", agreement("US", "JP"), "supply-us")
+    status, body = rig.ask("us", "POST", where, notice, token=analyst)
+    assert status == 201, body
+    assert until(
+        lambda: any(
+            row["fields"] and row["fields"]["text"] == "exports fall" and row["party"] == "US"
+            for row in told(rig, "jp", "notices")
+        ),
+        LIMIT_SECONDS,
+    )
+    assert "secret title" not in json.dumps(told(rig, "jp", "notices"))
+    half = rig.ask("us", "POST", "/node/v1/materials/overlaps", {"partner": "jp"})
+    assert half[0] == 403, half  # the partner's own agreement lacks still
+
+    agree(rig, "jp", "us", agreement("JP", "US"), "supply-jp")
+    status, body = rig.ask("us", "POST", "/node/v1/materials/overlaps", {"partner": "jp"})
+    assert status == 201, body
+    assert (json.loads(body)["size"], json.loads(body)["shared"]) == (40, 10)
+    [row] = told(rig, "jp", "overlaps")
+    assert (row["is_asked_here"], row["size"], row["shared"]) == (False, 40, None)

@@ -161,6 +161,7 @@ def _answer(row: Scenario, *, with_stocks: bool) -> dict[str, Any]:
         )
     response = result.get("response")
     return {
+        "may_propose": bool((row.result or {}).get("response")),
         "hides_stocks": bool((row.result or {}).get("response")) and response is None,
         "answers": shown,
         "parties": result["parties"],
