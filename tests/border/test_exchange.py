@@ -14,7 +14,16 @@ from renkei.base.models import ApiToken
 from renkei.base.node import Nodes
 from renkei.border import door, engine
 from renkei.border.commands import border
-from renkei.border.door import _exchange, _incidents, _joint, _keys, _log, _tiles, _witness
+from renkei.border.door import (
+    _exchange,
+    _incidents,
+    _joint,
+    _keys,
+    _log,
+    _registry,
+    _tiles,
+    _witness,
+)
 from renkei.border.models import Act, Checkpoint, Entry, Incident, Peer, Witnessed
 from renkei.kit.errors import RenkeiError
 
@@ -289,6 +298,22 @@ def test_an_exchange_that_broke_off_goes_on_where_it_was(pair, monkeypatch):
     assert pull(wire) == 445
     assert "/log/tile/entries/000" not in wire.asked
     assert door.audit(mirror()).wrong == []
+
+
+def test_what_was_cosigned_while_the_guard_asked_is_no_rollback(pair, monkeypatch):
+    monkeypatch.setattr(_exchange, "_guarded", set())
+    quiet = _registry.StatementType(name="test.note.made", schema={}, handle=lambda _said: None)
+    monkeypatch.setitem(_registry.types(), "test.note.made", quiet)
+
+    def cosigned_meanwhile(_partner, _origin):
+        door.say(door.Said(type="test.note.made", body={}))
+        return bytes(door.publish(now=NOW).note)
+
+    monkeypatch.setattr(_exchange, "_cosigned_by", cosigned_meanwhile)
+
+    _exchange.guard(door.partner("jp"), now=NOW)
+
+    assert kinds() == []
 
 
 def test_the_guard_stops_a_node_that_a_partner_knows_better(pair, monkeypatch):

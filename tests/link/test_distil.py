@@ -241,7 +241,7 @@ def test_a_first_block_that_nothing_carried_authenticates_is_signed(ends, monkey
 
     assert drive(ends) == 1
     assert signed == ["link block 1"] * 2
-    assert {Link.objects.get(pk=link.pk).tags_left for link in (ends.us, ends.jp)} == {4}
+    assert {Link.objects.get(pk=link.pk).tags_left for link in (ends.us, ends.jp)} == {24}
     assert drive(ends) == 1
     assert signed == ["link block 1"] * 2
     assert len(draw_everything(ends)) >= 64

@@ -335,8 +335,9 @@ def guard(partner: Partner, *, now: datetime) -> None:
     """
     if partner.name in _guarded:
         return
+    note = _cosigned_by(partner, settings.NODE.origin)
+    # Read after the answer: what was signed and cosigned while it was awaited is no rollback.
     log = _log.own_log()
-    note = _cosigned_by(partner, log.origin)
     if note is not None:
         seen = _own_checkpoint(note)
         if seen.size > log.size or seen.root != _root(log, seen.size):

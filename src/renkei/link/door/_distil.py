@@ -14,7 +14,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
@@ -51,6 +51,7 @@ log = logging.getLogger(__name__)
 FRAMES = 32
 LDPC_FRAMES = 32
 LONG_ROUND_TRIP_SECONDS = 0.003  # from here on, Cascade's hundreds of round trips are too many
+FIRST_TAGS = 24  # of a signed block: the tags of the next ones must not stop delivery
 LOW_BYTES = 96 << 10  # of each half: below it, key is distilled
 HIGH_BYTES = 256 << 10  # of each half: above it, no more is wanted
 ALICE_IDLE_SECONDS = 30.0
@@ -206,11 +207,13 @@ def _begin(link: Link, number: int, reconciler: str) -> _End:
     link = Link.objects.get(pk=link.pk)
     frames = FRAMES if reconciler == "cascade" else LDPC_FRAMES
     chosen: Literal["cascade", "ldpc"] = "cascade" if reconciler == "cascade" else "ldpc"
+    reserve = _load_reserve(link)
     wanted = engine.Settings(frames=frames, reconciler=chosen)
+    if isinstance(reserve, engine.Signatures):
+        wanted = replace(wanted, reserve_tags=FIRST_TAGS)
     if link.simulated:
         refuse_simulated()
     half = _fibre.half(settings.NODE.folder / "keys", number, key_bits=wanted.block_bits + 1)
-    reserve = _load_reserve(link)
     if is_alice(link):
         session: Any = engine.AliceSession(
             wanted, engine.Preparations.from_bytes(half), reserve, entropy=secrets.token_bytes
