@@ -320,7 +320,7 @@ def test_search_shows_the_rest_of_the_record_too():
         ("commitments/?source=s9", 422, "no source"),
         ("commitments/?q=" + "x" * 201, 422, "at most 200"),
         ("commitments/?q=a%00b", 422, "a character that no text has"),
-        ("commitments/?q=%ff%fe", 200, "record"),
+        ("commitments/?q=%ff%fe", 400, "UTF-8"),
         ("commitments.csv?domain=cooking", 422, "is none of"),
         ("commitments/nothing/", 404, "no commitment"),
         ("commitments/..%2f..%2fetc/", 404, ""),
