@@ -47,6 +47,15 @@ def _plain_static_files(settings):
 
 
 @pytest.fixture(autouse=True)
+def _default_language():
+    """Leave no language behind that a test's request chose."""
+    yield
+    from django.utils import translation
+
+    translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
 def _empty_caches():
     """Keep one test's pages and counted attempts out of the next one's."""
     from django.core.cache import cache
