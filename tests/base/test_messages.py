@@ -49,3 +49,13 @@ def test_our_words_win_over_those_of_other_packages():
     with translation.override("ja"):
         said = translation.gettext("The username and/or password you specified are not correct.")
     assert said == "ユーザー名またはパスワードが正しくありません。"
+
+
+def test_one_sentence_has_one_translation_in_all_rooms():
+    """All catalogues are one when a page is drawn: what means something else has a context."""
+    said = {}
+    for file in Path(renkei.base.__file__).parent.parent.glob("*/locale/ja/LC_MESSAGES/django.po"):
+        for entry in polib.pofile(str(file)):
+            words = entry.msgstr or tuple(sorted(entry.msgstr_plural.items()))
+            said.setdefault((entry.msgctxt, entry.msgid), set()).add(words)
+    assert {key: words for key, words in said.items() if len(words) > 1} == {}

@@ -132,8 +132,8 @@ def answering(partner, *, change=lambda said: said):
     """Play the partner's end, which prepares, and answers."""
     made = {}
 
-    def ask(name, path, asked):
-        assert (name, path) == ("jp", "/link/v1/meet")
+    def ask(asked_partner, path, asked, **_limits):
+        assert (asked_partner.name, path) == ("jp", "/link/v1/meet")
         public = bytes.fromhex(asked["public"])
         mlkem, x25519, encapsulated = engine.encapsulate(public)
         bound = _meet._bound(asked, encapsulated, signed_start=True)
@@ -149,7 +149,7 @@ def answering(partner, *, change=lambda said: said):
 
 def test_the_end_that_asks_believes_the_partners_node_alone(far, link, monkeypatch):
     ask, made = answering(far)
-    monkeypatch.setattr(_meet.border, "ask_signed", ask)
+    monkeypatch.setattr(_meet.border, "ask_partner", ask)
     door.meet(link)
     assert secret_of(link) == made["secret"]
 
@@ -160,7 +160,7 @@ def test_the_end_that_asks_believes_the_partners_node_alone(far, link, monkeypat
         lambda said: {"signature": said["signature"]},
     ):
         ask, made = answering(far, change=change)
-        monkeypatch.setattr(_meet.border, "ask_signed", ask)
+        monkeypatch.setattr(_meet.border, "ask_partner", ask)
         with pytest.raises(door.BadMessageError):
             door.meet(link)
         assert secret_of(link) != made["secret"]

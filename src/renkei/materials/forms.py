@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from renkei.base.models import User
@@ -165,7 +165,7 @@ HELP: Mapping[str, Any] = {
 class JudgeForm(forms.Form):
     """What is judged by dated rules; the facts are those that the programme asks for."""
 
-    programme = forms.ChoiceField(label=_("Programme"))
+    programme = forms.ChoiceField(label=pgettext_lazy("materials", "Programme"))
     as_of = forms.DateField(
         label=_("As of"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
@@ -242,7 +242,7 @@ class EuForm(forms.Form):
 class OverlapForm(forms.Form):
     """Whom to ask how many suppliers both have."""
 
-    partner = forms.ChoiceField(label=_("Partner"))
+    partner = forms.ChoiceField(label=pgettext_lazy("materials", "Partner"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -317,7 +317,7 @@ class NoteForm(forms.Form):
 class OwnerForm(forms.Form):
     """Who answers for a case."""
 
-    owner = forms.TypedChoiceField(label=_("Owner"), coerce=int)
+    owner = forms.TypedChoiceField(label=pgettext_lazy("materials", "Owner"), coerce=int)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -235,7 +235,7 @@ def _lines(content: Content) -> list[tuple[object, str]]:
     goods = {row.slug: row.name for row in Product.objects.all()}
     here = language()
     days = asked["days"]
-    lasts = ngettext("{count} day", "{count} days", days).format(count=days)
+    lasts = ngettext("lasting {count} day", "lasting {count} days", days).format(count=days)
     lines: list[tuple[object, str]] = [
         (_("What happens"), headline(content)),
         (_("Title"), asked["title"]),

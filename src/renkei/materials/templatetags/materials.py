@@ -7,6 +7,7 @@ from typing import Any
 from django import template
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from renkei.materials import engine
 from renkei.materials.models import Qualifier, Scenario, Stage, Stock, Subject, language
@@ -35,7 +36,10 @@ TERMS: Mapping[str, Mapping[str, Any]] = {
     "subject": dict(Subject.choices),
     "qualifier": dict(Qualifier.choices),
     "kind": dict(Scenario.Kind.choices),
-    "stock": {**dict(Stock._meta.get_field("kind").flatchoices), "total": _("Total")},  # noqa: SLF001  Django's name
+    "stock": {
+        **dict(Stock._meta.get_field("kind").flatchoices),  # noqa: SLF001  Django's name
+        "total": pgettext_lazy("materials", "Total"),
+    },
     "publisher": {
         "usgs": _("US Geological Survey"),
         "baci": "CEPII BACI",
