@@ -25,6 +25,8 @@ WORKERS = os.environ.get("TEST_WORKERS", "2")
 ONCE = (  # enough: real processes run on SQLite, and an engine knows no database
     "tests/browser",
     "tests/system",
+    "tests/site/test_backup.py",
+    "tests/site/test_cli.py",
     *(str(folder.relative_to(HOME)) for folder in sorted(HOME.glob("tests/*/engine"))),
 )
 

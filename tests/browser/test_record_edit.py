@@ -84,8 +84,7 @@ def addresses():
     ]
 
 
-@pytest.mark.parametrize("language", ["en", "ja"])
-@pytest.mark.parametrize("look", [("light", DESK), ("dark", PHONE)])
+@pytest.mark.parametrize(("language", "look"), [("en", ("dark", PHONE)), ("ja", ("light", DESK))])
 def test_forms_have_no_barrier_that_a_machine_can_find(open_page, axe, officer, language, look):
     """Neither when they are new nor when they are refused; nothing is wider than the screen."""
     theme, width = look

@@ -70,8 +70,7 @@ def address(language, name):
     return f"/{language}/{PAGES[name].format(organisation=organisation)}"
 
 
-@pytest.mark.parametrize("language", ["en", "ja"])
-@pytest.mark.parametrize("look", [("light", DESK), ("dark", PHONE)])
+@pytest.mark.parametrize(("language", "look"), [("en", ("light", DESK)), ("ja", ("dark", PHONE))])
 def test_pages_have_no_barrier_that_a_machine_can_find(open_page, axe, document, language, look):
     """Also nothing is wider than the screen, and nothing is asked of another host."""
     theme, width = look

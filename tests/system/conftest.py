@@ -29,7 +29,7 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
             assert renkei("down", "--var", var).returncode == 0
 
     def copy(to: Path) -> Path:
-        shutil.copytree(var, to, ignore=shutil.ignore_patterns("up.lock"))
+        shutil.copytree(var, to, ignore=shutil.ignore_patterns("up.lock"), dirs_exist_ok=True)
         return to
 
     return copy

@@ -197,10 +197,11 @@ def test_pairs_run_side_by_side_and_move(
         other.down()
 
 
-def test_fresh_removes_its_own_nodes_and_no_others(pair: Pair) -> None:
-    assert pair.up().returncode == 0
+def test_fresh_removes_its_own_nodes_and_no_others(
+    pair: Pair, founded: Callable[[Path], Path]
+) -> None:
+    founded(pair.var)
     before = pair.accounts()
-    pair.down()
     (pair.var / "letter.txt").write_text("mine")
 
     assert pair.up("--fresh").returncode == 0
@@ -218,7 +219,10 @@ def test_fresh_removes_its_own_nodes_and_no_others(pair: Pair) -> None:
         assert (pair.var / "us" / "node.sqlite3").exists()
 
 
-def test_ctrl_c_in_the_foreground_ends_everything(pair: Pair) -> None:
+def test_ctrl_c_in_the_foreground_ends_everything(
+    pair: Pair, founded: Callable[[Path], Path]
+) -> None:
+    founded(pair.var)
     with subprocess.Popen(
         [sys.executable, "-m", "renkei.site.cli", "up", "--var", pair.var,
          "--base-port", str(pair.base), "--json"],

@@ -138,7 +138,7 @@ def forget_reserve(link: Link) -> None:
     try_to_tell(link, Event.What.SIGNED_START, ALGORITHMS)
 
 
-def signatures(link: Link) -> engine.Signatures:
+def signatures(link: Link) -> "engine.Signatures":
     """Return what authenticates a block by the signatures of the two nodes."""
     return engine.Signatures(
         sign=lambda data: border.vouch(BLOCK_PURPOSE, data),
