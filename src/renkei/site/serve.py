@@ -71,6 +71,16 @@ def ready(folder: Path) -> NodeConfig:
     return config
 
 
+def preload() -> None:
+    """Load what every worker needs, so that they share its memory."""
+    from django.urls import get_resolver
+
+    import renkei.site.wsgi  # noqa: F401  the application and its middleware
+
+    for pattern in get_resolver().url_patterns:
+        getattr(pattern, "url_patterns", None)
+
+
 def web(folder: Path) -> None:
     """Serve pages and API until the process is told to stop.
 
@@ -89,7 +99,8 @@ def web(folder: Path) -> None:
             file=folder / "node.toml",
         )
     life.collect_static(config)
-    life.leave()  # the worker below is a fork of this process
+    preload()
+    life.leave()  # the workers below are forks of this process
     gc.collect()
     gc.freeze()  # what both have stays shared: no collection touches it any more
     from granian.constants import HTTPModes, Interfaces
