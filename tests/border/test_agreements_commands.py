@@ -116,7 +116,7 @@ def test_refusals_of_the_whole_program(tmp_path):
     )
     subprocess.run(
         [sys.executable, "-c", adopt], input=json.dumps(genome()), text=True, check=True,
-        env={name: value for name, value in os.environ.items() if not name.startswith(("RENKEI", "DJANGO"))},
+        env={name: value for name, value in os.environ.items() if not name.startswith(("RENKEI", "DJANGO", "DATABASE"))},
     )  # fmt: skip
     export = [
         "border", "decide", "alice@lab.example", "export", "urn:jp:genome-17", "--party", "US",

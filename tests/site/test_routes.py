@@ -480,9 +480,10 @@ def test_operations_take_whom_the_table_names_and_nobody_else(callers, key):
     }
     if path.startswith("/border/"):
         slug["agreements"] = "genome"
+    numbered = Incident if kind == "incidents" else Obligation
     where = (
         f"/node/v1{path}".replace("{slug}", slug.get(kind, "s1-c01"))
-        .replace("{number}", str(getattr(Obligation.objects.first(), "pk", 1)))
+        .replace("{number}", str(getattr(numbered.objects.first(), "pk", 1)))
         .replace("{kind}", "findings")
         .replace("{uid}", Act.objects.first().uid)
         .replace("{claim}", "1")
