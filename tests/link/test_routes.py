@@ -225,3 +225,4 @@ def test_tokyo_to_washington_is_drawn_and_its_loss_is_said(client):
     assert len(drawn["routes"][0]["paths"]) == 2
     assert all(0 <= place["x"] <= 720 and 0 <= place["y"] <= 330 for place in drawn["places"])
     assert text.count('r="4"') == len(drawn["places"])
+    assert "アンカレッジ" in client.get("/ja/link/").content.decode()

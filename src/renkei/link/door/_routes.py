@@ -20,6 +20,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import get_language
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
@@ -64,12 +65,18 @@ class BadRelayError(RenkeiError):
 
 @dataclass(frozen=True)
 class Place:
-    """A node or station on the map: name, longitude and latitude in degrees."""
+    """A node or station on the map: names, longitude and latitude in degrees."""
 
     code: str
-    name: str
+    name_en: str
+    name_ja: str
     longitude: float
     latitude: float
+
+    @property
+    def name(self) -> str:
+        """The name in the reader's language."""
+        return self.name_ja if (get_language() or "").startswith("ja") else self.name_en
 
 
 @dataclass(frozen=True)
@@ -145,7 +152,13 @@ def routes() -> Routes:
 
 def _read(said: dict[str, Any], is_plan: bool) -> Routes:
     places = {
-        code: Place(code, str(row["name"]), float(row["at"][0]), float(row["at"][1]))
+        code: Place(
+            code,
+            str(row["name"]),
+            str(row.get("name_ja", row["name"])),
+            float(row["at"][0]),
+            float(row["at"][1]),
+        )
         for code, row in said["places"].items()
     }
     hops = []
