@@ -311,15 +311,15 @@ def rebuild(partner: Partner, *, now: datetime) -> dict[str, int]:
         _exchange.bundle(fetch, engine.Tile(engine.ENTRIES, 0, min(256, claimed.size)))[0]
     )
     held = engine.Identity.read((founding.body or {}).get("identity"))
-    if held.log != _keys.keys().log.public and own.size > 1:
+    history = engine.KeyHistory.founded(held)
+    history = _exchange.learn(own, history, claimed, fetch, start=0)
+    if _keys.keys().log.public not in history.keys_at("log", claimed.size) and own.size > 1:
         raise NotRebuiltError(
             gettext_noop(
                 "the mirror of {partner} is of a node with other keys: put yours back first"
             ),
             partner=partner.name,
         )
-    history = engine.KeyHistory.founded(held)
-    history = _exchange.learn(own, history, claimed, fetch, start=0)
     checkpoint, _by = engine.open_checkpoint(
         note, own.origin, _keys.verifier_keys(history, "log", claimed.size)
     )
