@@ -35,7 +35,11 @@ import django  # noqa: E402
 django.setup()
 
 # Django can be imported from here on.
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
+
+hypothesis.settings.register_profile("suite", deadline=None)  # a busy machine is no defect
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)
