@@ -369,3 +369,28 @@ def test_a_second_rollback_stops_the_node_like_the_first(pair):
         assert incident.seen == 2
         _incidents.end(incident, by="us", why="rebuilt", now=NOW)
         _log.refuse_halted(own)
+
+
+def test_a_log_whose_keys_were_changed_is_still_found_whole_and_mended(pair):
+    door.rotate("log", reason="a test", now=NOW)
+    _keys._read.cache_clear()
+    _exchange.publish(now=NOW)
+    log = _log.own_log()
+
+    assert [door.audit(log, signatures=each).wrong for each in (True, False)] == [[], []]
+    assert door.scrub(log, now=NOW).wrong == []
+
+
+@pytest.mark.parametrize("which", ["first", "last"])
+def test_a_damaged_entry_about_keys_is_named(pair, which):
+    door.rotate("log", reason="a test", now=NOW)
+    _keys._read.cache_clear()
+    _exchange.publish(now=NOW)
+    log = _log.own_log()
+    row = getattr(Entry.objects.about_keys(log).order_by("index"), which)()
+
+    Entry.objects.filter(pk=row.pk).update(data=bytes(row.data).replace(b"us", b"su", 1))
+
+    for signatures in (True, False):
+        found = door.audit(log, signatures=signatures)
+        assert found.damaged_entries == [row.index]

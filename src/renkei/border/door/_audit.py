@@ -72,15 +72,26 @@ def audit(log: Log, *, signatures: bool = True) -> Audit:
         signatures: whether every statement's signatures are checked too.
     """
     found = Audit(origin=log.origin)
-    identity = _keys.identity() if log.is_own else _keys.pinned(log.name)
-    history = engine.KeyHistory.founded(identity) if identity else None
+    history: engine.KeyHistory | None = None
+    try:
+        identity = _keys.identity() if log.is_own else _keys.pinned(log.name)
+        history = engine.KeyHistory.founded(identity) if identity else None
+    except RenkeiError as error:  # the entry that names the keys is itself damaged
+        found.note(error)
     points = Checkpoint.objects.filter(log=log, size__lte=log.size).values_list("size", flat=True)
+    # Later checkpoints are signed with the keys of the rotations before them.
+    about_keys = set(Entry.objects.about_keys(log).values_list("index", flat=True))
 
     def heard(first: int, entries: list[bytes]) -> None:
         nonlocal history
         found.entries += len(entries)
-        if signatures and history is not None and entries:
-            history = _statements(found, first, entries, history)
+        if history is None:
+            return
+        rows = list(enumerate(entries, start=first))
+        if not signatures:
+            rows = [row for row in rows if row[0] in about_keys]
+        if rows:
+            history = _statements(found, rows, history)
 
     stored = engine.Frontier.load(bytes(log.frontier)).root
     tree = engine.audit(_stored(log), log.size, stored, marks=list(points), heard=heard)
@@ -156,18 +167,18 @@ def _damaged_file(log: Log, tile: engine.Tile) -> DamagedError:
 
 
 def _statements(
-    found: Audit, first: int, entries: list[bytes], history: engine.KeyHistory
+    found: Audit, rows: list[tuple[int, bytes]], history: engine.KeyHistory
 ) -> engine.KeyHistory:
     # What was recorded as no valid statement when it came is passed over.
     invalid = set(
         Entry.objects.filter(
             log__origin=found.origin,
             fate=Fate.INVALID,
-            index__range=(first, first + len(entries) - 1),
+            index__range=(rows[0][0], rows[-1][0]),
         ).values_list("index", flat=True)
     )
     judged, history = judge(
-        (row for row in enumerate(entries, start=first) if row[0] not in invalid),
+        (row for row in rows if row[0] not in invalid),
         found.origin,
         history,
     )
