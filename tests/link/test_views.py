@@ -78,8 +78,9 @@ def test_the_curves_lie_below_the_bound(client, link):
 def test_the_eavesdropper_is_turned_by_anybody_but_not_too_often(client, link, monkeypatch):
     turned = []
     monkeypatch.setattr(
-        door, "set_eavesdropper", lambda _keys, **said: turned.append(said), raising=True
+        door, "set_eavesdropper", lambda _fibre, **said: turned.append(said), raising=True
     )
+    monkeypatch.setattr(door, "fibres", lambda: ["fibre"])
     where = reverse("link:eavesdrop")
     assert client.post(where, {"intercept": 100, "split": 0}).status_code == 302
     assert client.post(where, {"intercept": 0, "split": 0}).status_code == 429

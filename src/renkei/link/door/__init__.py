@@ -22,7 +22,13 @@ from renkei.link.door._channel import (
     keep_secret,
     verified,
 )
-from renkei.link.door._demonstration import keep_secrets, new_secrets, prepare_demonstration
+from renkei.link.door._demonstration import (
+    WrongFibreError,
+    join_fibre,
+    keep_secrets,
+    new_secrets,
+    prepare_demonstration,
+)
 from renkei.link.door._dispense import Caller, Count, Dispenser, greet
 from renkei.link.door._distil import (
     NoReserveError,
@@ -40,10 +46,12 @@ from renkei.link.door._fibre import (
     eavesdropper,
     set_eavesdropper,
 )
+from renkei.link.door._fibre import key_files as fibres
 from renkei.link.door._keeper import keep_full
 from renkei.link.door._link import (
     NoKekError,
     NoLinkError,
+    OtherLinkError,
     SimulatedRefusedError,
     at_rest,
     clear_alarm,
@@ -142,6 +150,7 @@ __all__ = [
     "NotReadyError",
     "NotYoursError",
     "Opened",
+    "OtherLinkError",
     "PartnerSilentError",
     "Ppk",
     "QuotaError",
@@ -153,6 +162,7 @@ __all__ = [
     "SimulatedRefusedError",
     "UnknownSaeError",
     "UnmetError",
+    "WrongFibreError",
     "add_sae",
     "answer_mac",
     "answer_meeting",
@@ -173,6 +183,7 @@ __all__ = [
     "ensure_kek",
     "events",
     "fetch_ppk",
+    "fibres",
     "forget_reserve",
     "found_link",
     "greet",
@@ -181,6 +192,7 @@ __all__ = [
     "hear_relayed",
     "history",
     "is_alice",
+    "join_fibre",
     "keep_full",
     "keep_reserve",
     "keep_secret",

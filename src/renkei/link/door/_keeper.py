@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from django.conf import settings
 
@@ -108,7 +107,7 @@ class _Child:
         if not self.link.simulated:
             return False
         try:
-            now: object = _fibre.eavesdropper_on_file(Path(settings.NODE.folder) / "keys")
+            now: object = _fibre.eavesdropper_on_file(_fibre.key_file(self.link.partner))
         except _fibre.FibreAwayError:
             return False
         changed = self.eve is not None and now != self.eve
