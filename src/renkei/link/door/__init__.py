@@ -73,6 +73,7 @@ from renkei.link.door._read import links, measure_delivery, saes, summary
 from renkei.link.door._routes import (
     BadRelayError,
     BadRoutesError,
+    PathDownError,
     Route,
     Routes,
     begin_relayed,
@@ -152,6 +153,7 @@ __all__ = [
     "Opened",
     "OtherLinkError",
     "PartnerSilentError",
+    "PathDownError",
     "Ppk",
     "QuotaError",
     "RefusedByPartnerError",

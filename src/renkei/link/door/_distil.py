@@ -34,6 +34,7 @@ from renkei.link.door._store import (
     PartnerSilentError,
     begin_block,
     confirm,
+    forget_old_runs,
     keep_reserve,
     levels,
     reserve_of,
@@ -54,7 +55,6 @@ MESSAGE_SECONDS = 60.0
 CUT_PAUSES_SECONDS = (0.1, 0.5, 1.0, 2.0)  # before the same words are said again
 BEGIN_SECONDS = 40.0
 BEGIN_PAUSE_SECONDS = 0.5
-RUNS_KEPT = 500
 SUSPICIOUS = frozenset({"error_rate", "no_key", "statistics"})
 SEED, RESERVE = (
     b"S",
@@ -168,8 +168,7 @@ def _write_run(end: _End, refused: str) -> None:
         figures=figures.as_dict(),
         refused=refused,
     )
-    old = end.link.runs.order_by("-finished_at").values_list("pk", flat=True)[RUNS_KEPT:]
-    end.link.runs.filter(pk__in=list(old)).delete()
+    forget_old_runs(end.link)
 
 
 def _store_reserve(link: Link, reserve: Any) -> None:

@@ -127,10 +127,14 @@ class _Child:
 
 @dataclass
 class _Relayed:
-    """A link whose key comes over relays: this thread sends blocks while the pool is low."""
+    """A link whose key comes over relays: this thread sends blocks while the pool is low.
+
+    Each block that fails burns key of the hops that it went over, so the pauses grow.
+    """
 
     link: Link
     not_before: float = 0.0
+    failures: int = 0
 
     def look(self) -> None:
         """Send a block when one is wanted, from the end that asks; pause after a failure."""
@@ -142,9 +146,12 @@ class _Relayed:
             route = routes().with_partner(self.link.own, self.link.partner)
             if route is not None and is_low(self.link):
                 relay(self.link, route)
+            self.failures = 0
         except RenkeiError as error:
             log.info("no block came over relays: %s", error)
-            self.not_before = time.monotonic() + PAUSE_SECONDS
+            pause = min(PAUSE_SECONDS * 2**self.failures, LONGEST_PAUSE_SECONDS)
+            self.failures += 1
+            self.not_before = time.monotonic() + pause
 
     def end(self) -> None:
         """There is nothing to end."""

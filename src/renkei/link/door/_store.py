@@ -36,6 +36,7 @@ LOW_TAGS = 4  # below so many nothing is delivered: what is distilled fills the 
 WINDOW = timedelta(hours=1)
 LARGEST_BLOCK_BYTES = 8 << 20
 FEW_BLOCKS = 4  # most requests find room in the next few
+RUNS_KEPT = 500
 QBER_ALARM = "qber"
 ROLLBACK_ALARM = "rolled-back"
 DAMAGED_ALARM = "damaged-key"
@@ -279,6 +280,12 @@ def destroy(link: Link, numbers: Sequence[int]) -> None:
     for some in _some(list(numbers)):
         link.leaves.filter(number__in=some).delete()
         link.blocks.filter(number__in=some).delete()
+
+
+def forget_old_runs(link: Link) -> None:
+    """Delete what is known of how old blocks went."""
+    old = link.runs.order_by("-finished_at").values_list("pk", flat=True)[RUNS_KEPT:]
+    link.runs.filter(pk__in=list(old)).delete()
 
 
 # Taking key out

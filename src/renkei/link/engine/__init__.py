@@ -86,6 +86,7 @@ from renkei.link.engine._relay import (
 )
 from renkei.link.engine._rest import (
     KEK_BYTES,
+    ONE_TIME_KEY_BYTES,
     AtRest,
     DamagedKeyError,
     one_time_tag,
@@ -249,6 +250,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "FIBRE_FILE",
     "KEK_BYTES",
+    "ONE_TIME_KEY_BYTES",
     "PAD_SUITE",
     "QKD_KEY_BYTES",
     "REASONS",
