@@ -2,7 +2,7 @@
 
 ``Channel`` is what the rest needs. ``SecretChannel`` is the first implementation: HTTP to the
 partner's web port, each message and each answer under an HMAC with a secret that both nodes keep
-in ``keys/link-<partner>``. Nothing that is sent here is secret; what matters is who said it.
+in ``keys/link-with-<partner>``. Nothing that is sent here is secret; what matters is who said it.
 """
 
 import fcntl
@@ -63,7 +63,7 @@ class Channel(Protocol):
 
 def secret_file(partner: str) -> Path:
     """Return where the secret that is shared with a partner is kept."""
-    file: Path = settings.NODE.folder / "keys" / f"link-{partner}"
+    file: Path = settings.NODE.folder / "keys" / f"link-with-{partner}"  # beside link-ca, link-kek, link-seal
     return file
 
 
