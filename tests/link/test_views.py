@@ -9,7 +9,7 @@ from django.utils.translation import override
 from tests.link.ends import Ends
 
 from renkei.link import door
-from renkei.link.models import Run
+from renkei.link.models import Kme, Run
 
 pytestmark = pytest.mark.django_db
 
@@ -178,3 +178,18 @@ def test_a_message_for_another_address_is_refused(client, link):
             "/link/v1/ping", b"", content_type="application/octet-stream", headers=wrong
         )
         assert answer.status_code == 403
+
+
+def test_key_managers_of_others_are_shown_as_a_draft(client, link):
+    assert (
+        "Key managers of other vendors" not in client.get(reverse("link:overview")).content.decode()
+    )
+    Kme.objects.create(
+        name="vendor", address="https://vendor", certificates="", fingerprints=["00"],
+        saes=["secret-application"], admitted_at=timezone.now(),
+    )  # fmt: skip
+    text = client.get(reverse("link:overview")).content.decode()
+    assert "Draft" in text.partition("Key managers of other vendors")[2]
+    assert "secret-application" not in text
+    japanese = client.get("/ja/link/").content.decode()
+    assert "他社の鍵管理装置" in japanese

@@ -109,11 +109,7 @@ class Net:
             how = ("--simulated", "--fibre", str(fibre))
             carried = self.link("found", relay, "--carry", *how, node=end)
             self.link("found", end, "--secret-stdin", *how, node=relay, stdin=f"{carried}\n")
-            self.processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", PROGRAM, "link", "fibre", fibre], env=environment(), text=True
-                )
-            )
+            self.begin("fibre", fibre)
         for end in ENDS:
             other = next(one for one in ENDS if one != end)
             self.link("found", other, "--routed", "--simulated", node=end)
@@ -128,23 +124,30 @@ class Net:
             ]
             (rig.folder(end) / "routes.toml").write_text("\n".join(rows), "utf-8")
 
+    def begin(self, *words: object) -> "subprocess.Popen[str]":
+        """Begin ``renkei link`` beside the nodes."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", PROGRAM, "link", *map(str, words)],
+            env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.processes.append(process)
+        return process
+
     def distil(self) -> None:
-        """Give every hop a block of key."""
+        """Give every hop two blocks of key: enough for six of a relay."""
+        for end, relay in HOPS:
+            self.begin("distil", relay, "--node", self.rig.folder(end))
         running = [
-            subprocess.Popen(
-                [
-                    sys.executable, "-m", PROGRAM, "link", "run", "--partner", end, "--json",
-                    "--node", self.rig.folder(relay),
-                ],
-                env=environment(), stdout=subprocess.PIPE, text=True,
+            self.begin(
+                "run", "--blocks", 2, "--partner", end, "--json", "--node", self.rig.folder(relay)
             )
             for end, relay in HOPS
-        ]  # fmt: skip
-        self.processes += running
+        ]
         for process in running:
-            said, _errors = process.communicate(timeout=SECONDS)
+            said, _errors = process.communicate(timeout=2 * SECONDS)
             assert process.returncode == 0
-            assert json.loads(said)["key_bits"] > 200_000, said
+            for line in said.splitlines():
+                assert json.loads(line)["key_bits"] > 200_000, said
 
 
 @pytest.fixture
@@ -170,16 +173,43 @@ def net(
         (tmp_path / "betray.here").touch()
         rig.start("us", "serve")
         (tmp_path / "betray.here").unlink()
-        made.distil()
         yield made
     finally:
+        rig.close()
         for process in made.processes:
             process.kill()
             process.communicate()
-        rig.close()
 
 
-def test_four_nodes_share_key_over_two_paths(net: Net, tmp_path: Path) -> None:
+class Sae:
+    """An application of an end, as it draws keys by ETSI GS QKD 014."""
+
+    def __init__(self, net: Net, node: str) -> None:
+        self.name, self.root = f"{node}.app", net.root
+        net.link("sae", "add", "app", "--out", str(net.root), node=node)
+        config = (net.rig.folder(node) / "node.toml").read_text("utf-8")
+        self.port = int(re.search(r"^etsi014 = (\d+)", config, re.MULTILINE)[1])
+        self.ca = net.root / f"{node}-ca.crt"
+
+    def ask(self, path: str) -> dict[str, Any]:
+        """Return the answer to a request for keys."""
+        tls = ssl.create_default_context(cafile=self.ca)
+        tls.load_cert_chain(self.root / f"{self.name}.crt", self.root / f"{self.name}.key")
+        link = http.client.HTTPSConnection("127.0.0.1", self.port, context=tls, timeout=60)
+        with contextlib.closing(link):
+            link.request("GET", f"/api/v1/keys/{path}")
+            answer = link.getresponse()
+            said = json.loads(answer.read())
+        assert answer.status == 200, said
+        return dict(said)
+
+
+def both(net: Net, what: str) -> tuple[Any, Any]:
+    """Return one figure of the link at each end."""
+    return net.status("au")[what], net.status("ca")[what]
+
+
+def test_four_nodes_share_key_over_two_paths(net: Net) -> None:
     said = net.link("routes", "--json", node="ca")
     (route,) = said["routes"]
     assert [(path["names"], path["rate"]) for path in route["paths"]] == [
@@ -187,5 +217,42 @@ def test_four_nodes_share_key_over_two_paths(net: Net, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert (route["rate"], route["shares"]) == (300, 2)
 
-    # The ends meet over the border and share key without being told to.
-    assert until(lambda: net.status("au")["keys_ready"] > 100, SECONDS), net.status("ca")
+    # The ends meet over the border. Then relays happen when they are told to.
+    met = net.rig.folder("ca") / "keys" / "link-with-au"
+    assert until(met.exists, SECONDS)
+    net.rig.end("ca", "work")
+    net.distil()
+
+    assert net.relay() == {"arrived": True}
+    ready = both(net, "keys_ready")
+    assert min(ready) > 100
+    assert both(net, "blocks") == (1, 1)
+    assert both(net, "source") == ("simulated", "simulated")
+
+    # A node between that passes on other bytes, under a good tag of its own hop.
+    net.flag.touch()
+    assert net.relay() == {"arrived": False}
+    net.flag.unlink()
+    assert both(net, "keys_ready") == ready
+    assert both(net, "blocks") == (1, 1)
+    assert (net.alarms("au"), net.alarms("ca")) == ({"unequal"}, {"relay"})
+    assert net.status("ca")["runs"][0]["refused"] == "unequal"
+
+    # A path that is down: the share of the other one arrives, and there is no key of it.
+    net.rig.end("us", "serve", how=signal.SIGKILL)
+    assert "no share went over au-us-ca" in net.relay(fails=True)
+    assert both(net, "keys_ready") == ready
+    assert both(net, "blocks") == (1, 1)
+    assert "au-us-ca" in net.status("ca")["runs"][0]["refused"]
+
+    # It is back: the ends go on by themselves, and applications draw the same keys at both.
+    net.rig.start("us", "serve")
+    net.rig.start("ca", "work")
+    assert until(lambda: min(both(net, "blocks")) > 1, SECONDS), net.status("ca")
+    au, ca = Sae(net, "au"), Sae(net, "ca")
+    for master, slave in ((au, ca), (ca, au)):
+        drawn = master.ask(f"{slave.name}/enc_keys?number=1")["keys"]
+        names = [key["key_ID"] for key in drawn]
+        fetched = slave.ask(f"{master.name}/dec_keys?key_ID={names[0]}")["keys"]
+        assert fetched == drawn
+        assert all(key["key_extension"] == {"source": "simulated"} for key in drawn)

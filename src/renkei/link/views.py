@@ -40,6 +40,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             "form": _form() if settings.NODE.demonstration and links else None,
             "curves": door.curves(),
             "map": _map(),
+            "kmes": [door.kme_summary(one) for one in door.kmes()],
         },
     )
 
@@ -90,6 +91,7 @@ def eavesdrop(request: HttpRequest) -> HttpResponse:
             "form": form,
             "curves": door.curves(),
             "map": _map(),
+            "kmes": [door.kme_summary(one) for one in door.kmes()],
         },
         status=422,
     )

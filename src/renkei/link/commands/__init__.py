@@ -16,6 +16,7 @@ from renkei.base.commands import enter as enter_folder
 from renkei.base.commands import folders, print_json, tell
 from renkei.base.commands import on_node as on_any_node
 from renkei.kit.errors import ConflictError, gettext_noop
+from renkei.link.commands._kme import kme
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -57,6 +58,9 @@ def enter(node: Path | None, var: Path) -> None:
 @click.group()
 def link() -> None:
     """Work with the quantum secure link: keys, applications, sealed files."""
+
+
+link.add_command(kme)
 
 
 @link.command(

@@ -63,7 +63,9 @@ class Channel(Protocol):
 
 def secret_file(partner: str) -> Path:
     """Return where the secret that is shared with a partner is kept."""
-    file: Path = settings.NODE.folder / "keys" / f"link-with-{partner}"  # beside link-ca, link-kek, link-seal
+    file: Path = (
+        settings.NODE.folder / "keys" / f"link-with-{partner}"
+    )  # beside link-ca, link-kek, link-seal
     return file
 
 

@@ -144,14 +144,16 @@ class _Relayed:
             if not has_met(self.link):
                 meet(self.link)
             route = routes().with_partner(self.link.own, self.link.partner)
-            if route is not None and is_low(self.link):
-                relay(self.link, route)
-            self.failures = 0
+            if route is None or not is_low(self.link) or relay(self.link, route):
+                self.failures = 0
+                return
+            why = "it was changed on its way"
         except RenkeiError as error:
-            log.info("no block came over relays: %s", error)
-            pause = min(PAUSE_SECONDS * 2**self.failures, LONGEST_PAUSE_SECONDS)
-            self.failures += 1
-            self.not_before = time.monotonic() + pause
+            why = str(error)
+        log.info("no block came over relays: %s", why)
+        pause = min(PAUSE_SECONDS * 2**self.failures, LONGEST_PAUSE_SECONDS)
+        self.failures += 1
+        self.not_before = time.monotonic() + pause
 
     def end(self) -> None:
         """There is nothing to end."""
