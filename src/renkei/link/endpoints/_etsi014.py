@@ -19,7 +19,7 @@ from django.conf import settings
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import door, engine
-from renkei.link.endpoints._etsi020 import LABEL, Interop, Peer, encoded, own_address
+from renkei.link.endpoints._etsi020 import LABEL, Interop, Peer, encoded
 from renkei.link.models import Link
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self.address_family = socket.AF_INET6
         self.tls = tls
         self.dispensers = dispensers
-        self.interop = Interop(tls, own_address())
+        self.interop = Interop(tls, door.own_address())
         self._authority = door.authority_key()
         self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
         super().__init__((address[0].strip("[]"), address[1]), Handler)
@@ -148,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             parts = urlsplit(self.path)
             if self.is_interop:
-                version: str | None = self.connection.version()  # type: ignore[attr-defined]
+                version: str | None = self.connection.version()
                 peer = self._who()[0]
                 self._answer(*self.server.interop.answer(peer, version, parts.path, body))
                 return
@@ -166,14 +166,14 @@ class Handler(BaseHTTPRequestHandler):
     def _who(self) -> "tuple[Peer | None, door.Caller | None]":
         """Return the key manager or the application that the certificate names: never both."""
         if self._names is None:
-            der: bytes | None = self.connection.getpeercert(binary_form=True)  # type: ignore[attr-defined]
+            der: bytes | None = self.connection.getpeercert(binary_form=True)
             peer = self.server.interop.peer(der)
             ours = der is not None and peer is None and self.server.is_of_an_application(der)
             self._names = peer, (self._application() if ours else None)
         return self._names
 
     def _application(self) -> door.Caller | None:
-        said: Any = self.connection.getpeercert()  # type: ignore[attr-defined]
+        said: Any = self.connection.getpeercert()
         names = [
             value
             for part in (said or {}).get("subject", ())
@@ -362,8 +362,9 @@ def _carry(interop: Interop, stop: threading.Event, ended: list[str]) -> None:
     try:
         interop.run(stop)
     except Exception as error:
-        log.exception("what is said to other key managers ended")
-        ended.append(str(error))
+        if not stop.is_set():  # the clerk ends with the server
+            log.exception("what is said to other key managers ended")
+            ended.append(str(error))
 
 
 def _dispense(dispenser: door.Dispenser, stop: threading.Event, ended: list[str]) -> None:

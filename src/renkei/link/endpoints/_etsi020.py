@@ -4,7 +4,6 @@ Who calls is read from the certificate alone, which was admitted by itself; TLS 
 are touched by one thread, the clerk; what is due to others is said by another one, the courier.
 """
 
-import http.client
 import json
 import logging
 import ssl
@@ -14,9 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.db import DatabaseError, connections
 from django.utils import timezone
 
@@ -28,10 +25,8 @@ log = logging.getLogger(__name__)
 
 LIMITS = engine.Limits(max_sae_id_count=1)
 LABEL = "draft; ETSI GS QKD 020 V1.1.1"
-ASK_SECONDS = 10.0
 GIVE_SECONDS = 15.0  # for the other one to say that its target has the keys
 LOOK_SECONDS = 0.25
-LARGEST_ANSWER_BYTES = 64 << 10
 LOOK_DUE_SECONDS = 2.0
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 300.0  # after one that did not answer
 
@@ -147,10 +142,10 @@ class Interop:
         """
         said = self.do(door.begin_giving, peer.kme, draw, self.callback, timezone.now())
         try:
-            status, answer = ask(said)
+            status, answer = door.ask_kme(said.kme, said.path, said.body)
         except OSError as error:
             self.do(door.give_up, said.rows)
-            raise KmeSilentError(
+            raise door.KmeSilentError(
                 gettext_noop("the key manager {name} does not answer: {why}"),
                 name=peer.kme.name,
                 why=type(error).__name__,
@@ -164,7 +159,7 @@ class Interop:
             with self._changed:
                 self._changed.wait(LOOK_SECONDS)
         self.do(door.give_up, said.rows, is_refused=status in {400, 401})
-        raise KmeSilentError(
+        raise door.KmeSilentError(
             gettext_noop("the key manager {name} has not delivered the keys: {why}"),
             name=peer.kme.name,
             why=f"{status} {answer[:300]!r}" if status != 202 else "no acknowledgement",
@@ -180,9 +175,12 @@ class Interop:
         """Say what is due until told to stop."""
         self.do(door.give_up_unfinished)
         while not stop.is_set():
-            self.refresh()
-            for said in self.do(door.due, self.callback):
-                self._say(said)
+            try:
+                self.refresh()
+                for said in self.do(door.due, self.callback):
+                    self._say(said)
+            except DatabaseError:
+                log.exception("what is due to other key managers cannot be read")
             with self._changed:
                 self._changed.wait(LOOK_DUE_SECONDS)
 
@@ -192,7 +190,7 @@ class Interop:
         if time.monotonic() < until:
             return
         try:
-            status, answer = ask(said)
+            status, answer = door.ask_kme(said.kme, said.path, said.body)
         except OSError as error:
             status, answer = 0, str(error).encode()
         # What it calls unknown or wrong will not become right by saying it again.
@@ -206,85 +204,6 @@ class Interop:
                 time.monotonic() + pause,
                 min(2 * pause, LONGEST_PAUSE_SECONDS),
             )
-
-
-class KmeSilentError(RenkeiError):
-    """The key manager of another network did not deliver keys to its application."""
-
-    code = "link.kme_silent"
-    status = 503
-
-
-class StrangerError(OSError):
-    """What answers shows another certificate than the admitted one."""
-
-
-def ask(said: "door.Said") -> tuple[int, bytes]:
-    """Ask an admitted key manager, and return status and body of its answer.
-
-    Raises:
-        OSError: it does not answer, or another one does.
-    """
-    return ask_kme(said.kme, said.path, said.body)
-
-
-def ask_kme(kme: Kme, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-    """Ask an admitted key manager with this node's own certificate; redirects are not followed.
-
-    Raises:
-        OSError: it does not answer, or another one does.
-    """
-    where = door.ensure_authority()
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    tls.minimum_version = ssl.TLSVersion.TLSv1_3
-    tls.check_hostname = False  # the certificate itself is known
-    tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    tls.load_verify_locations(cadata=kme.certificates)
-    tls.load_cert_chain(where / "kme.crt", where / "kme.key")
-    parts = urlsplit(kme.address)
-    link = http.client.HTTPSConnection(
-        parts.hostname or "", parts.port or 443, timeout=ASK_SECONDS, context=tls
-    )
-    try:
-        link.connect()
-        der = link.sock.getpeercert(binary_form=True)  # type: ignore[union-attr]
-        if der is None or door.fingerprint_of(der) not in kme.fingerprints:
-            raise StrangerError("another certificate")
-        headers = {"Content-Type": "application/json; charset=UTF-8"} if body else {}
-        link.request("POST" if body else "GET", path, body, headers)
-        answer = link.getresponse()
-        return answer.status, answer.read(LARGEST_ANSWER_BYTES)
-    except http.client.HTTPException as error:
-        raise OSError(str(error) or type(error).__name__) from error
-    finally:
-        link.close()
-
-
-def ask_versions(kme: Kme) -> dict[str, Any]:
-    """Return which versions and modes a key manager says that it speaks.
-
-    Raises:
-        KmeSilentError: it does not answer so.
-    """
-    try:
-        status, answer = ask_kme(kme, engine.VERSIONS_PATH)
-        said = json.loads(answer) if status == 200 else None
-    except (OSError, ValueError) as error:
-        status, said = 0, str(error)
-    if not isinstance(said, dict):
-        raise KmeSilentError(
-            gettext_noop("the key manager {name} does not answer: {why}"),
-            name=kme.name,
-            why=said or status,
-        )
-    return said
-
-
-def own_address() -> str:
-    """Return where other key managers reach this node's."""
-    listen = settings.NODE.listen
-    host = settings.NODE.hosts[0] if settings.NODE.hosts else listen.host
-    return f"https://{host}:{listen.etsi014}"
 
 
 def encoded(said: Any) -> bytes:

@@ -353,7 +353,7 @@ def _extension(said: object, topic: str) -> Mapping[str, Any]:
 
 
 def _takes_simulated(extension: dict[str, Any]) -> bool:
-    return extension.pop(SIMULATED_EXTENSION, None) == "simulated"
+    return bool(extension.pop(SIMULATED_EXTENSION, None) == "simulated")
 
 
 def _mandatory(said: object) -> bool:
