@@ -15,6 +15,7 @@ from renkei.base.node import Nodes
 from renkei.border import door, engine
 from renkei.border.commands import border
 from renkei.border.door import (
+    _audit,
     _exchange,
     _incidents,
     _joint,
@@ -394,3 +395,21 @@ def test_a_damaged_entry_about_keys_is_named(pair, which):
     for signatures in (True, False):
         found = door.audit(log, signatures=signatures)
         assert found.damaged_entries == [row.index]
+
+
+@pytest.mark.parametrize("long", [20_000, 1], ids=["here", "in other processes"])
+def test_a_statement_whose_signer_was_changed_is_named(pair, monkeypatch, long):
+    monkeypatch.setattr(_audit, "LONG", long)
+    jp, wire = pair
+    jp.fill(300)
+    pull(wire)
+    log = mirror()
+    row = Entry.objects.get(log=log, index=200)
+    forged = jp.entries[200].replace(jp.keys.log.ed25519.kid.encode(), b"0" * 32)
+    Entry.objects.filter(pk=row.pk).update(data=forged)
+
+    found = door.audit(log)
+
+    assert found.damaged_entries == [200]
+    assert found.statements == 300
+    assert found.wrong[0].code == "border.unknown_signer"
