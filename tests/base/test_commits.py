@@ -1,8 +1,14 @@
 """How long a commit waits for the disk."""
 
+import sqlite3
+import threading
+import time
+from contextlib import closing
+
 import pytest
 from django.db import connection, transaction
 
+from renkei.base import commits
 from renkei.base.commits import losable
 from renkei.base.models import ApiToken
 
@@ -34,3 +40,32 @@ def test_a_transaction_that_waits_goes_on_waiting():
     with transaction.atomic(), losable():
         assert level() == usual
     assert level() == usual
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite's own log of changes")
+def test_a_long_log_is_written_back_by_the_service(tmp_path, monkeypatch):
+    file = tmp_path / "node.sqlite3"
+    monkeypatch.setitem(connection.settings_dict, "NAME", str(file))
+    monkeypatch.setattr(commits, "LOOK_SECONDS", 0.01)
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA wal_autocheckpoint=0")
+        with database:
+            database.execute("CREATE TABLE thing (content BLOB)")
+            database.execute("INSERT INTO thing VALUES (zeroblob(4000000))")
+        before = file.stat().st_size
+        stop = threading.Event()
+        service = threading.Thread(target=commits.shorten_log, args=(stop,))
+
+        service.start()
+
+        try:
+            end = time.monotonic() + 20
+            while file.stat().st_size < 4_000_000 and time.monotonic() < end:
+                time.sleep(0.01)
+        finally:
+            stop.set()
+            service.join()
+        assert before < 100_000
+        assert file.stat().st_size > 4_000_000

@@ -118,6 +118,8 @@ else:
                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;"
                     # 2 GiB, the most that SQLite maps: pages of a large record without a call each.
                     "PRAGMA mmap_size=2147418112; PRAGMA temp_store=MEMORY;"
+                    # The worker writes the log back each second; this is for when there is none.
+                    "PRAGMA wal_autocheckpoint=8000;"
                 ),
             },
         }
