@@ -182,6 +182,7 @@ def test_a_gateways_key_is_the_same_at_both_nodes_and_is_taken_once(ends):
 @pytest.fixture
 def carriers(ends, monkeypatch):
     """The carrier as each node has it."""
+    monkeypatch.setattr(_carry, "AGAIN_SECONDS", 0.0)
     monkeypatch.setattr(_carry, "SecretChannel", lambda link, timeout_seconds: ends.way[link.own])
     for way in ends.way.values():
         way.close = lambda: None
@@ -224,6 +225,21 @@ def test_bodies_without_a_key_are_said_until_there_is_one(ends, carriers):
         "alarm-cleared",
         "alarm-raised",
     ]
+
+
+def test_a_link_without_keys_is_not_asked_for_each_body(ends, carriers, monkeypatch):
+    carriers("us")
+    border.found()
+    monkeypatch.setattr(_carry, "AGAIN_SECONDS", 60.0)
+    monkeypatch.setattr(_carry, "_failed", {})
+    Link.objects.filter(pk=ends.us.pk).update(tags_left=0)
+    assert carriers("us").seal("jp", b"a name") is None
+    Link.objects.filter(pk=ends.us.pk).update(tags_left=99)
+
+    assert carriers("us").seal("jp", b"a name") is None
+
+    monkeypatch.setattr(_carry, "_failed", {})
+    assert carriers("us").seal("jp", b"a name")
 
 
 def test_there_is_no_carrier_to_a_partner_without_a_link(ends):

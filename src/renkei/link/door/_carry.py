@@ -1,6 +1,7 @@
 """The border's private statement bodies under the link's own seal: one fresh QKD key a message."""
 
 import io
+import time
 
 from django.conf import settings
 
@@ -13,6 +14,8 @@ from renkei.link.models import Link
 
 NAME = "border"
 TIMEOUT_SECONDS = 3.0  # somebody waits for the answer that is sealed
+AGAIN_SECONDS = 10.0  # a link without keys is not asked for each message
+_failed: dict[int, float] = {}
 
 
 class Carrier:
@@ -29,7 +32,7 @@ class Carrier:
         there again, and both are signed into this node's log.
         """
         link = self._link(partner)
-        if link is None:
+        if link is None or time.monotonic() < _failed.get(link.pk, 0.0):
             return None
         out = io.BytesIO()
         channel = SecretChannel(link, timeout_seconds=TIMEOUT_SECONDS)
@@ -37,6 +40,7 @@ class Carrier:
             seal(link, channel, io.BytesIO(content), out, policy=Policy.REQUIRE_QKD, name=NAME)
         except RenkeiError as error:
             raise_alarm(link, BODIES_ALARM, str(error))
+            _failed[link.pk] = time.monotonic() + AGAIN_SECONDS
             return None
         finally:
             channel.close()
