@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -53,12 +54,13 @@ FIRST_FIELDS = ("name", "amount", "status", "parties", "domain", "kind", "fundin
 def commitments(request: HttpRequest) -> HttpResponse:
     """Show the commitments that were asked for, and what could be asked for next."""
     selection = door.Selection.parse(request.GET.dict())
-    count = door.count(selection)
+    at = door.as_of()
+    count = door.count(selection, at=at)
     # Of a search only the newest hits are looked at: pages beyond them would be empty.
     last = door.pages(min(count, door.MOST_HITS) if selection.q else count, ROWS)
     number = door.page_number(request.GET.get("page", "1"), last=last)
     page = Page(
-        rows=door.listed(selection, offset=(number - 1) * ROWS, limit=ROWS),
+        rows=door.listed(selection, offset=(number - 1) * ROWS, limit=ROWS, at=at),
         number=number,
         last=last,
         hits=min(count, door.MOST_COUNTED) if not selection.is_tallied else count,
@@ -70,7 +72,7 @@ def commitments(request: HttpRequest) -> HttpResponse:
         {
             "selection": selection,
             "page": page,
-            "facets": _facets(selection),
+            "facets": _facets(selection, at),
             "sorts": door.SORTS,
             "others": _others(selection.q) if selection.q else [],
             "is_cut": bool(selection.q) and count >= door.MOST_HITS,
@@ -79,11 +81,10 @@ def commitments(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _facets(selection: door.Selection) -> list[dict[str, Any]]:
+def _facets(selection: door.Selection, at: door.Now) -> list[dict[str, Any]]:
     """Return the facets as the page lists them."""
-    offered = door.facets(selection)
-    names = [choice.value for choice in offered["source"]]
-    titles = {row.slug: row.title for row in ask(TITLES, names, l=language(), slugs=marks(names))}
+    offered = door.facets(selection, at=at)
+    titles = _titles(tuple(choice.value for choice in offered["source"]), language(), at)
     return [
         {
             "name": door.PARAMETER[name],
@@ -93,6 +94,12 @@ def _facets(selection: door.Selection) -> list[dict[str, Any]]:
         }
         for name, choices in offered.items()
     ]
+
+
+@lru_cache(maxsize=64)
+def _titles(sources: tuple[str, ...], code: str, at: door.Now) -> dict[str, str]:
+    """Return the titles of sources by their names: in one state of the facts nearly always the same."""
+    return {row.slug: row.title for row in ask(TITLES, sources, l=code, slugs=marks(sources))}
 
 
 def _others(query: str) -> list[dict[str, Any]]:

@@ -391,15 +391,21 @@ def facet_items(selection: door.Selection, facet: Mapping[str, Any]) -> SafeStri
     before = escape(f"{others}&{name}=" if others else f"{name}=")
     items = []
     for item in facet["choices"]:
-        said: str = escape(choice(item.value, name, facet["sources"]))
+        said, value = _offered(item.value, name, facet["sources"].get(item.value, ""), language())
         count = "" if item.count is None else f'<span class="count">{number(item.count)}</span>'
         if item.is_chosen:
             start = f'<a href="?{escape(others)}" aria-current="true">'
             said = f'{said}<span class="visually-hidden"> ({escape(chosen)})</span>'
         else:
-            start = f'<a href="?{before}{quote_plus(item.value)}" rel="nofollow">'
+            start = f'<a href="?{before}{value}" rel="nofollow">'
         items.append(f"<li>{start}<span>{said}</span>{count}</a></li>")
     return mark_safe("\n".join(items))  # noqa: S308  every part is escaped above
+
+
+@lru_cache(maxsize=KEPT)
+def _offered(value: str, name: str, title: str, code: str) -> tuple[str, str]:
+    """Return what people read for a value of a facet, escaped, and the value in an address."""
+    return escape(choice(value, name, {value: title})), quote_plus(value)
 
 
 def commitment_rows(rows: Iterable[Row]) -> SafeString:
