@@ -8,10 +8,9 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from renkei.base.access import PUBLIC, access
-from renkei.base.http import public_page
+from renkei.base.http import public_page, require_safe
 from renkei.base.models import User
 from renkei.base.rows import ask, marks
 from renkei.record import door, engine
@@ -20,11 +19,11 @@ from renkei.record.models import (
     Disbursement,
     Finding,
     Lookalike,
-    Milestone,
     Outcome,
     belongings,
     hits,
     language,
+    state_on,
 )
 from renkei.record.views._rows import (
     CLAIMS,
@@ -32,6 +31,7 @@ from renkei.record.views._rows import (
     ELSEWHERE,
     HISTORY,
     MEMBERS,
+    MILESTONES,
     PAID,
     PARTICIPATIONS,
     SOURCES,
@@ -126,7 +126,7 @@ def commitment(request: HttpRequest, slug: str) -> HttpResponse:
     has = belongings(row.id)
     claims = read(CLAIMS, ids=list(records))
     claims.sort(key=lambda item: (item.commitment_id != row.id, not item.is_published))
-    milestones = _milestones(row.id) if "milestones" in has else []
+    milestones = read(MILESTONES, row.id) if "milestones" in has else []
     disbursements = read(PAID, row.id, MOST_ROWS + 1)
     told = {item.source_id for item in (*records.values(), *claims, *milestones)} - {None}
     sources = {source.id: source for source in read(SOURCES, ids=told)}
@@ -154,7 +154,7 @@ def commitment(request: HttpRequest, slug: str) -> HttpResponse:
             "milestones": [
                 {
                     "row": item,
-                    "state": item.state_on(today),
+                    "state": state_on(item, today),
                     "source": sources.get(item.source_id),
                     "passage": _placed(documents, sources.get(item.source_id), item),
                 }
@@ -177,10 +177,6 @@ def commitment(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 # What few commitments have is read by the models
-
-
-def _milestones(commitment: int) -> list[Milestone]:
-    return list(Milestone.objects.filter(commitment=commitment).order_by("due_last", "pk"))
 
 
 def _parts(commitment: int) -> list[Commitment]:
@@ -277,7 +273,7 @@ def _says(claim: Row) -> tuple[object, ...]:
 
 
 def _timeline(
-    row: Row, claims: list[Row], sources: Mapping[int, Row], milestones: list[Milestone]
+    row: Row, claims: list[Row], sources: Mapping[int, Row], milestones: list[Row]
 ) -> list[dict[str, Any]]:
     """Return what happened or is due, in the order of time."""
     today = timezone.localdate()
@@ -300,7 +296,7 @@ def _timeline(
             "date": item.due,
             "milestone": item,
             "is_published": True,
-            "state": item.state_on(today),
+            "state": state_on(item, today),
         }
         for item in milestones
     ]
