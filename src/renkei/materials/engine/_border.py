@@ -143,7 +143,8 @@ def write_joint(kind: str, *, run: str, step: int, **parts: Any) -> bytes:
     Raises:
         BadBorderError: it has no such form.
     """
-    said = {"format": JOINT_FORMAT, "kind": kind, "run": run, "step": step, **parts}
+    lists = {name: list(one) if isinstance(one, tuple) else one for name, one in parts.items()}
+    said = {"format": JOINT_FORMAT, "kind": kind, "run": run, "step": step, **lists}
     _checked(said)
     return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
 
