@@ -233,22 +233,25 @@ def test_few_firms_tell_no_loss():
     assert many.told_loss >= 5000
 
 
-def test_networks_that_sell_nearly_nothing_outside_find_no_rest():
-    """Orders run in a circle over the border: the run ends with a refusal, not with a wrong figure."""
+def test_a_circle_over_the_border_that_loses_little_each_time_finds_no_rest():
+    """a and b live of each other, and b a little of d, which is out: a refusal, no wrong figure."""
     none, trade = np.zeros(0, int), np.array([10.0])
-    sides = [
-        engine.Side(
-            products=2, supplier=none, buyer=none, weight=np.zeros(0), sector=np.array([own]),
-            outside=np.array([1e-4]), exporter=np.array([0]), export_product=np.array([own]),
-            exported=trade, importer=np.array([0]), import_product=np.array([1 - own]),
-            imported=trade, essential=np.zeros((2, 2), bool),
-        )
-        for own in (0, 1)
-    ]  # fmt: skip
-    one, other = (
-        engine.BorderSide(sides[0], np.array([0.5])),
-        engine.BorderSide(sides[1], np.ones(1)),
-    )
+
+    def side(own, **more):
+        return engine.Side(
+            **{
+                "products": 2, "supplier": none, "buyer": none, "weight": np.zeros(0),
+                "sector": np.array([own]), "outside": np.ones(1), "exporter": np.array([0]),
+                "export_product": np.array([own]), "exported": trade, "importer": np.array([0]),
+                "import_product": np.array([1 - own]), "imported": trade,
+                "essential": np.zeros((2, 2), bool),
+            } | more
+        )  # fmt: skip
+
+    one = engine.BorderSide(side(0), np.ones(1))
+    more = {"supplier": np.array([1]), "buyer": np.array([0]), "weight": np.array([0.01])}
+    jp = side(1, sector=np.array([1, 0]), outside=np.ones(2), **more)
+    other = engine.BorderSide(jp, np.array([1.0, 0.0]))
     with pytest.raises(engine.BadBorderError, match="no rest after 1000 rounds"):
         engine.run_jointly(one, other)
 
