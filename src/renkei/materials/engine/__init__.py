@@ -99,6 +99,7 @@ from renkei.materials.engine._border import (
     BorderMessage,
     BorderSide,
     Side,
+    check_messages,
     pooled,
     read_joint,
     rest_digest,
@@ -213,6 +214,7 @@ from renkei.materials.engine._own import (
     read_links,
     read_sites,
     read_stocks,
+    read_trade,
 )
 from renkei.materials.engine._places import (
     outlines,
@@ -412,6 +414,7 @@ __all__ = [
     "bars",
     "breadth",
     "cascade",
+    "check_messages",
     "check_query",
     "compare",
     "concentration",
@@ -451,6 +454,7 @@ __all__ = [
     "read_mcs",
     "read_sites",
     "read_stocks",
+    "read_trade",
     "read_wgi",
     "refuse_zero_effect",
     "release",

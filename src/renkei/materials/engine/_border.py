@@ -200,6 +200,43 @@ def rest_digest(
     ).hexdigest()
 
 
+def check_messages(
+    messages: Sequence[Mapping[str, Any]], ledger: Sequence[Mapping[str, Any]], *, target: str
+) -> list[str]:
+    """Return what is wrong with the messages of all joint runs beside a ledger of what left a country.
+
+    Who holds both files needs nobody's word for it that border vectors alone crossed: every message
+    fits ``JOINT_SCHEMA`` and hashes to its digest, every one that was sent stands in the ledger with
+    its size, and the ledger has no other bytes for this target.
+
+    Args:
+        messages: with ``content``, ``sha256``, ``size`` and ``is_sent``.
+        ledger: with ``digest``, ``size`` and ``target``.
+        target: of the agreement that let them go, such as ``urn:us:materials:joint``.
+    """
+    wrong = []
+    left = {(row["digest"], row["size"]) for row in ledger if row["target"] == target}
+    sent = set()
+    for number, row in enumerate(messages):
+        content = str(row["content"]).encode()
+        found = (hashlib.sha256(content).hexdigest(), len(content))
+        try:
+            read_joint(content)
+        except BadBorderError as error:
+            wrong.append(f"message {number}: {error}")
+        if found != (row["sha256"], row["size"]):
+            wrong.append(f"message {number}: its bytes have the digest {found[0]}")
+        if row["is_sent"]:
+            sent.add(found)
+            if found not in left:
+                wrong.append(f"message {number}: {found[0]} is not in the ledger")
+    wrong += [
+        f"ledger: {digest}, {size} bytes, is no message that is shown"
+        for digest, size in sorted(left - sent)
+    ]
+    return wrong
+
+
 class BorderSide:
     """One node's part of a joint cascade.
 
