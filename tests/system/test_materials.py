@@ -1,6 +1,7 @@
 """Two running nodes and one disruption: from a ban to a plan that both parties decided on."""
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,7 +137,7 @@ def agreement(us: str, jp: str) -> dict[str, Any]:
         "title": {"en": "Supply", "ja": "供給"},
         "assigner": us,
         "assignee": jp,
-        "target": [f"urn:{own}:materials:notices", f"urn:{own}:materials:suppliers"],
+        "target": [f"urn:{own}:materials:{what}" for what in ("notices", "suppliers", "joint")],
         "timestamp": "2026-04-01T00:00:00Z",
         "permission": [
             {
@@ -148,7 +149,12 @@ def agreement(us: str, jp: str) -> dict[str, Any]:
                 "text": {"en": f"May {action}.", "ja": f"{action} を認める。"},
             }
             for number, (action, purpose) in enumerate(
-                (("read", "supply-disruption"), ("compute", "shared-suppliers")), 1
+                (
+                    ("read", "supply-disruption"),
+                    ("compute", "shared-suppliers"),
+                    ("compute", "joint-simulation"),
+                ),
+                1,
             )
         ],
     }
@@ -229,3 +235,95 @@ def test_notices_and_shared_suppliers_cross_under_agreements_alone(
     assert (json.loads(body)["size"], json.loads(body)["shared"]) == (40, 10)
     [row] = told(rig, "jp", "overlaps")
     assert (row["is_asked_here"], row["size"], row["shared"]) == (False, 40, None)
+
+
+def trade(folder: Path, name: str, party: str, sells: str, buys: str) -> str:
+    """Write what made-up firms of a node sell to the partner's country, and buy there."""
+    rows = [",".join(OWN_COLUMNS["trade"])]
+    worth = {"gallium": 100, "tungsten": 50}
+    for number in range(4):
+        seller, buyer = (f"X{number}", f"X{number}" if name == "jp" else f"Y{number}")
+        rows += [
+            f",{seller},{party},sells,{sells},{worth[sells]},example,2026-01-01",
+            f",{buyer},{party},buys,{buys},{worth[buys]},example,2026-01-01",
+        ]
+    file = folder / f"trade-{name}.csv"
+    file.write_text("\n".join(rows) + "\n", "utf-8")
+    return str(file)
+
+
+def run_of(rig: Rig, name: str, uid: str) -> Any:
+    """Return a joint run as a node shows it, or nothing."""
+    return told(rig, name, f"joint-runs/{uid}")
+
+
+def open_run(rig: Rig, title: str) -> str:
+    """Open a joint run at the first node: its exporters of gallium lose half."""
+    firms = [f"N{key}" for key in exporters(rig)]
+    asked = {"partner": "jp", "title": title, "firms": firms, "severity": 0.5}
+    analyst = token(rig, "us", "analyst")
+    status, body = rig.ask("us", "POST", "/node/v1/materials/joint-runs", asked, token=analyst)
+    assert status == 202, body
+    return str(json.loads(body)["uid"])
+
+
+def exporters(rig: Rig) -> list[int]:
+    """Return the keys of the first node's exporters: its database numbers firms without an LEI."""
+    with sqlite3.connect(rig.folder("us") / "node.sqlite3") as database:
+        rows = database.execute("SELECT id FROM materials_organisation WHERE name LIKE 'X_'")
+        return [key for (key,) in rows]
+
+
+def test_a_joint_run_crosses_by_border_vectors_alone(rig: Rig, tmp_path: Path) -> None:
+    for name, party, sells, buys in (
+        ("us", "JP", "gallium", "tungsten"),
+        ("jp", "US", "tungsten", "gallium"),
+    ):
+        done = rig.renkei(
+            name, "materials", "import", "trade", trade(tmp_path, name, party, sells, buys)
+        )
+        assert done.returncode == 0, done.stderr
+    uid = open_run(rig, "secret title")
+    assert until(lambda: run_of(rig, "us", uid).get("state") == "ready", LIMIT_SECONDS), run_of(
+        rig, "us", uid
+    )
+    ours, theirs = run_of(rig, "us", uid), run_of(rig, "jp", uid)
+    # Half of gallium is gone and its own rest stands in for half of that; then tungsten likewise.
+    assert ours["agreed"] == theirs["agreed"]
+    assert ours["agreed"]["products"] == ["gallium", "tungsten"]
+    us, jp = ours["agreed"]["sides"]
+    assert us["deliveries"][0] / 1e10 == pytest.approx(0.75, abs=1e-6)
+    assert jp["deliveries"][1] / 1e10 == pytest.approx(1 - 0.25 / 3, abs=1e-6)
+    assert (us["lost"], jp["lost"]) == (
+        round(1e4 * (200 + 200 / 12) / 1400),
+        round(1e4 * 100 / 1200),
+    )
+    assert len(ours["own"]["hit"]) == 8
+    assert len(theirs["own"]["hit"]) == 4
+    assert (theirs["title"], theirs["firms"]) == ("", [])
+    for name in rig.names:
+        messages = json.loads(rig.ask(name, "GET", "/en/materials/joint/messages.json")[1])
+        ledger = json.loads(rig.ask(name, "GET", "/en/border/outgoing.json")[1])
+        files = [tmp_path / f"{what}-{name}.json" for what in ("messages", "ledger")]
+        for file, content in zip(files, (messages, ledger), strict=True):
+            file.write_text(json.dumps(content), "utf-8")
+        done = rig.command("materials", "check-joint", *map(str, files))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert " 0 faults" in done.stderr
+        assert "secret" not in json.dumps(messages)
+    ledger["items"].pop()
+    files[1].write_text(json.dumps(ledger), "utf-8")
+    assert rig.command("materials", "check-joint", *map(str, files)).returncode == 1
+
+
+def test_a_joint_run_waits_for_a_partner_that_is_away(rig: Rig) -> None:
+    rig.links["us", "jp"].cut()
+    uid = open_run(rig, "again")
+    assert until(lambda: run_of(rig, "us", uid).get("state") == "paused", LIMIT_SECONDS)
+    rig.links["us", "jp"].heal()
+    where = f"/node/v1/materials/joint-runs/{uid}"
+    analyst = token(rig, "us", "analyst")
+    assert rig.ask("us", "POST", f"{where}/resume", token=analyst)[0] == 202
+    assert until(lambda: run_of(rig, "us", uid).get("state") == "ready", LIMIT_SECONDS)
+    assert run_of(rig, "jp", uid)["agreed"] == run_of(rig, "us", uid)["agreed"]
+    assert rig.ask("us", "POST", f"{where}/stop", token=analyst)[0] == 409

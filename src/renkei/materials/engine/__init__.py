@@ -142,10 +142,12 @@ from renkei.materials.engine._confidentiality import (
     Why,
     check_query,
     difference_gate,
+    earlier,
     gate,
     greater_set,
     lesser_set,
     release,
+    release_beside,
     threshold_bit,
 )
 from renkei.materials.engine._disruption import (
@@ -421,6 +423,7 @@ __all__ = [
     "described",
     "detour",
     "difference_gate",
+    "earlier",
     "economic_importance",
     "flow_rows",
     "flow_table",
@@ -458,6 +461,7 @@ __all__ = [
     "read_wgi",
     "refuse_zero_effect",
     "release",
+    "release_beside",
     "remaining_capacity",
     "remaining_demand",
     "remaining_production",

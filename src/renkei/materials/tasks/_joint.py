@@ -32,7 +32,7 @@ JOINT_PATH: Final = "/materials/v1/joint"
 MOST_JOINT_BYTES: Final = 1 << 16
 MOST_JOINT_RUNS_A_DAY: Final = 20
 LONGEST_RUN: Final = timedelta(days=1)
-WAITS: Final = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds before a partner that is away is asked again
+WAITS: Final = (1.0, 2.0, 4.0)  # seconds before a partner that is away is asked again
 MOST_HIT: Final = 50
 Progress = Callable[[float], None]
 Ask = Callable[..., dict[str, Any]]
