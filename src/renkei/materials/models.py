@@ -1206,11 +1206,13 @@ class JointMessage(models.Model):
 
 
 class Pattern(models.Model):
-    """Which figures of stocks a node holds back and which it told: what it last said, no value."""
+    """Which figures of stocks a node holds back, would tell and told: what it last said, no value."""
 
     name = models.CharField(max_length=60, unique=True, help_text=_("of the node"))
     held = models.JSONField()
+    open = models.JSONField()
     told = models.JSONField()
+    seen = models.JSONField(help_text=_("digests of the patterns that it was made in sight of"))
     index = models.PositiveBigIntegerField(help_text=_("of the statement in the node's log"))
     said_at = models.DateTimeField()
 

@@ -91,9 +91,13 @@ from renkei.materials.door._read import (
 )
 from renkei.materials.door._release import (
     Figure,
+    NotSettledError,
+    announce,
+    patterns,
     preview,
     publish_figures,
     released,
+    unsettled,
 )
 from renkei.materials.door._runs import (
     BadJointRunError,
@@ -172,6 +176,7 @@ __all__ = [
     "NotAnalystError",
     "NotAnsweredError",
     "NotOfficerError",
+    "NotSettledError",
     "OlderReleaseError",
     "ProductRisk",
     "ProposedError",
@@ -195,6 +200,7 @@ __all__ = [
     "add_notice",
     "alarms",
     "analyst",
+    "announce",
     "answer_joint",
     "answer_overlap",
     "ask_overlap",
@@ -239,6 +245,7 @@ __all__ = [
     "own_suppliers",
     "parse_uses",
     "partner_notices",
+    "patterns",
     "place",
     "plans",
     "plans_version",
@@ -265,5 +272,6 @@ __all__ = [
     "tables",
     "take_notice",
     "target",
+    "unsettled",
     "watch",
 ]
