@@ -341,3 +341,54 @@ def check_ledgers(rig: Rig, folder: Path) -> None:
         ledger["items"].remove(gone[-1])
         files[1].write_text(json.dumps(ledger), "utf-8")
         assert rig.command("materials", "check-joint", *map(str, files)).returncode == 1
+
+
+def stocks(folder: Path, name: str, rows: dict[str, dict[str, float]]) -> str:
+    """Write a table of made-up stocks of tungsten: tonnes by class and holder."""
+    lines = [",".join(OWN_COLUMNS["stocks"])]
+    lines += [
+        f"{owner},tungsten,{kind},0,{tonnes},,2026-01-01,example"
+        for kind, holders in rows.items()
+        for owner, tonnes in holders.items()
+    ]
+    file = folder / f"stocks-{name}.csv"
+    file.write_text("\n".join(lines) + "\n", "utf-8")
+    return str(file)
+
+
+def test_what_one_node_holds_back_is_told_by_neither(rig: Rig, tmp_path: Path) -> None:
+    many = {"K": 10.0, "L": 11.0, "M": 12.0}
+    tables = {
+        "us": {"government": {"USA": 50.0}, "industry": many, "producer": many, "transit": many},
+        "jp": {"government": many, "industry": {"N": 40.0}, "producer": many, "transit": many},
+    }
+    for name, table in tables.items():
+        done = rig.renkei(name, "materials", "import", "stocks", stocks(tmp_path, name, table))
+        assert done.returncode == 0, done.stderr
+
+    def publish(name: str) -> Any:
+        return rig.renkei(
+            name, "materials", "release", "--publish", "--officer", f"{name}-officer", "--json"
+        )
+
+    first = publish("us")
+    assert first.returncode == 1
+    assert "before jp has said so" in first.stderr
+    assert rig.renkei("us", "materials", "export", "stocks", "--json").stdout.strip() == "[]"
+    assert until(lambda: b"tungsten/government" in leaving(rig, "jp"), LIMIT_SECONDS)
+    assert publish("jp").returncode == 1
+    assert until(lambda: leaving(rig, "us").count(b"tungsten/industry") >= 2, LIMIT_SECONDS)
+    told = {}
+    assert until(lambda: publish("us").returncode == 0, LIMIT_SECONDS)
+    assert until(lambda: publish("jp").returncode == 0, LIMIT_SECONDS)
+    for name in rig.names:
+        rows = json.loads(rig.renkei(name, "materials", "export", "stocks", "--json").stdout)
+        told[name] = {row["kind"] for row in rows if row["material"] == "tungsten"}
+    assert told["us"] == told["jp"]
+    assert not told["us"] & {"government", "industry"}
+    assert told["us"]  # not everything is held back
+
+
+def leaving(rig: Rig, name: str) -> bytes:
+    """Return the page of what may leave a node, as its officer sees it."""
+    return rig.ask(name, "GET", "/en/materials/leaving/")[1]

@@ -546,18 +546,33 @@ def import_(
     help=gettext_noop("Show which figures of stocks may be told, or tell them (--publish).")
 )
 @click.option("--publish", is_flag=True, help=gettext_noop("Tell what may be told."))
+@click.option(
+    "--announce",
+    is_flag=True,
+    help=gettext_noop("Only say to the partners what is held back; no value."),
+)
 @click.option("--officer", default="", help=gettext_noop("Account of the officer who decides."))
 @on_node
 def release(
-    *, publish: bool, officer: str, node: Path | None, var: Path, lang: str | None, as_json: bool
+    *,
+    publish: bool,
+    announce: bool,
+    officer: str,
+    node: Path | None,
+    var: Path,
+    lang: str | None,
+    as_json: bool,
 ) -> None:
     """Pass the release gate."""
-    if publish and not officer:
-        raise click.UsageError("--publish needs --officer")
+    if (publish or announce) and not officer:
+        raise click.UsageError("--publish and --announce need --officer")
     with entered(node, var, lang):
         from renkei.materials import door
 
-        figures = door.publish_figures(by=door.officer(officer)) if publish else door.preview()
+        by = door.officer(officer) if officer else None
+        if announce:
+            door.announce()
+        figures = door.publish_figures(by=by) if publish and by else door.preview()
         rows = [
             {
                 "material": one.material,
