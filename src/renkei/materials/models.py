@@ -559,6 +559,11 @@ class Component(models.Model):
         default=0.0, help_text=_("output lost without it, where it is not essential")
     )
     source = models.CharField(max_length=300)
+    confirmed = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text=_("where the amount was read, or computed; empty: nobody looked it up"),
+    )
     note = models.CharField(max_length=300, blank=True)
 
     class Meta:
@@ -657,6 +662,9 @@ class Rule(Named):
     effective_to = models.DateField(null=True, blank=True)
     content = models.JSONField(default=dict, blank=True)
     source = models.CharField(max_length=300)
+    confirmed = models.CharField(
+        max_length=300, blank=True, help_text=_("where it was read; empty: nobody looked it up")
+    )
 
     class Meta:
         constraints: ClassVar = [

@@ -450,6 +450,7 @@ def rule_out(rule: engine.Rule) -> Item:
         "least": rule.least,
         "countries": sorted(rule.countries),
         "source": rule.source,
+        "confirmed": rule.confirmed,
     }
 
 
