@@ -7,9 +7,10 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_POST
 
 from renkei.base.access import PUBLIC, access
+from renkei.base.http import require_safe
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import door
 from renkei.link.forms import EavesdropperForm

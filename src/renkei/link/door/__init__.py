@@ -11,6 +11,7 @@ from renkei.link.door._authority import (
     kme_name,
     revoke_sae,
 )
+from renkei.link.door._carry import Carrier
 from renkei.link.door._channel import (
     DISTIL_TIMEOUT_SECONDS,
     HEADER,
@@ -159,6 +160,7 @@ __all__ = [
     "BadRelayError",
     "BadRoutesError",
     "Caller",
+    "Carrier",
     "Channel",
     "Count",
     "DeliveryStoppedError",

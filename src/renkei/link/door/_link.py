@@ -17,6 +17,7 @@ from renkei.link.models import Alarm, Event, Link, Sae
 KEK_FILE = "link-kek"
 DOWNGRADE_ALARM = "downgrade"
 SILENT_ALARM = "partner-silent"
+BODIES_ALARM = "bodies"  # private statement bodies go without a quantum key
 # A downgrade is signed itself; that a partner does not answer says nothing about the key.
 UNSIGNED = frozenset({DOWNGRADE_ALARM, SILENT_ALARM})
 NODE_QUOTA_BYTES_PER_HOUR = 1 << 40

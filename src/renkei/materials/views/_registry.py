@@ -8,10 +8,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from renkei.base.access import PUBLIC, access, roles_of
-from renkei.base.http import public_page
+from renkei.base.http import public_page, require_safe
 from renkei.kit.errors import NotFoundError, gettext_noop
 from renkei.materials import door, engine
 from renkei.materials.models import (
@@ -60,6 +59,7 @@ def tabs(request: HttpRequest) -> list[dict[str, object]]:
     if "analyst" in roles_of(request):
         pages.append(("materials:cases", _("Cases")))
     if {"analyst", "officer"} & roles_of(request):
+        pages.append(("materials:joint_runs", _("Joint runs")))
         pages.append(("materials:leaving", _("What may leave")))
     made = []
     for name, label in pages:
