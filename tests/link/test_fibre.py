@@ -135,3 +135,16 @@ def test_a_link_keeps_its_source(settings, tmp_path):
     assert door.found_link("jp", simulated=False) == made  # as `found --signed-start` asks
     with pytest.raises(door.OtherLinkError):
         door.found_link("jp", simulated=True, routed=True)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("routed", [False, True])
+def test_a_demonstration_keeps_the_link_that_somebody_founded(settings, tmp_path, routed):
+    (tmp_path / "us" / "keys").mkdir(parents=True)
+    partner = SimpleNamespace(name="jp", address="http://jp")
+    settings.NODE = replace(
+        settings.NODE, name="us", folder=tmp_path / "us", partners=(partner,), demonstration=True
+    )
+    made = door.found_link("jp", simulated=True, routed=routed)
+    assert door.prepare_demonstration(tmp_path) == made
+    assert len(door.fibres()) == (0 if routed else 1)
