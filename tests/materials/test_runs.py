@@ -482,6 +482,10 @@ def test_an_analyst_opens_reads_and_stops_on_the_page(
     page = browser.get(f"{where.replace('/en/', '/ja/')}{run.uid}/").content.decode()
     assert run.agreed["rest"] in page
     assert f"N{network[0].pk}" in page
+    part = browser.get(f"{where}{run.uid}/", headers={"HX-Request": "true"})
+    assert part["HX-Refresh"] == "true"
+    assert "<html" not in part.content.decode()
+    assert "共同シミュレーション" in browser.get("/ja/materials/joint/").content.decode()
     file = browser.get(f"{where}messages.json").json()
     ledger = list(OutgoingBytes.objects.values("digest", "size", "target"))
     assert engine.check_messages(file["items"], ledger, target=file["target"]) == []
