@@ -394,6 +394,27 @@ def test_what_was_said_is_answered_again_in_the_same_bytes_and_not_otherwise(
         answered(partner, say("turn", 1, deliveries=FULL, orders=FULL))
 
 
+def test_a_turn_that_is_asked_for_twice_at_once_is_taken_once(
+    agreed, network, partner, monkeypatch
+):
+    """The partner's patience ended while the first request was still at work."""
+    answered(partner, say("open", products=["m0"]))
+    turn = say("turn", 1, deliveries=FULL, orders=FULL)
+    first = []
+    settle = _joint._answerer
+
+    def meanwhile(run, party):
+        if not first:
+            first.append(None)
+            first.append(door.answer_joint(partner, turn))
+        return settle(run, party)
+
+    monkeypatch.setattr(_joint, "_answerer", meanwhile)
+    assert door.answer_joint(partner, turn) == first[1]
+    assert JointRun.objects.get().turns == 1
+    assert JointMessage.objects.filter(step=1).count() == 2
+
+
 @pytest.mark.parametrize(
     ("document", "error"),
     [
