@@ -100,6 +100,7 @@ PAGES = {
     "border_mirrored": EVERYBODY,
     "border_mirror": EVERYBODY,
     # The record
+    "record:index": EVERYBODY,
     "record:commitments": EVERYBODY,
     "record:commitments_csv": EVERYBODY,
     "record:commitments_json": EVERYBODY,

@@ -15,6 +15,7 @@ from django.template.response import SimpleTemplateResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags, quote_etag
 from django.utils.translation import activate, get_language, get_language_from_request
+from django.views.decorators.http import require_http_methods
 
 from renkei import __version__
 from renkei.base import problems
@@ -60,7 +61,8 @@ def public_page(version: Callable[[], str]) -> Callable[[View], View]:
         version: returns what changes whenever anything that the page shows changes.
 
     The ETag also covers address, language, program version and whether the reader is signed in.
-    Only strangers' answers are kept: they are the same for everyone.
+    Only strangers' answers are kept: they are the same for everyone. What ``version`` returned is
+    ``page_version`` of the request, for a view that needs it too.
     """
 
     def decorate(view: View) -> View:
@@ -72,7 +74,8 @@ def public_page(version: Callable[[], str]) -> Callable[[View], View]:
                 response = view(request, *args, **kwargs)
                 response.headers.setdefault("Cache-Control", "private, no-cache")
                 return response
-            etag = _etag(request, version())
+            request.page_version = version()  # type: ignore[attr-defined]
+            etag = _etag(request, request.page_version)  # type: ignore[attr-defined]
             given = parse_etags(request.headers.get("If-None-Match", ""))
             if etag in given or f"W/{etag}" in given or "*" in given:
                 return _marked(HttpResponse(status=304), etag)
@@ -113,6 +116,17 @@ def _marked(response: HttpResponse, etag: str) -> HttpResponse:
     response["Cache-Control"] = "no-cache"  # keep it, and ask each time whether it still holds
     patch_vary_headers(response, ["Cookie", "Accept-Language", "HX-Request"])
     return response
+
+
+def require_safe(view: View) -> View:
+    """Take GET and HEAD alone; any other method is refused with 405, whatever else it lacks.
+
+    Nothing that writes reaches the view, so no token of a form is asked for: without one, a program
+    would be told of a stale form (403) where the address takes no form at all.
+    """
+    safe = require_http_methods(["GET", "HEAD"])(view)
+    safe.csrf_exempt = True  # type: ignore[attr-defined]
+    return safe
 
 
 class BodyLimitMiddleware:

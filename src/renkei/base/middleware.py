@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from csp.constants import HEADER
+from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import translation
@@ -30,6 +32,20 @@ def address_in(address: str, code: str) -> str:
     _, first, *rest = address.split("/", 2)
     language, mark, query = first.partition("?")
     return "/".join(["", code + mark + query, *rest]) if language in LANGUAGES else address
+
+
+class PolicyMiddleware:
+    """Write the content security policy, put together once: no page has one of its own."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+        self._policy = build_policy()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer under the policy."""
+        response = self.get_response(request)
+        response.headers.setdefault(HEADER, self._policy)
+        return response
 
 
 class LanguageMiddleware:

@@ -19,7 +19,6 @@ from django.views.decorators.http import (
     require_GET,
     require_http_methods,
     require_POST,
-    require_safe,
 )
 from django_tasks import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
@@ -28,6 +27,7 @@ from renkei import __version__
 from renkei.base import jobs, problems
 from renkei.base.access import PUBLIC, SIGNED_IN, access, roles_of
 from renkei.base.forms import TokenForm
+from renkei.base.http import require_safe
 from renkei.base.middleware import LANGUAGES, address_in, language_of
 from renkei.base.models import ApiToken, Job, Role, User
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop

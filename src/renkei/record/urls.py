@@ -6,6 +6,7 @@ from renkei.record import views
 
 app_name = "record"
 urlpatterns = [
+    path("", views.index, name="index"),
     path("commitments/", views.commitments, name="commitments"),
     path("commitments.csv", views.commitments_file, {"form": "csv"}, name="commitments_csv"),
     path("commitments.json", views.commitments_file, {"form": "json"}, name="commitments_json"),

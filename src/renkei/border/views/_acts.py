@@ -11,10 +11,11 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from renkei.base.access import PUBLIC, access, roles_of
 from renkei.base.forms import refusals_on
+from renkei.base.http import require_safe
 from renkei.base.models import Role, User
 from renkei.border import door
 from renkei.border.forms import AnswerForm, ProposalForm

@@ -13,11 +13,12 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from renkei.base.access import access, roles_of
 from renkei.base.files import table_file
 from renkei.base.forms import refusals_on
+from renkei.base.http import require_safe
 from renkei.base.models import Role, User
 from renkei.border import door, engine
 from renkei.border.forms import AskForm, DraftForm, EvidenceForm, ReasonForm, as_json

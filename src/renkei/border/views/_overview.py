@@ -6,17 +6,19 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from renkei.base.access import PUBLIC, access
 from renkei.base.forms import refusals_on
+from renkei.base.http import require_safe
 from renkei.base.models import Role, User
 from renkei.base.problems import say
 from renkei.base.rooms import Figure
+from renkei.base.rows import ask, moment
+from renkei.base.shell import url
 from renkei.border import door
 from renkei.border.forms import CloseForm
 from renkei.border.models import Act, Checkpoint, Entry, Incident, Log, Peer
@@ -24,6 +26,12 @@ from renkei.kit.errors import NotFoundError, RenkeiError
 
 LONGEST_LIST = 200
 UNDER_WAY = ("proposed", "approved")
+
+
+_LAST_PROVEN = """
+SELECT c.size, c.witnessed_at FROM border_checkpoint c JOIN border_log l ON l.id = c.log_id
+WHERE l.name = %s AND c.is_witnessed ORDER BY c.size DESC LIMIT 1
+"""
 
 
 def _partners() -> list[dict[str, Any]]:
@@ -136,17 +144,22 @@ def verify(request: HttpRequest) -> HttpResponse:
 
 def figures() -> list[Figure]:
     """Return what the dashboard shows: each partner's last proven state."""
-    return [
-        Figure(
-            label=_("Last proven state of {name}").format(name=row["partner"].party),
-            value=_moment(row["proven"].witnessed_at) if row["proven"] else _("none yet"),
-            url=reverse("border:overview"),
-            note=_("{size} entries, cosigned by every party").format(size=row["proven"].size)
-            if row["proven"]
-            else gettext_lazy("not exchanged yet"),
+    shown = []
+    for partner in door.partners():  # at every request for the dashboard: its version asks too
+        proven = next(iter(ask(_LAST_PROVEN, [partner.name])), None)
+        note: Any = gettext_lazy("not exchanged yet")
+        if proven:
+            note = _("{size} entries, cosigned by every party").format(size=proven.size)
+        at = moment(proven.witnessed_at) if proven and proven.witnessed_at else None
+        shown.append(
+            Figure(
+                label=_("Last proven state of {name}").format(name=partner.party),
+                value=_moment(at) if proven else _("none yet"),
+                url=url("border:overview"),
+                note=note,
+            )
         )
-        for row in _partners()
-    ]
+    return shown
 
 
 def _moment(at: datetime | None) -> str:

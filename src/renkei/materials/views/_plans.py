@@ -9,10 +9,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_POST
 
 from renkei.base import problems
 from renkei.base.access import PUBLIC, access, roles_of
+from renkei.base.http import require_safe
 from renkei.base.models import Role, User
 from renkei.kit.errors import RenkeiError
 from renkei.materials import door

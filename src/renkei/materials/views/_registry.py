@@ -8,10 +8,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from renkei.base.access import PUBLIC, access, roles_of
-from renkei.base.http import public_page
+from renkei.base.http import public_page, require_safe
 from renkei.kit.errors import NotFoundError, gettext_noop
 from renkei.materials import door, engine
 from renkei.materials.models import (

@@ -6,10 +6,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_safe
 
 from renkei.base import problems
 from renkei.base.access import PUBLIC, access
+from renkei.base.http import require_safe
 from renkei.kit.errors import RenkeiError
 from renkei.materials import door, engine
 from renkei.materials.forms import PROGRAMMES, EuForm, JudgeForm

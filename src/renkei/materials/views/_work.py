@@ -13,11 +13,12 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from renkei.base import problems
 from renkei.base.access import PUBLIC, access, roles_of
 from renkei.base.forms import refusals_on
+from renkei.base.http import require_safe
 from renkei.base.models import Job, Role, User
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 from renkei.materials import door, engine, schemas

@@ -5,15 +5,17 @@ commitments: counts come from ``Tally`` wherever its columns suffice, others sto
 ``MOST_COUNTED``, and a full-text search looks at the ``MOST_HITS`` newest hits.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Self
 
+import numpy as np
 from django.db import connection
 from django.db.models import F, QuerySet
+from numpy.typing import NDArray
 
 from renkei.base.rows import ask, marks
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
@@ -32,7 +34,9 @@ from renkei.record.models import (
 MOST_COUNTED: Final = 10_000
 MOST_HITS: Final = 2_000
 MOST_BY_HAND: Final = 1_000
-FAR: Final = 4
+FAR: Final = 4  # how many hits there may be for each that was counted, where counting stopped
+BESIDE: Final = 8  # rows of an index that are walked while one row of the table is fetched
+SOUGHT: Final = 1_500  # rows that are fetched while the search index is asked
 KEPT: Final = 1_024  # numbers that one process keeps
 DEEPEST_ROW: Final = 20_000
 LONGEST_QUERY: Final = 200
@@ -46,7 +50,11 @@ _TALLIED = {
     "status": "status",
     "scope": "scope",
 }
-"""Fields of a selection that ``Tally`` has as columns, and their vocabularies; and ``party``."""
+"""Fields of a selection that ``Tally`` has as columns, and their vocabularies."""
+_COLUMNS = (*_TALLIED, "party")
+"""All columns of ``Tally``; the last holds all parties that act together."""
+
+_CODED = {**_TALLIED, "nature": "nature"}
 
 NOT_ONE_OF: Final = gettext_noop("{name}: {value!r} is none of {known}")
 
@@ -65,10 +73,15 @@ SELECT c.id, c.slug, c.record_class, c.title_{{l}} AS title, c.domain, c.kind, c
   c.updated_at, s.slug AS source_slug, s.title_{{l}} AS source_title,
   s.reliability AS source_reliability, {_DISPUTED} AS is_disputed
 FROM (
-  SELECT c.id FROM record_commitment c WHERE {{where}} ORDER BY {{order}} LIMIT %s OFFSET %s
+  SELECT c.id FROM {{rows}} c WHERE {{where}} ORDER BY {{order}} LIMIT %s OFFSET %s
 ) AS chosen JOIN record_commitment c ON c.id = chosen.id
 LEFT JOIN record_source s ON s.id = c.source_id ORDER BY {{order}}
 """
+
+# The first rows of an order, from its index alone.
+_FIRST = """(
+  SELECT c.id, c.{column} FROM record_commitment c WHERE {within} ORDER BY {order} LIMIT %s
+)"""
 
 Number = dict[str, int]
 Now = tuple[int, datetime | None]
@@ -108,8 +121,9 @@ class Selection:
 
     def __post_init__(self) -> None:
         check_query(self.q)
-        for name, vocabulary in {**_TALLIED, "nature": "nature"}.items():
-            _one_of(PARAMETER[name], getattr(self, name), engine.VOCABULARY[vocabulary])
+        for name, vocabulary in _CODED.items():
+            if getattr(self, name):
+                _one_of(PARAMETER[name], getattr(self, name), engine.VOCABULARY[vocabulary])
         _one_of("finding", self.finding, FINDING)
         _one_of("sort", self.sort or "?", SORTS)
         if self.party and self.party not in engine.COUNTRIES | engine.BLOCS:
@@ -187,8 +201,8 @@ def check_source(slug: str) -> None:
         raise BadSelectionError(gettext_noop("the record has no source {slug!r}"), slug=slug)
 
 
-def _one_of(name: str, value: str, known: Iterable[str]) -> None:
-    if value and value not in set(known):
+def _one_of(name: str, value: str, known: Collection[str]) -> None:
+    if value and value not in known:
         raise BadSelectionError(
             NOT_ONE_OF,
             name=name,
@@ -218,15 +232,18 @@ def choose(rows: QuerySet[Any], /, **values: tuple[str, str]) -> QuerySet[Any]:
 # How many
 
 
-def count(selection: Selection) -> int:
+def count(selection: Selection, *, at: Now | None = None) -> int:
     """Return how many commitments there are; ``MOST_COUNTED + 1`` stands for more.
 
     Exact at any size where only facets of ``Tally`` are chosen.
+
+    Args:
+        at: the state of the facts, where the caller asks for several things: read once for all.
     """
-    return _count(replace(selection, sort="recent"), _now())
+    return _count(replace(selection, sort="recent"), at or as_of())
 
 
-def _now() -> Now:
+def as_of() -> Now:
     """Return what names the present state of the facts: what was counted under it still holds."""
     at = state()
     return at.version, at.changed_at
@@ -235,7 +252,8 @@ def _now() -> Now:
 @lru_cache(maxsize=KEPT)
 def _count(selection: Selection, now: Now) -> int:
     if selection.is_tallied:
-        return sum(_tally(selection, now)["record_class"].values())
+        tallied = _tallied(now)
+        return tallied.count(tallied.rows(selection))
     return _keys(selection, now, MOST_COUNTED + 1).count
 
 
@@ -250,75 +268,71 @@ def _with_keys(keys: str) -> str:
     return f"c.id IN ({keys or 'NULL'})"
 
 
-TallyRow = tuple[str, str, str, str, str, str, int]
+class _Tallied:
+    """``Tally`` in one state of the facts, by columns: a hundredth of its rows' memory and time."""
+
+    def __init__(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_TALLY)
+            rows = cursor.fetchall()
+        *columns, counts = zip(*rows, strict=True) if rows else [()] * (len(_COLUMNS) + 1)
+        self._counts = np.array(counts, np.int64)
+        self.values: dict[str, list[str]] = {}
+        self._codes: dict[str, NDArray[np.int32]] = {}
+        for name, column in zip(_COLUMNS, columns, strict=True):
+            places: dict[str, int] = {}
+            codes = [places.setdefault(value, len(places)) for value in column]
+            self._codes[name] = np.array(codes, np.int32)
+            self.values[name] = list(places)
+
+    def together(self, party: str) -> list[str]:
+        """Return the combinations of parties that hold one: few, where commitments are many."""
+        return [codes for codes in self.values["party"] if party in codes.split(",")]
+
+    def rows(self, selection: Selection) -> NDArray[np.intp] | slice:
+        """Return which rows are under all of a selection."""
+        wanted: NDArray[np.bool_] | None = None
+        for name in _COLUMNS:
+            if not (chosen := getattr(selection, name)):
+                continue
+            values = self.together(chosen) if name == "party" else [chosen]
+            places = [at for at, value in enumerate(self.values[name]) if value in values]
+            here = np.isin(self._codes[name], places)
+            wanted = here if wanted is None else wanted & here
+        return slice(None) if wanted is None else np.flatnonzero(wanted)
+
+    def count(self, rows: NDArray[np.intp] | slice) -> int:
+        """Return how many commitments there are in these rows."""
+        return int(self._counts[rows].sum())
+
+    def numbers(self, name: str, rows: NDArray[np.intp] | slice) -> Number:
+        """Return how many there are of each value of a facet in these rows, where there are any."""
+        values = self.values[name]
+        # Sums of whole numbers far below 2^53 are exact in floating point.
+        sums = np.bincount(self._codes[name][rows], self._counts[rows], len(values)).tolist()
+        numbers = {value: int(sum_) for value, sum_ in zip(values, sums, strict=True) if sum_}
+        return _each_party(numbers) if name == "party" else numbers
 
 
 @lru_cache(maxsize=1)
-def _tallied(now: Now) -> list[TallyRow]:  # noqa: ARG001  the key
-    """Return the rows of ``Tally``, read once in one state of the facts."""
-    with connection.cursor() as cursor:
-        cursor.execute(_TALLY)
-        rows: list[TallyRow] = cursor.fetchall()
-        return rows
-
-
-@lru_cache(maxsize=len(_TALLIED) + 1)
-def _tallied_by(name: str, now: Now) -> dict[str, list[TallyRow]]:
-    """Return the rows of ``Tally`` by the values of one facet, made when it is first chosen."""
-    by: defaultdict[str, list[TallyRow]] = defaultdict(list)
-    if name == "party":
-        for row in _tallied(now):
-            for code in row[5].split(","):
-                by[code].append(row)
-    else:
-        place = list(_TALLIED).index(name)
-        for row in _tallied(now):
-            by[str(row[place])].append(row)
-    return dict(by)
-
-
-def _tally_rows(selection: Selection, now: Now) -> list[TallyRow]:
-    """Return the rows of ``Tally`` under all of the selection."""
-    chosen = [(name, getattr(selection, name)) for name in (*_TALLIED, "party")]
-    pieces = [_tallied_by(name, now).get(value, []) for name, value in chosen if value]
-    rows = min(pieces, key=len) if pieces else _tallied(now)
-    for place, (name, value) in enumerate(chosen):
-        if value and name == "party":
-            rows = [row for row in rows if value in row[5].split(",")]
-        elif value:
-            rows = [row for row in rows if row[place] == value]
-    return rows
+def _tallied(now: Now) -> _Tallied:  # noqa: ARG001  the key
+    """Return ``Tally``, read once in one state of the facts."""
+    return _Tallied()
 
 
 @lru_cache(maxsize=KEPT)
 def _tally(selection: Selection, now: Now) -> dict[str, Number]:
     """Return the numbers of each value of each tallied facet, under all of the selection."""
-    counted: list[defaultdict[str, int]] = [defaultdict(int) for _ in (*_TALLIED, "party")]
-    classes, domains, kinds, statuses, scopes, parties = counted
-    for record_class, domain, kind, status, scope, together, number in _tally_rows(selection, now):
-        classes[record_class] += number
-        domains[domain] += number
-        kinds[kind] += number
-        statuses[status] += number
-        scopes[scope] += number
-        parties[together] += number
-    return _by_facet(counted)
+    tallied = _tallied(now)
+    rows = tallied.rows(selection)
+    return {name: tallied.numbers(name, rows) for name in _COLUMNS}
 
 
 @lru_cache(maxsize=KEPT)
 def _tally_of(name: str, selection: Selection, now: Now) -> Number:
     """Return the numbers of each value of one tallied facet, under all of the selection."""
-    place = [*_TALLIED, "party"].index(name)
-    counted: defaultdict[str, int] = defaultdict(int)
-    for row in _tally_rows(selection, now):
-        counted[str(row[place])] += row[-1]
-    return _each_party(counted) if name == "party" else dict(counted)
-
-
-def _by_facet(counted: Iterable[Mapping[str, int]]) -> dict[str, Number]:
-    """Return the numbers of each facet from those of its column, the last one of parties together."""
-    *singles, parties = counted
-    return {**dict(zip(_TALLIED, map(dict, singles), strict=True)), "party": _each_party(parties)}
+    tallied = _tallied(now)
+    return tallied.numbers(name, tallied.rows(selection))
 
 
 def _each_party(together: Mapping[str, int]) -> Number:
@@ -329,24 +343,18 @@ def _each_party(together: Mapping[str, int]) -> Number:
     return dict(party)
 
 
-@lru_cache(maxsize=64)
-def _with_party(party: str, now: Now) -> frozenset[str]:
-    """Return the combinations of parties that hold one: few, where commitments are many."""
-    return frozenset(row[5] for row in _tallied_by("party", now).get(party, []))
-
-
-def facets(selection: Selection) -> dict[str, list[Choice]]:
+def facets(selection: Selection, *, at: Now | None = None) -> dict[str, list[Choice]]:
     """Return what can be chosen: by field of ``Selection``, most frequent first.
 
     A facet's own choice does not narrow its numbers, so that another can be picked instead.
     """
-    now = _now()
+    now = at or as_of()
     selection = replace(selection, sort="recent")
     found_here = None
     if not selection.is_tallied and _count(selection, now) <= MOST_BY_HAND:
         found_here = _counted_by_hand(selection, now, MOST_COUNTED + 1)  # found for their number
     offered: dict[str, list[Choice]] = {}
-    for name in (*_TALLIED, "party"):
+    for name in _COLUMNS:
         chosen = getattr(selection, name)
         open_here = replace(selection, **{name: ""})
         numbers: Mapping[str, int | None]
@@ -366,7 +374,7 @@ def facets(selection: Selection) -> dict[str, list[Choice]]:
         offered[name] = [
             Choice(value=value, count=numbers[value], is_chosen=value == chosen) for value in ranked
         ]
-    sources = [row.slug for row in ask(_FIRST_SOURCES, [MOST_SOURCES])]
+    sources = [*_first_sources(now)]
     if selection.source and selection.source not in sources:
         sources.append(selection.source)
     natures = engine.VOCABULARY["nature"]
@@ -376,6 +384,11 @@ def facets(selection: Selection) -> dict[str, list[Choice]]:
             Choice(value=value, count=None, is_chosen=value == chosen) for value in values
         ]
     return offered
+
+
+@lru_cache(maxsize=1)
+def _first_sources(now: Now) -> list[str]:  # noqa: ARG001  the key
+    return [row.slug for row in ask(_FIRST_SOURCES, [MOST_SOURCES])]
 
 
 @lru_cache(maxsize=KEPT)
@@ -389,8 +402,9 @@ def _counted_by_hand(selection: Selection, now: Now, most: int) -> dict[str, Num
     if hits_here.count > MOST_BY_HAND:
         return None
     rows = ask(_FACETS_OF, where=_with_keys(hits_here.keys))
-    columns = zip(*rows, strict=True) if rows else [()] * (len(_TALLIED) + 1)
-    return _by_facet(map(Counter, columns))
+    columns = zip(*rows, strict=True) if rows else [()] * len(_COLUMNS)
+    counted = dict(zip(_COLUMNS, map(Counter, columns), strict=True))
+    return {**counted, "party": _each_party(counted["party"])}
 
 
 # Which
@@ -398,11 +412,11 @@ def _counted_by_hand(selection: Selection, now: Now, most: int) -> dict[str, Num
 
 def _codes(selection: Selection) -> list[str]:
     """Return the terms of the search index that a selection's facets stand for."""
-    names = [*_TALLIED, "party", "source", "nature", "finding"]
+    names = [*_COLUMNS, "source", "nature", "finding"]
     return [code_term(name, getattr(selection, name)) for name in names if getattr(selection, name)]
 
 
-def _walked(selection: Selection, *, along: str) -> tuple[str, list[object]]:
+def _walked(selection: Selection, *, along: str, now: Now) -> tuple[str, list[object]]:
     """Return the condition of a selection without words, for filtering rows one by one.
 
     The columns are hidden from the database's indexes, so that it walks along the index of the
@@ -428,7 +442,7 @@ def _walked(selection: Selection, *, along: str) -> tuple[str, list[object]]:
     if selection.source:
         wanted("source_id", *(row.id for row in ask(_SOURCE, [selection.source])))
     if selection.party:
-        wanted("parties", *_with_party(selection.party, _now()))
+        wanted("parties", *_tallied(now).together(selection.party))
     if selection.finding:
         conditions.append(_DISPUTED if selection.finding == "any" else f"NOT {_DISPUTED}")
     return " AND ".join(conditions) or "TRUE", values
@@ -464,7 +478,7 @@ def select(selection: Selection) -> QuerySet[Commitment]:
     return rows.order_by(*_order(selection))
 
 
-def listed(selection: Selection, *, offset: int, limit: int) -> list[Any]:
+def listed(selection: Selection, *, offset: int, limit: int, at: Now | None = None) -> list[Any]:
     """Return a piece of a selection: rows with the columns of a commitment that lists show.
 
     Beside them ``title`` in the reader's language, ``source_slug``, ``source_title`` and
@@ -481,24 +495,44 @@ def listed(selection: Selection, *, offset: int, limit: int) -> list[Any]:
             ),
             deepest=DEEPEST_ROW,
         )
-    now, chosen = _now(), replace(selection, sort="recent")
+    now, chosen = at or as_of(), replace(selection, sort="recent")
     known = _count(chosen, now)
     # Titles begin with their subject: along all of them, none of a domain may come for long.
     along = "domain" if selection.sort == "title" and selection.domain else ""
     walked = _count(Selection(domain=selection.domain if along else ""), now)
-    values: list[object] = []
-    # Walking looks at walked / known rows for each hit, fetching all hits at each of them. Where
-    # counting stopped there may be many more; the newest are walked along an index alone.
-    far = (FAR if known > MOST_COUNTED else 1) * (FAR if selection.sort == "recent" else 1)
-    if not selection.q and far * known * known > walked * (offset + limit):
-        where, values = _walked(selection, along=along)
-    elif not selection.q and (known > MOST_COUNTED or not _codes(selection)):
-        where, values = matching("commitment", "", codes=_codes(selection), key="c.id")
-    else:
-        kept = _keys(chosen, now, MOST_COUNTED + 1)
-        where = _with_keys(",".join(kept.first(MOST_HITS)) if selection.q else kept.keys)
     order = ", ".join(f"c.{way}" for way in _BY[selection.sort]).replace("{l}", language())
-    return ask(_LISTED, [*values, limit, offset], where=where, order=order, l=language())
+
+    def read(rows: str, where: str, *values: object) -> list[Any]:
+        bound = [*values, limit, offset]
+        return ask(_LISTED, bound, rows=rows, where=where, order=order, l=language())
+
+    # How many rows are walked until a page of hits has come, if these are spread evenly.
+    steps = walked * (offset + limit) // max(known, 1)
+    if not selection.q and known > MOST_COUNTED:
+        # Nobody has all keys. The index of the newest has all that is chosen by, others have not.
+        where, values = _walked(selection, along=along, now=now)
+        if steps > known * (BESIDE if selection.sort == "recent" else FAR):
+            where, values = matching("commitment", "", codes=_codes(selection), key="c.id")
+        return read("record_commitment", where, *values)
+    is_short = selection.sort == "recent" and steps < BESIDE * (known + SOUGHT)
+    if selection.is_tallied and (is_short or not _codes(selection)):
+        where, values = _walked(selection, along=along, now=now)
+        return read("record_commitment", where, *values)
+    kept = _keys(chosen, now, MOST_COUNTED + 1)
+    hits_here = min(kept.count, MOST_HITS) if selection.q else kept.count
+    keys = _with_keys(",".join(kept.first(hits_here)) if hits_here < kept.count else kept.keys)
+    # Of a search, the hits are the newest of all, and come together; by title they lie in heaps.
+    spread = known if selection.sort == "recent" else hits_here
+    steps = 2 * walked * (offset + limit) // max(spread, 1)
+    is_near = steps < BESIDE * hits_here and not (selection.q and selection.sort == "title")
+    if is_near and offset + limit <= hits_here:
+        within, values = _walked(Selection(domain=selection.domain), along=along, now=now)
+        column = _BY[selection.sort][0].split()[0].replace("{l}", language())
+        first = _FIRST.format(column=column, within=within if along else "TRUE", order=order)
+        rows = read(first, keys, *(values if along else ()), steps)
+        if len(rows) == limit:  # fewer: the next hit may lie further on
+            return rows
+    return read("record_commitment", keys)
 
 
 def pages(hits: int, size: int) -> int:

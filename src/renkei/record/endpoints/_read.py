@@ -91,9 +91,10 @@ def commitments(request: HttpRequest, asked: Query[CommitmentsQuery]) -> HttpRes
     """List commitments: searched, chosen by facets, sorted. A count above 10 000 may stop there."""
     given = asked.dict(by_alias=True, exclude={"lang", "limit", "offset"})
     selection = door.Selection.parse(given)
-    rows = door.listed(selection, offset=asked.offset, limit=asked.limit)
+    at = door.as_of()
+    rows = door.listed(selection, offset=asked.offset, limit=asked.limit, at=at)
     items = [commitment_row(row, source=row.source_slug) for row in rows]
-    return _as_they_are({"count": door.count(selection), "items": items})
+    return _as_they_are({"count": door.count(selection, at=at), "items": items})
 
 
 def _as_they_are(told: dict[str, Any]) -> HttpResponse:

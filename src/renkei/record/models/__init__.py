@@ -16,6 +16,7 @@ from renkei.record.models._search import (
     source_text,
 )
 from renkei.record.models._tables import (
+    GRAVITY,
     Agreement,
     Amount,
     Bilingual,
@@ -42,6 +43,7 @@ from renkei.record.models._tables import (
     Total,
     belongings,
     next_version,
+    state_on,
 )
 from renkei.record.models._words import (
     LABELS,
@@ -52,6 +54,7 @@ from renkei.record.models._words import (
 )
 
 __all__ = [
+    "GRAVITY",
     "LABELS",
     "MOST_BOUND",
     "NOUNS",
@@ -96,4 +99,5 @@ __all__ = [
     "reindex_commitments",
     "side_label",
     "source_text",
+    "state_on",
 ]

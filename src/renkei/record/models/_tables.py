@@ -465,7 +465,13 @@ class Milestone(Bilingual):
 
     def state_on(self, day: date) -> str:
         """Return its state, where what is open and past its last day is ``overdue``."""
-        return "overdue" if self.state == "open" and self.due_last < day else self.state
+        return state_on(self, day)
+
+
+def state_on(milestone: Any, day: date) -> str:
+    """Return ``Milestone.state_on`` of a row that has its columns."""
+    is_late = milestone.state == "open" and milestone.due_last < day
+    return "overdue" if is_late else str(milestone.state)
 
 
 class Disbursement(models.Model):
@@ -567,6 +573,16 @@ class Outcome(Bilingual):
         return self.identifier
 
 
+GRAVITY = models.Case(
+    *(
+        models.When(severity=code, then=models.Value(place))
+        for place, code in enumerate(engine.VOCABULARY["severity"])
+    ),
+    output_field=models.IntegerField(),
+)
+"""How grave a finding is: 0 is the gravest."""
+
+
 class Finding(Bilingual):
     """A contradiction or gap, with the passages on both sides and what an officer decided."""
 
@@ -595,7 +611,9 @@ class Finding(Bilingual):
             # All that lists choose and sort by: they read the texts of their own page alone.
             models.Index(
                 fields=["severity", "state", "kind", "detectable"], name="record_finding_facets"
-            )
+            ),
+            # The gravest first, as the list shows them.
+            models.Index(GRAVITY, "id", name="record_finding_gravest"),
         ]
         constraints: ClassVar = [
             _known("finding_type", "kind", "record_finding_kind"),

@@ -1,7 +1,7 @@
 """Pages of the record."""
 
 from renkei.record.views._commitments import commitment, commitments
-from renkei.record.views._dashboard import dashboard
+from renkei.record.views._dashboard import dashboard, index
 from renkei.record.views._edit import (
     claim_add,
     claim_publish,
@@ -57,6 +57,7 @@ __all__ = [
     "finding_reopen",
     "finding_resolve",
     "findings",
+    "index",
     "milestone_add",
     "milestone_assess",
     "organisation",

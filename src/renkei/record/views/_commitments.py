@@ -3,14 +3,14 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from renkei.base.access import PUBLIC, access
-from renkei.base.http import public_page
+from renkei.base.http import public_page, require_safe
 from renkei.base.models import User
 from renkei.base.rows import ask, marks
 from renkei.record import door, engine
@@ -19,11 +19,11 @@ from renkei.record.models import (
     Disbursement,
     Finding,
     Lookalike,
-    Milestone,
     Outcome,
     belongings,
     hits,
     language,
+    state_on,
 )
 from renkei.record.views._rows import (
     CLAIMS,
@@ -31,6 +31,7 @@ from renkei.record.views._rows import (
     ELSEWHERE,
     HISTORY,
     MEMBERS,
+    MILESTONES,
     PAID,
     PARTICIPATIONS,
     SOURCES,
@@ -53,12 +54,13 @@ FIRST_FIELDS = ("name", "amount", "status", "parties", "domain", "kind", "fundin
 def commitments(request: HttpRequest) -> HttpResponse:
     """Show the commitments that were asked for, and what could be asked for next."""
     selection = door.Selection.parse(request.GET.dict())
-    count = door.count(selection)
+    at = door.as_of()
+    count = door.count(selection, at=at)
     # Of a search only the newest hits are looked at: pages beyond them would be empty.
     last = door.pages(min(count, door.MOST_HITS) if selection.q else count, ROWS)
     number = door.page_number(request.GET.get("page", "1"), last=last)
     page = Page(
-        rows=door.listed(selection, offset=(number - 1) * ROWS, limit=ROWS),
+        rows=door.listed(selection, offset=(number - 1) * ROWS, limit=ROWS, at=at),
         number=number,
         last=last,
         hits=min(count, door.MOST_COUNTED) if not selection.is_tallied else count,
@@ -70,7 +72,7 @@ def commitments(request: HttpRequest) -> HttpResponse:
         {
             "selection": selection,
             "page": page,
-            "facets": _facets(selection),
+            "facets": _facets(selection, at),
             "sorts": door.SORTS,
             "others": _others(selection.q) if selection.q else [],
             "is_cut": bool(selection.q) and count >= door.MOST_HITS,
@@ -79,11 +81,10 @@ def commitments(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _facets(selection: door.Selection) -> list[dict[str, Any]]:
+def _facets(selection: door.Selection, at: door.Now) -> list[dict[str, Any]]:
     """Return the facets as the page lists them."""
-    offered = door.facets(selection)
-    names = [choice.value for choice in offered["source"]]
-    titles = {row.slug: row.title for row in ask(TITLES, names, l=language(), slugs=marks(names))}
+    offered = door.facets(selection, at=at)
+    titles = _titles(tuple(choice.value for choice in offered["source"]), language(), at)
     return [
         {
             "name": door.PARAMETER[name],
@@ -93,6 +94,12 @@ def _facets(selection: door.Selection) -> list[dict[str, Any]]:
         }
         for name, choices in offered.items()
     ]
+
+
+@lru_cache(maxsize=64)
+def _titles(sources: tuple[str, ...], code: str, at: door.Now) -> dict[str, str]:
+    """Return the titles of sources by their names: in one state of the facts nearly always the same."""
+    return {row.slug: row.title for row in ask(TITLES, sources, l=code, slugs=marks(sources))}
 
 
 def _others(query: str) -> list[dict[str, Any]]:
@@ -119,7 +126,7 @@ def commitment(request: HttpRequest, slug: str) -> HttpResponse:
     has = belongings(row.id)
     claims = read(CLAIMS, ids=list(records))
     claims.sort(key=lambda item: (item.commitment_id != row.id, not item.is_published))
-    milestones = _milestones(row.id) if "milestones" in has else []
+    milestones = read(MILESTONES, row.id) if "milestones" in has else []
     disbursements = read(PAID, row.id, MOST_ROWS + 1)
     told = {item.source_id for item in (*records.values(), *claims, *milestones)} - {None}
     sources = {source.id: source for source in read(SOURCES, ids=told)}
@@ -147,7 +154,7 @@ def commitment(request: HttpRequest, slug: str) -> HttpResponse:
             "milestones": [
                 {
                     "row": item,
-                    "state": item.state_on(today),
+                    "state": state_on(item, today),
                     "source": sources.get(item.source_id),
                     "passage": _placed(documents, sources.get(item.source_id), item),
                 }
@@ -170,10 +177,6 @@ def commitment(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 # What few commitments have is read by the models
-
-
-def _milestones(commitment: int) -> list[Milestone]:
-    return list(Milestone.objects.filter(commitment=commitment).order_by("due_last", "pk"))
 
 
 def _parts(commitment: int) -> list[Commitment]:
@@ -270,7 +273,7 @@ def _says(claim: Row) -> tuple[object, ...]:
 
 
 def _timeline(
-    row: Row, claims: list[Row], sources: Mapping[int, Row], milestones: list[Milestone]
+    row: Row, claims: list[Row], sources: Mapping[int, Row], milestones: list[Row]
 ) -> list[dict[str, Any]]:
     """Return what happened or is due, in the order of time."""
     today = timezone.localdate()
@@ -293,7 +296,7 @@ def _timeline(
             "date": item.due,
             "milestone": item,
             "is_published": True,
-            "state": item.state_on(today),
+            "state": state_on(item, today),
         }
         for item in milestones
     ]

@@ -1,26 +1,27 @@
 """The dashboard: the programme at a glance, its charts, and why nothing is summed up there."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import lru_cache
 from threading import Lock
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, Count, IntegerField, Sum, Value, When
+from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import pgettext
-from django.views.decorators.http import require_safe
 
 from renkei.base.access import PUBLIC, access
-from renkei.base.http import public_page
+from renkei.base.http import public_page, require_safe
 from renkei.base.rooms import Figure, rooms
 from renkei.record import door, engine
 from renkei.record.models import (
+    GRAVITY,
     Drawing,
     Exposure,
     Finding,
@@ -37,13 +38,6 @@ from renkei.record.views._words import PAGES
 
 NEWEST = 6
 EARLY = ("projected", "planned", "announced")
-SEVERITY = Case(
-    *(
-        When(severity=code, then=Value(place))
-        for place, code in enumerate(engine.VOCABULARY["severity"])
-    ),
-    output_field=IntegerField(),
-)
 
 
 def figures() -> list[Figure]:
@@ -62,9 +56,17 @@ def _version() -> str:
 @public_page(_version)
 def dashboard(request: HttpRequest) -> HttpResponse:
     """Show the programme at a glance."""
+    version = getattr(request, "page_version", None) or _version()
     with _one_at_a_time:
-        body = _body(f"{_version()} {door.state().changed_at}", language())
+        body = _body(f"{version} {door.state().changed_at}", language())
     return PAGES.page(request, "record/dashboard.html", {"body": body})
+
+
+@access(PUBLIC)
+@require_safe
+def index(_request: HttpRequest) -> HttpResponse:
+    """Send who shortens an address of the record to the dashboard, in the same language."""
+    return redirect("front")
 
 
 _one_at_a_time = Lock()
@@ -76,7 +78,9 @@ def _body(version: str, code: str) -> SafeString:
     today = timezone.localdate()
     state = door.state()
     charts = {name: _chart(name, today, state.version) for name in door.CHARTS}
-    classes = dict(Tally.objects.values_list("record_class").annotate(sum=Sum("count")))
+    counted = charts["status"]["rows"]  # of the commitments: all that is not context
+    commitments = sum(row["count"] for row in counted)
+    context = Tally.objects.filter(record_class="context").aggregate(sum=Sum("count"))["sum"] or 0
     severities = dict(Finding.objects.values_list("severity").annotate(count=Count("pk")))
     milestones = charts["milestones"]["rows"]
     return PAGES.fragment(
@@ -86,11 +90,11 @@ def _body(version: str, code: str) -> SafeString:
             "today": today,
             "charts": charts,
             "sums": _matrix(charts["money"]["rows"]),
-            "delivered": _delivered(),
+            "delivered": _delivered(counted),
             "careless": careless(),
-            "commitments": classes.get("commitment", 0),
-            "context": classes.get("context", 0),
-            "records": sum(classes.values()),
+            "commitments": commitments,
+            "context": context,
+            "records": commitments + context,
             "findings": sum(severities.values()),
             "severities": [
                 (code, severities[code])
@@ -103,7 +107,7 @@ def _body(version: str, code: str) -> SafeString:
             "overdue": [row for row in milestones if row["state"] == "overdue"],
             "due": [row for row in milestones if row["state"] == "open"],
             "outcomes": Outcome.objects.select_related("commitment").order_by("-pk")[:NEWEST],
-            "newest": Finding.objects.order_by(SEVERITY, "-updated_at", "-pk")[:NEWEST],
+            "newest": Finding.objects.order_by(GRAVITY, "-updated_at", "-pk")[:NEWEST],
             "figures": figures(),
             "partners": settings.NODE.partners,
             "between": pgettext("between two counts", " and "),
@@ -145,20 +149,19 @@ def _matrix(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(lines.values())
 
 
-def _delivered() -> list[dict[str, Any]]:
-    """Return by domain what came of the commitments."""
+def _delivered(counted: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return by domain what came of the commitments.
+
+    Args:
+        counted: how many there are of each domain and status, as the chart of statuses shows.
+    """
     lines: dict[str, dict[str, Any]] = defaultdict(
         lambda: {"commitments": 0, "completed": 0, "milestones": 0}
     )
-    counted = (
-        Tally.objects.filter(record_class="commitment")
-        .values_list("domain", "status")
-        .annotate(sum=Sum("count"))
-    )
-    for domain, status, number in counted:
-        lines[domain]["commitments"] += number
-        if status == "completed":
-            lines[domain]["completed"] += number
+    for row in counted:
+        lines[row["domain"]]["commitments"] += row["count"]
+        if row["status"] == "completed":
+            lines[row["domain"]]["completed"] += row["count"]
     milestones = MilestoneTally.objects.filter(state="delivered").values_list("domain", "count")
     for domain, number in milestones:
         lines[domain]["milestones"] += number

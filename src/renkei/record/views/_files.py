@@ -6,10 +6,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from renkei.base.access import PUBLIC, access
 from renkei.base.files import table_file
+from renkei.base.http import require_safe
 from renkei.kit.errors import NotFoundError, gettext_noop
 from renkei.record import door, engine
 from renkei.record.models import Finding

@@ -8,10 +8,9 @@ from operator import attrgetter
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_safe
 
 from renkei.base.access import PUBLIC, access
-from renkei.base.http import public_page
+from renkei.base.http import public_page, require_safe
 from renkei.base.rows import ask
 from renkei.record import door, engine
 from renkei.record.models import (
@@ -57,9 +56,12 @@ FACETS: Final = {
 """Columns that findings are chosen by, and their vocabularies."""
 _GRAVEST_FIRST = " ".join(
     [
-        "CASE severity",
-        *(f"WHEN '{code}' THEN {at}" for at, code in enumerate(engine.VOCABULARY["severity"])),
-        "END, id",
+        "CASE",  # word for word the expression of the index
+        *(
+            f"WHEN severity = '{code}' THEN {at}"
+            for at, code in enumerate(engine.VOCABULARY["severity"])
+        ),
+        "ELSE NULL END, id",
     ]
 )
 

@@ -66,6 +66,11 @@ FROM record_disbursement d LEFT JOIN record_organisation o ON o.id = d.recipient
 LEFT JOIN record_source s ON s.id = d.source_id
 WHERE d.commitment_id = %s ORDER BY d.paid_on DESC, d.id DESC LIMIT %s
 """
+MILESTONES = """
+SELECT title_{l} AS title, due, due_last, metric, target, state, evidence, evidence_address,
+  assessor, assessed_on, source_id, start, "end"
+FROM record_milestone WHERE commitment_id = %s ORDER BY due_last, id
+"""
 HISTORY = """
 SELECT at, verb, field, reason, before, after, author_id FROM record_change
 WHERE subject = %s AND slug = %s ORDER BY id DESC LIMIT %s

@@ -391,15 +391,21 @@ def facet_items(selection: door.Selection, facet: Mapping[str, Any]) -> SafeStri
     before = escape(f"{others}&{name}=" if others else f"{name}=")
     items = []
     for item in facet["choices"]:
-        said: str = escape(choice(item.value, name, facet["sources"]))
+        said, value = _offered(item.value, name, facet["sources"].get(item.value, ""), language())
         count = "" if item.count is None else f'<span class="count">{number(item.count)}</span>'
         if item.is_chosen:
             start = f'<a href="?{escape(others)}" aria-current="true">'
             said = f'{said}<span class="visually-hidden"> ({escape(chosen)})</span>'
         else:
-            start = f'<a href="?{before}{quote_plus(item.value)}" rel="nofollow">'
+            start = f'<a href="?{before}{value}" rel="nofollow">'
         items.append(f"<li>{start}<span>{said}</span>{count}</a></li>")
     return mark_safe("\n".join(items))  # noqa: S308  every part is escaped above
+
+
+@lru_cache(maxsize=KEPT)
+def _offered(value: str, name: str, title: str, code: str) -> tuple[str, str]:
+    """Return what people read for a value of a facet, escaped, and the value in an address."""
+    return escape(choice(value, name, {value: title})), quote_plus(value)
 
 
 def commitment_rows(rows: Iterable[Row]) -> SafeString:
@@ -460,8 +466,9 @@ def _subject(domain: str, parties: str, record_class: str, code: str) -> str:
 def disbursement_rows(rows: Iterable[Row]) -> SafeString:
     """Return the rows of a list of payments; in Python, as ``commitment_rows``."""
     to_organisation, to_source = url("record:organisations"), url("record:sources")
-    words = (_("Amount"), _("Side"), _("Nature"), _("Recipient"), _("Evidence"))
-    heads = [escape(str(word)) for word in words]
+    amount_head, recipient_head, evidence_head = (
+        f'data-label="{escape(word)}"' for word in (_("Amount"), _("Recipient"), _("Evidence"))
+    )
     corrected = f' <span class="badge">{escape(_("Corrected"))}</span>'
     correction = f' <span class="badge badge-info">{escape(_("Correction"))}</span>'
     lines = []
@@ -478,23 +485,24 @@ def disbursement_rows(rows: Iterable[Row]) -> SafeString:
         if row.source_slug:
             title = escape(row.source_title)
             source = f' <a href="{to_source}{escape(row.source_slug)}/">{title}</a>'
-        cells = [
-            amount,
-            escape(side_label(row.side)),
-            escape(label(row.nature, "nature")),
-            recipient,
-            f"{escape(row.evidence or '–')}{source}",
-        ]
         lines.append(
             f'<tr><th scope="row">{escape(day(row.paid_on))}</th>'
-            f'<td class="num" data-label="{heads[0]}">{cells[0]}</td>'
-            + "".join(
-                f'<td data-label="{head}">{cell}</td>'
-                for head, cell in zip(heads[1:], cells[1:], strict=True)
-            )
-            + "</tr>"
+            f'<td class="num" {amount_head}>{amount}</td>'
+            f"{_paid_as(row.side, row.nature, language())}"
+            f"<td {recipient_head}>{recipient}</td>"
+            f"<td {evidence_head}>{escape(row.evidence or '–')}{source}</td></tr>"
         )
     return mark_safe("\n".join(lines))  # noqa: S308  every part is escaped above
+
+
+@lru_cache(maxsize=KEPT)
+def _paid_as(side: str, nature: str, code: str) -> str:
+    """Return the cells that say who paid and what kind of money."""
+    payer, kind = escape(side_label(side)), escape(label(nature, "nature"))
+    return (
+        f'<td data-label="{escape(_("Side"))}">{payer}</td>'
+        f'<td data-label="{escape(_("Nature"))}">{kind}</td>'
+    )
 
 
 def locator(passage: Passage) -> SafeString:
