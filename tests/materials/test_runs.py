@@ -16,7 +16,7 @@ from tests.materials.test_exchange import HOW_TO
 from renkei.base.jobs import JobCancelledError
 from renkei.border import door as border
 from renkei.border import engine as border_engine
-from renkei.border.models import Decision, OutgoingBytes
+from renkei.border.models import AgreementVersion, Decision, OutgoingBytes
 from renkei.materials import door, engine, tasks
 from renkei.materials.models import JointMessage, JointRun, Link, Material, Organisation, Trade
 from renkei.materials.tasks import _joint
@@ -180,8 +180,21 @@ def test_without_an_agreement_nothing_leaves(pair, network, analyst, monkeypatch
     with pytest.raises(door.NotAgreedError, match="no agreement in force"):
         run_here(network, analyst)
     assert (opponent.asked, OutgoingBytes.objects.count()) == ([], 0)
+    assert not JointRun.objects.exists()
+    assert Decision.objects.get().asked_by == analyst
+
+
+def test_an_agreement_that_ends_on_the_way_ends_the_run(agreed, network, analyst, monkeypatch):
+    def end(said, number):
+        if number == 4:
+            AgreementVersion.objects.update(state="replaced", replaced_at=timezone.now())
+        return said
+
+    opponent = Opponent(theirs(), monkeypatch, bend=end)
+    with pytest.raises(door.NotAgreedError):
+        run_here(network, analyst)
     assert JointRun.objects.get().state == "failed"
-    assert Decision.objects.filter(allow=False, asked_by=analyst).exists()
+    assert len(opponent.asked) == OutgoingBytes.objects.count() == 4  # not even a stop
 
 
 def test_products_of_few_firms_are_not_exchanged(agreed, network, analyst, monkeypatch):

@@ -463,7 +463,7 @@ def cut(
                 outside=np.asarray(outside[own], float),
                 exporter=exporter,
                 export_product=np.asarray(sector[own][exporter], np.int64),
-                exported=exported[exporter],
+                exported=np.asarray(exported[exporter], float),
                 importer=who,
                 import_product=what,
                 imported=imported[who, what],
