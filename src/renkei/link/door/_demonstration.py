@@ -115,7 +115,11 @@ def prepare_demonstration(var: Path) -> Link | None:
     node = settings.NODE
     if not node.partners:
         return None
-    link = found_link(node.partners[0].name, simulated=True)
+    partner = node.partners[0].name
+    there = Link.objects.filter(own=node.name, partner=partner).first()
+    if there is not None and (there.routed or not there.simulated):
+        return there  # somebody founded another one in its place
+    link = found_link(partner, simulated=True)
     ensure_authority()
     join_fibre(link, var)
     return link

@@ -375,11 +375,6 @@ def hear_acks(kme: Kme, acks: Sequence[Ack]) -> None:
 # Applications of this node
 
 
-def kme_of(sae: str) -> Kme | None:
-    """Return the key manager that serves an application of another network."""
-    return next((kme for kme in kmes() if sae in kme.saes), None)
-
-
 def fetch_handed(kme: Kme, fetch: Fetch) -> list[Key]:
     """Give an application the keys that were handed over for it: each once, all that it names or none.
 

@@ -19,7 +19,7 @@ from django.conf import settings
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import door, engine
-from renkei.link.endpoints._etsi020 import LABEL, Interop, Peer, encoded
+from renkei.link.endpoints._etsi020 import LABEL, Interop, encoded
 from renkei.link.models import Link
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,8 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = 1 << 17  # head and body leave in one piece
     server: Server
     is_interop = False
-    _names: "tuple[Peer | None, door.Caller | None] | None" = None
+    _is_read = False
+    _known: door.Caller | None = None
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
         """Say nothing of what went well."""
@@ -149,7 +150,7 @@ class Handler(BaseHTTPRequestHandler):
             parts = urlsplit(self.path)
             if self.is_interop:
                 version: str | None = self.connection.version()
-                peer = self._who()[0]
+                peer = self.server.interop.peer(self._certificate())
                 self._answer(*self.server.interop.answer(peer, version, parts.path, body))
                 return
             caller = self._caller()
@@ -162,15 +163,6 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(error)
         except ValueError:  # an address that is none
             self._answer(400, self._problem(400, "bad request format"))
-
-    def _who(self) -> "tuple[Peer | None, door.Caller | None]":
-        """Return the key manager or the application that the certificate names: never both."""
-        if self._names is None:
-            der: bytes | None = self.connection.getpeercert(binary_form=True)
-            peer = self.server.interop.peer(der)
-            ours = der is not None and peer is None and self.server.is_of_an_application(der)
-            self._names = peer, (self._application() if ours else None)
-        return self._names
 
     def _application(self) -> door.Caller | None:
         said: Any = self.connection.getpeercert()
@@ -185,10 +177,19 @@ class Handler(BaseHTTPRequestHandler):
         return door.Caller(names[0], str(said["serialNumber"]).lower().lstrip("0"))
 
     def _caller(self) -> door.Caller:
-        caller = self._who()[1]
-        if caller is None:
+        if not self._is_read:
+            der = self._certificate()
+            # A key manager of others is no application, whatever its certificate says.
+            if der and not self.server.interop.peer(der) and self.server.is_of_an_application(der):
+                self._known = self._application()
+            self._is_read = True
+        if self._known is None:
             raise engine.RefusedError(401)
-        return caller
+        return self._known
+
+    def _certificate(self) -> bytes | None:
+        der: bytes | None = self.connection.getpeercert(binary_form=True)
+        return der
 
     def _dispenser(self, sae: str) -> door.Dispenser:
         found = self.server.dispensers.get(door.node_of(sae))

@@ -145,6 +145,7 @@ class Interop:
             status, answer = door.ask_kme(said.kme, said.path, said.body)
         except OSError as error:
             self.do(door.give_up, said.rows)
+            self.wake()
             raise door.KmeSilentError(
                 gettext_noop("the key manager {name} does not answer: {why}"),
                 name=peer.kme.name,
@@ -159,6 +160,7 @@ class Interop:
             with self._changed:
                 self._changed.wait(LOOK_SECONDS)
         self.do(door.give_up, said.rows, is_refused=status in {400, 401})
+        self.wake()  # the other side is to hear of it
         raise door.KmeSilentError(
             gettext_noop("the key manager {name} has not delivered the keys: {why}"),
             name=peer.kme.name,
