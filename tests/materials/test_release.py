@@ -216,3 +216,13 @@ def test_the_page_shows_who_is_waited_for(pair, hold, officer):
     browser.force_login(officer)
     assert browser.post("/en/materials/leaving/", {"do": "release"}).status_code == 409
     assert "Waiting for jp" in browser.get("/en/materials/leaving/").content.decode()
+
+
+def test_a_node_without_stocks_settles_too(pair, officer):
+    says(pair, held=["gallium/industry"], open_=["gallium/total"])
+    browser = Client()
+    browser.force_login(officer)
+    assert "Tell what may be told" in browser.get("/en/materials/leaving/").content.decode()
+    browser.post("/en/materials/leaving/", {"do": "release"})
+    own, theirs = (Pattern.objects.get(name=name) for name in ("us", "jp"))
+    assert (own.held, own.open, own.seen) == ([], [], [digest(theirs)])

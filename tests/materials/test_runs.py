@@ -16,7 +16,7 @@ from tests.materials.test_exchange import HOW_TO
 from renkei.base.jobs import JobCancelledError
 from renkei.border import door as border
 from renkei.border import engine as border_engine
-from renkei.border.models import Decision, OutgoingBytes
+from renkei.border.models import AgreementVersion, Decision, OutgoingBytes
 from renkei.materials import door, engine, tasks
 from renkei.materials.models import JointMessage, JointRun, Link, Material, Organisation, Trade
 from renkei.materials.tasks import _joint
@@ -180,8 +180,21 @@ def test_without_an_agreement_nothing_leaves(pair, network, analyst, monkeypatch
     with pytest.raises(door.NotAgreedError, match="no agreement in force"):
         run_here(network, analyst)
     assert (opponent.asked, OutgoingBytes.objects.count()) == ([], 0)
+    assert not JointRun.objects.exists()
+    assert Decision.objects.get().asked_by == analyst
+
+
+def test_an_agreement_that_ends_on_the_way_ends_the_run(agreed, network, analyst, monkeypatch):
+    def end(said, number):
+        if number == 4:
+            AgreementVersion.objects.update(state="replaced", replaced_at=timezone.now())
+        return said
+
+    opponent = Opponent(theirs(), monkeypatch, bend=end)
+    with pytest.raises(door.NotAgreedError):
+        run_here(network, analyst)
     assert JointRun.objects.get().state == "failed"
-    assert Decision.objects.filter(allow=False, asked_by=analyst).exists()
+    assert len(opponent.asked) == OutgoingBytes.objects.count() == 4  # not even a stop
 
 
 def test_products_of_few_firms_are_not_exchanged(agreed, network, analyst, monkeypatch):
@@ -394,6 +407,27 @@ def test_what_was_said_is_answered_again_in_the_same_bytes_and_not_otherwise(
         answered(partner, say("turn", 1, deliveries=FULL, orders=FULL))
 
 
+def test_a_turn_that_is_asked_for_twice_at_once_is_taken_once(
+    agreed, network, partner, monkeypatch
+):
+    """The partner's patience ended while the first request was still at work."""
+    answered(partner, say("open", products=["m0"]))
+    turn = say("turn", 1, deliveries=FULL, orders=FULL)
+    first = []
+    settle = _joint._answerer
+
+    def meanwhile(run, party):
+        if not first:
+            first.append(None)
+            first.append(door.answer_joint(partner, turn))
+        return settle(run, party)
+
+    monkeypatch.setattr(_joint, "_answerer", meanwhile)
+    assert door.answer_joint(partner, turn) == first[1]
+    assert JointRun.objects.get().turns == 1
+    assert JointMessage.objects.filter(step=1).count() == 2
+
+
 @pytest.mark.parametrize(
     ("document", "error"),
     [
@@ -482,6 +516,10 @@ def test_an_analyst_opens_reads_and_stops_on_the_page(
     page = browser.get(f"{where.replace('/en/', '/ja/')}{run.uid}/").content.decode()
     assert run.agreed["rest"] in page
     assert f"N{network[0].pk}" in page
+    part = browser.get(f"{where}{run.uid}/", headers={"HX-Request": "true"})
+    assert part["HX-Refresh"] == "true"
+    assert "<html" not in part.content.decode()
+    assert "共同シミュレーション" in browser.get("/ja/materials/joint/").content.decode()
     file = browser.get(f"{where}messages.json").json()
     ledger = list(OutgoingBytes.objects.values("digest", "size", "target"))
     assert engine.check_messages(file["items"], ledger, target=file["target"]) == []

@@ -92,6 +92,29 @@ def test_a_joint_run_is_the_pooled_run(seed, part, products, outside, links):
     assert one.lost + other.lost == pytest.approx(lost, rel=1e-6, abs=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_network_that_is_cut_in_two_loses_nothing(seed):
+    rng = np.random.default_rng(seed)
+    net = engine.synthetic_network(200, 1500, seed=seed, sectors=8, outside_share=0.3)
+    seller = np.repeat(np.arange(200), np.diff(net.out_ptr))
+    essential = rng.random((8, 8)) < 0.4
+    sides = engine.cut(
+        supplier=seller, buyer=net.buyer, weight=net.out_weight, sector=net.sector,
+        outside=net.outside, essential=essential, here=rng.random(200) < 0.5,
+    )  # fmt: skip
+    left = [shock(rng, side) for side in sides]
+    one, other = (engine.BorderSide(side, cut) for side, cut in zip(sides, left, strict=True))
+    engine.run_jointly(one, other)
+    whole, rest = together(sides, left)
+    lost = (whole.output * (1 - rest.remaining))[:200].sum()
+
+    assert one.output.sum() + other.output.sum() == pytest.approx(net.output.sum())
+    assert (one.lost + other.lost) / net.output.sum() == pytest.approx(
+        lost / net.output.sum(), abs=1e-6
+    )
+    assert lost > 0
+
+
 def test_a_shock_crosses_and_comes_back():
     """Three firms by hand: a in one country sells to b in the other, b to c in the first."""
     side = {

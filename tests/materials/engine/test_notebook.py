@@ -12,8 +12,10 @@ def test_every_example_of_the_page_runs(capsys):
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), names)
 
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     assert names["found"].leading_of_world == 270 / 390
     assert names["short"].worst("JPN").no_diversion > 0.5
     assert names["plan"].shortage.sum() < 60
+    assert names["furthest"] < 1e-6
+    assert names["one"].lost > 0 < names["other"].lost
     assert "qualify USA" in capsys.readouterr().out

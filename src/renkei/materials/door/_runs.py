@@ -68,7 +68,8 @@ def open_joint(
 
     Raises:
         NotPinnedError, NoTradeError, BadJointRunError, BadDisruptionError: what is wrong.
-        NotAgreedError, UnreachableError and others: with ``now``, why there is no answer.
+        NotAgreedError: no agreement in force allows it.
+        UnreachableError and others: with ``now``, why there is no answer.
     """
     to = border.partner(partner)
     products = tasks.border_products(to.party)
@@ -85,6 +86,8 @@ def open_joint(
                 "expected one firm or more, and a share above 0 and at most 1 that is lost"
             )
         )
+    # Refused here, where the person still looks; each message is decided for itself as well.
+    tasks.allowed(tasks.JOINT_RUNS, action="compute", partner=to, by=author)
     run = JointRun(
         uid=secrets.token_hex(16),
         partner=to.name,

@@ -423,6 +423,56 @@ def pooled(one: Side, other: Side) -> Network:
     )  # fmt: skip
 
 
+def cut(
+    *,
+    supplier: NDArray[np.integer],
+    buyer: NDArray[np.integer],
+    weight: NDArray[np.floating],
+    sector: NDArray[np.integer],
+    outside: NDArray[np.floating],
+    essential: NDArray[np.bool_],
+    here: NDArray[np.bool_],
+) -> tuple[Side, Side]:
+    """Cut one network of all firms in two: what each node would know of it. For made-up data.
+
+    Args:
+        supplier, buyer, weight: links, as ``network`` takes them.
+        sector: of each firm; what it sells across is its sector's product.
+        outside: what each firm sells outside the network.
+        essential: shape (sectors, sectors).
+        here: which firms are the first node's.
+    """
+    ends = np.asarray(here, bool)
+    sides = []
+    for own in (ends, ~ends):
+        number = np.cumsum(own) - 1
+        sells, buys = own[supplier] & ~own[buyer], ~own[supplier] & own[buyer]
+        inside = own[supplier] & own[buyer]
+        exported = np.bincount(number[supplier[sells]], weight[sells], int(own.sum()))
+        imported = np.zeros((int(own.sum()), len(essential)))
+        np.add.at(imported, (number[buyer[buys]], sector[supplier[buys]]), weight[buys])
+        who, what = np.nonzero(imported)
+        exporter = np.flatnonzero(exported)
+        sides.append(
+            Side(
+                products=len(essential),
+                supplier=number[supplier[inside]],
+                buyer=number[buyer[inside]],
+                weight=np.asarray(weight[inside], float),
+                sector=np.asarray(sector[own], np.int64),
+                outside=np.asarray(outside[own], float),
+                exporter=exporter,
+                export_product=np.asarray(sector[own][exporter], np.int64),
+                exported=np.asarray(exported[exporter], float),
+                importer=who,
+                import_product=what,
+                imported=imported[who, what],
+                essential=np.asarray(essential, bool),
+            )
+        )
+    return sides[0], sides[1]
+
+
 def _with_hubs(side: Side) -> Network:
     """Return one node's firms, its import hubs and its export hubs.
 

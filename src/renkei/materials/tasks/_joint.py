@@ -543,21 +543,34 @@ def answer_joint(
             gettext_noop("there is no joint run {run} of this partner"), run=said["run"]
         )
     decision = allowed(JOINT_RUNS, action="compute", partner=partner, by=None)
-    again = run and run.messages.filter(step=said["step"], is_sent=False).first()
-    if run and again:
-        if again.content.encode() != content:
-            raise engine.BadBorderError(
-                gettext_noop("out of turn: step {number} was said before, otherwise"),
-                number=said["step"],
-            )
-        answered = run.messages.get(step=said["step"], is_sent=True).content.encode()
-        _release(decision, answered)
-        return answered
+    if run and (said_before := _said_before(run, said, content, decision)):
+        return said_before
     if run is None:
         return _open_here(partner, said, content, decision, now=at)
     if run.state in _OVER or at - run.opened_at > LONGEST_RUN:
         raise JointRunOverError(gettext_noop("the joint run {run} is over"), run=run.uid)
     return _ANSWERS[said["kind"]](run, partner, said, content, decision)
+
+
+def _said_before(
+    run: JointRun, said: Mapping[str, Any], content: bytes, decision: Any
+) -> bytes | None:
+    """Return the answer to a message that came before, in the same bytes, if it did.
+
+    Raises:
+        BadBorderError: it came before with another content.
+    """
+    before = run.messages.filter(step=said["step"], is_sent=False).first()
+    if before is None:
+        return None
+    if before.content.encode() != content:
+        raise engine.BadBorderError(
+            gettext_noop("out of turn: step {number} was said before, otherwise"),
+            number=said["step"],
+        )
+    answer = run.messages.get(step=said["step"], is_sent=True).content.encode()
+    _release(decision, answer)
+    return answer
 
 
 def _open_here(
@@ -575,6 +588,9 @@ def _open_here(
     with transaction.atomic():
         # One at a time: two of them together must not slip under the limit.
         State.objects.select_for_update().get_or_create(pk=1)
+        held = JointRun.objects.filter(uid=said["run"]).first()
+        if held and (said_before := _said_before(held, said, content, decision)):
+            return said_before
         runs = JointRun.objects.filter(partner=partner.name, is_opened_here=False)
         if runs.filter(opened_at__gt=now - timedelta(days=1)).count() >= MOST_JOINT_RUNS_A_DAY:
             raise engine.QueryLimitError(
@@ -618,15 +634,18 @@ def _answerer(run: JointRun, party: str) -> tuple[engine.BorderSide, OwnSide]:
     return side, own
 
 
-def _next_turn(
-    run: JointRun, said: Mapping[str, Any], content: bytes, answer: bytes, decision: Any
-) -> None:
-    """Keep a turn, if nobody else took it meanwhile."""
+def _locked(run: JointRun, said: Mapping[str, Any], content: bytes, decision: Any) -> bytes | None:
+    """Lock a run for its next turn; return the answer if another request took it meanwhile.
+
+    A partner whose patience ends before a large network has been run asks again.
+    """
     held = JointRun.objects.select_for_update().get(pk=run.pk)
+    if said_before := _said_before(held, said, content, decision):
+        return said_before
     if held.state in _OVER:
         raise JointRunOverError(gettext_noop("the joint run {run} is over"), run=run.uid)
     _check_place(said, held, held.turns + 1)
-    _send_back(held, said["step"], content, answer, decision)
+    return None
 
 
 def _turn(
@@ -639,7 +658,9 @@ def _turn(
         "turn", run=run.uid, step=said["step"], deliveries=found.deliveries, orders=found.orders
     )
     with transaction.atomic():
-        _next_turn(run, said, content, answer, decision)
+        if said_before := _locked(run, said, content, decision):
+            return said_before
+        _send_back(run, said["step"], content, answer, decision)
         JointRun.objects.filter(pk=run.pk).update(turns=said["step"], network=run.network)
     return answer
 
@@ -659,7 +680,9 @@ def _end_here(
     answer = engine.write_joint("end", run=run.uid, step=said["step"], lost=lost, rest=rest)
     told = (partner.party, side.got, said["lost"]), (settings.NODE.party, mine, lost)
     with transaction.atomic():
-        _next_turn(run, said, content, answer, decision)
+        if said_before := _locked(run, said, content, decision):
+            return said_before
+        _send_back(run, said["step"], content, answer, decision)
         _finish(run, side, own, told, turns=run.turns, rest=rest)
     return answer
 
