@@ -35,6 +35,7 @@ MOST_COUNTED: Final = 10_000
 MOST_HITS: Final = 2_000
 MOST_BY_HAND: Final = 1_000
 FAR: Final = 4  # how many hits there may be for each that was counted, where counting stopped
+SHARE: Final = 2  # of an order is walked, of what it takes where the hits are spread evenly
 BESIDE: Final = 8  # rows of an index that are walked while one row of the table is fetched
 SOUGHT: Final = 1_500  # rows that are fetched while the search index is asked
 KEPT: Final = 1_024  # numbers that one process keeps
@@ -523,7 +524,7 @@ def listed(selection: Selection, *, offset: int, limit: int, at: Now | None = No
     keys = _with_keys(",".join(kept.first(hits_here)) if hits_here < kept.count else kept.keys)
     # Of a search, the hits are the newest of all, and come together; by title they lie in heaps.
     spread = known if selection.sort == "recent" else hits_here
-    steps = 2 * walked * (offset + limit) // max(spread, 1)
+    steps = SHARE * walked * (offset + limit) // max(spread, 1)
     is_near = steps < BESIDE * hits_here and not (selection.q and selection.sort == "title")
     if is_near and offset + limit <= hits_here:
         within, values = _walked(Selection(domain=selection.domain), along=along, now=now)
