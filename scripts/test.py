@@ -132,6 +132,7 @@ def suite(name: str, *arguments: str, **environment: str) -> None:
             WORKERS,
             "--dist",
             "loadfile",
+            "--no-loadscope-reorder",  # tests/conftest.py orders the files
             *(() if SEED == "random" else (f"--randomly-seed={SEED}", f"--hypothesis-seed={SEED}")),
             f"--junitxml={report}",
             "--durations=40",

@@ -42,6 +42,19 @@ hypothesis.settings.register_profile("suite", deadline=None)  # a busy machine i
 hypothesis.settings.load_profile("suite")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest: workers that share files then end together."""
+    longest = ("test_border.py", "test_up.py", "test_docs_run.py", "test_link.py")
+
+    def place(item):
+        if item.path.parent.name != "system":
+            return len(longest) + 1
+        return longest.index(item.path.name) if item.path.name in longest else len(longest)
+
+    items.sort(key=place)
+
+
 @pytest.fixture(autouse=True)
 def _plain_static_files(settings):
     """Find static files where they are: nothing is collected in tests."""

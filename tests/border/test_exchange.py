@@ -1,5 +1,6 @@
 """Pulling a partner's log: verified before it is stored, stored before it is applied."""
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from django.db import IntegrityError
 from django.test import Client
+from tests.border.engine.pair import SALT
 from tests.border.room import Partner, found, mirror, pull
 
 from renkei.base.models import ApiToken
@@ -15,6 +17,8 @@ from renkei.base.node import Nodes
 from renkei.border import door, engine
 from renkei.border.commands import border
 from renkei.border.door import (
+    _audit,
+    _client,
     _exchange,
     _incidents,
     _joint,
@@ -394,3 +398,88 @@ def test_a_damaged_entry_about_keys_is_named(pair, which):
     for signatures in (True, False):
         found = door.audit(log, signatures=signatures)
         assert found.damaged_entries == [row.index]
+
+
+@pytest.mark.parametrize("long", [20_000, 1], ids=["here", "in other processes"])
+def test_a_statement_whose_signer_was_changed_is_named(pair, monkeypatch, long):
+    monkeypatch.setattr(_audit, "LONG", long)
+    jp, wire = pair
+    jp.fill(300)
+    pull(wire)
+    log = mirror()
+    row = Entry.objects.get(log=log, index=200)
+    forged = jp.entries[200].replace(jp.keys.log.ed25519.kid.encode(), b"0" * 32)
+    Entry.objects.filter(pk=row.pk).update(data=forged)
+
+    found = door.audit(log)
+
+    assert found.damaged_entries == [200]
+    assert found.statements == 300
+    assert found.wrong[0].code == "border.unknown_signer"
+
+
+class Carried:
+    """A carrier that wraps what it is given."""
+
+    def __init__(self, *, has_key=True, opens=True):
+        self.has_key, self.opens = has_key, opens
+
+    def reaches(self, partner):
+        return partner == "jp"
+
+    def seal(self, partner, content):
+        return b"box" + content if self.has_key else None
+
+    def unseal(self, partner, sealed):
+        if not self.opens:
+            raise RenkeiError("it does not open")
+        assert sealed.startswith(b"box")
+        return sealed[3:]
+
+
+@pytest.mark.parametrize(
+    ("carrier", "asked"),
+    [
+        (None, [False]),
+        (Carried(), [True]),
+        (Carried(has_key=False), [True]),
+        (Carried(opens=False), [True, False]),
+    ],
+    ids=["none", "with a key", "without", "spoilt"],
+)
+def test_private_content_is_fetched_over_the_carrier_where_it_opens(
+    pair, monkeypatch, carrier, asked
+):
+    jp, _wire = pair
+    partner = door.partner("jp")
+    content, salt = b"a name", SALT
+    commitment = engine.commitment_of(content, salt)
+    _log.want_private(commitment, origin=jp.origin)
+    monkeypatch.setattr(_exchange, "carrier", lambda: carrier)
+    said = []
+    sealed = {
+        commitment: engine.encode_base64(
+            engine.seal(
+                content,
+                salt,
+                to=_keys.keys().sealing.public,
+                issuer=jp.origin,
+                recipient=_keys.identity().origin,
+                entry=commitment,
+            )
+        )
+    }
+    monkeypatch.setattr(_exchange, "sealed_for", lambda *_: sealed)
+
+    def ask_signed(url, document, *, now, most):
+        said.append(document["carried"])
+        answer = _exchange.carried_for if document["carried"] else _exchange.sealed_for
+        body = json.dumps({"sealed": answer(partner, document["commitments"])}).encode()
+        return _client.Answer(status=200, content=body, kind="", date="")
+
+    monkeypatch.setattr(_client, "ask_signed", ask_signed)
+
+    assert _exchange.fetch_private(partner, now=NOW) == 1
+
+    assert said == asked
+    assert door.private(commitment) == content

@@ -197,10 +197,15 @@ def test_two_seals_on_one_version_are_proven_and_freeze_joint_acts(pair, officer
     pull(wire)
 
     assert sorted(act.stage for act in Act.objects.all()) == ["sealed", "superseded"]
-    assert Incident.objects.get(kind="two_seals").evidence
+    incident = Incident.objects.get(kind="two_seals")
+    name, file = door.evidence_file(incident.pk)
+    assert name == f"two-seals-{incident.pk}.json"
+    report = door.verify(file)
+    assert report.pinned
+    assert report.kind == engine.TWO_SEALS
+    assert report.said["record"] == THEIRS
     with pytest.raises(door.FrozenError):
         propose(officer)
-    incident = Incident.objects.get(kind="two_seals")
     door.close_incident(incident.pk, by=officer, why="settled by telephone")
     assert propose(officer, home="us").stage == "proposed"
 

@@ -18,9 +18,8 @@ def fibre(tmp_path):
     process.Fibre(tmp_path, SECRETS, "jp").start()
     file = tmp_path / engine.FIBRE_FILE
     for node, secret in SECRETS.items():
-        (tmp_path / node).mkdir()
         said = {"node": node, "secret": secret.hex(), "file": str(file)}
-        (tmp_path / node / client.KEY_FILE).write_text(json.dumps(said))
+        (tmp_path / node).write_text(json.dumps(said))
     return tmp_path
 
 

@@ -164,3 +164,14 @@ def test_the_end_that_asks_believes_the_partners_node_alone(far, link, monkeypat
         with pytest.raises(door.BadMessageError):
             door.meet(link)
         assert secret_of(link) != made["secret"]
+
+
+@pytest.mark.parametrize("partner", ["ca", "kek", "seal", "fibre-jp"])
+def test_a_partner_may_have_any_name(far, partner):
+    """What is kept for it meets none of the node's other files: Canada's node is called ca."""
+    where = door.ensure_authority().parent
+    door.recipient()
+    before = {file.name for file in where.iterdir()}
+    door.keep_secret(partner, "ab" * 32)
+    (new,) = {file.name for file in where.iterdir()} - before
+    assert (where / new).read_text().strip() == "ab" * 32

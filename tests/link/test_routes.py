@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from renkei.link import door, engine
 from renkei.link.door import _routes
-from renkei.link.models import Alarm, Link, Sae
+from renkei.link.models import Alarm, Link, RelayShare, Sae
 
 pytestmark = pytest.mark.django_db
 HOPS = [("us", "east"), ("east", "jp"), ("us", "west"), ("west", "jp")]
@@ -49,6 +49,8 @@ class Net:
         self.settings = settings
         self.change = lambda _sender, _to, message: message
         self.seen = []
+        self.away = set()
+        self.lose_answers = False
         for name in ("us", "jp", "east", "west"):
             Sae.objects.create(
                 name=f"{name}.node", serial="", quota_bytes_per_hour=1 << 40,
@@ -87,14 +89,27 @@ class Way:
         self.net.at(there)
         try:
             said = json.loads(body)
-            if kind == "relay":
+            if kind == "relay" and there not in self.net.away:
                 self.net.seen.append((there, said))
                 said = self.net.change(here, there, said)
                 return json.dumps(door.hear_relayed(link, said, self.net.open)).encode()
             if kind == "relay-begin":
                 number = door.begin_relayed(link, said["number"])
                 return json.dumps({"number": number}).encode()
+            if there in self.net.away and kind in {"relay", "allocate", "relay-begin"}:
+                raise door.PartnerSilentError("away")
+            if kind == "settle":
+                theirs = {
+                    number: (engine.BlockState(state), mark)
+                    for number, state, mark in said["blocks"]
+                }
+                mine = [[one, *said] for one, said in door.blocks_of(link).items()]
+                door.settle(link, theirs)
+                return json.dumps({"blocks": mine}).encode()
             if kind == "confirm":
+                if self.net.lose_answers:
+                    door.confirm(link, said["number"], said["fingerprint"])
+                    raise door.PartnerSilentError("the answer is lost")
                 equal = door.confirm(link, said["number"], said["fingerprint"])
                 return json.dumps({"equal": equal}).encode()
             return json.dumps(door.hear(link, said["link"])).encode()
@@ -165,7 +180,7 @@ def test_what_is_changed_between_two_nodes_is_thrown_away(net, what):
         return message | {"key_id": "0" * 8 + "-0000-8000-8000-" + "0" * 12}
 
     net.change = change
-    with pytest.raises((engine.TamperedError, door.KeyNotFoundError)):
+    with pytest.raises(door.PathDownError, match="no share went over"):
         relay(net)
     assert door.blocks_of(net.us) == door.blocks_of(net.jp) == {}
     net.change = lambda _here, _there, message: message
@@ -185,15 +200,67 @@ def test_what_is_changed_between_two_nodes_is_thrown_away(net, what):
 )
 def test_a_message_that_does_not_belong_here_is_refused(net, wrong):
     net.change = lambda _here, _there, message: message | {"said": message["said"] | wrong}
-    with pytest.raises((door.BadRelayError, engine.TamperedError)):
+    with pytest.raises(door.PathDownError, match="no share went over us-"):
         relay(net)
     assert door.blocks_of(net.us) == {}
 
 
 def test_key_of_a_simulated_hop_is_not_taken_for_other_key(net):
     Link.objects.filter(own="us", partner="east").update(simulated=True)
-    with pytest.raises(door.BadRelayError, match="takes no such key"):
+    with pytest.raises(door.PathDownError, match="takes no such key"):
         relay(net)
+
+
+def test_the_end_that_receives_has_demands_of_its_own(net, settings):
+    """A sender that goes over one path alone gives no key to an end that demands two."""
+    one = door.Route(("us", "jp"), 1, ((("us", "east", "jp"), 300.0),))
+    with pytest.raises(door.PathDownError, match="routes of this end do not have"):
+        door.relay(net.us, one, net.open)
+    assert door.blocks_of(net.us) == door.blocks_of(net.jp) == {}
+    assert not RelayShare.objects.exists()
+
+
+def test_one_share_alone_gives_no_key_and_the_next_block_arrives(net):
+    net.away = {"west"}
+    with pytest.raises(door.PathDownError, match="us-west-jp: away"):
+        relay(net)
+
+    assert door.blocks_of(net.us) == door.blocks_of(net.jp) == {}
+    assert RelayShare.objects.filter(link=net.jp).count() == 1  # it waits, and is no key
+    assert door.stored(net.jp, size=32) == door.stored(net.us, size=32) == 0
+    last = door.summary(net.us)["runs"][0]
+    assert (last["key_bits"], "us-west-jp" in last["refused"]) == (0, True)
+
+    net.away = set()
+    assert relay(net)
+    assert not RelayShare.objects.exists()
+    last = door.summary(net.us)["runs"][0]
+    assert (last["key_bits"], last["refused"]) == (8 * (8192 - 32), "")
+
+
+def test_a_block_whose_confirmation_was_lost_is_destroyed_at_both_ends(net):
+    net.lose_answers = True
+    with pytest.raises(door.PartnerSilentError):
+        relay(net)
+    assert len(door.blocks_of(net.jp)) == 1  # it thinks that both hold it
+
+    net.lose_answers = False
+    assert relay(net)
+    assert door.blocks_of(net.us) == door.blocks_of(net.jp)
+    assert len(door.blocks_of(net.jp)) == 1
+
+
+def test_a_share_that_comes_again_makes_no_second_block(net):
+    assert relay(net)
+    before = door.blocks_of(net.jp)
+    for to, message in net.seen:
+        if to == "jp":
+            net.at("jp")
+            hop = Link.objects.get(own="jp", partner=message["said"]["path"][1])
+            with pytest.raises(door.KeyNotFoundError):  # its pad was used
+                door.hear_relayed(hop, message, net.open)
+    assert door.blocks_of(net.jp) == before
+    assert not RelayShare.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from tests.link.ends import CutError, Ends
 
 from renkei.border import door as border
 from renkei.link import door, engine
+from renkei.link.door import _carry
 from renkei.link.engine import Policy
 from renkei.link.models import Alarm, Event, Link
 
@@ -176,3 +177,74 @@ def test_a_gateways_key_is_the_same_at_both_nodes_and_is_taken_once(ends):
     for name in (made.id, "nothing"):
         with pytest.raises(door.KeyNotFoundError):
             door.fetch_ppk(ends.jp, ends.way["jp"], name)
+
+
+@pytest.fixture
+def carriers(ends, monkeypatch):
+    """The carrier as each node has it."""
+    monkeypatch.setattr(_carry, "AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(_carry, "SecretChannel", lambda link, timeout_seconds: ends.way[link.own])
+    for way in ends.way.values():
+        way.close = lambda: None
+    made = door.Carrier()
+
+    def at(name):
+        ends.at(name)
+        partner = {"us": "jp", "jp": "us"}[name]
+        door.keep_secret(partner, "0" * 64)
+        return made
+
+    return at
+
+
+def test_the_border_s_bodies_go_under_a_fresh_key_each(ends, carriers):
+    before = ends.fresh(ends.us).counters
+    sealed = [carriers("us").seal("jp", b"a name") for _ in range(2)]
+
+    assert sealed[0] != sealed[1]
+    assert b"a name" not in sealed[0]
+    assert engine.read_header(io.BytesIO(sealed[0]))[0].source == "simulated"
+    assert ends.fresh(ends.us).counters != before
+    assert [carriers("jp").unseal("us", each) for each in sealed] == [b"a name"] * 2
+    with pytest.raises(door.KeyNotFoundError):
+        carriers("jp").unseal("us", sealed[0])
+
+
+def test_bodies_without_a_key_are_said_until_there_is_one(ends, carriers):
+    carriers("us")
+    border.found()
+    Link.objects.filter(pk=ends.us.pk).update(tags_left=0)
+
+    assert [carriers("us").seal("jp", b"a name") for _ in range(3)] == [None] * 3
+
+    (event,) = door.events(ends.us, most=9)
+    assert (event.what, event.kind) == ("alarm-raised", "bodies")
+    Link.objects.filter(pk=ends.us.pk).update(tags_left=99)
+    assert carriers("us").seal("jp", b"a name")
+    assert [event.what for event in door.events(ends.us, most=9)] == [
+        "alarm-cleared",
+        "alarm-raised",
+    ]
+
+
+def test_a_link_without_keys_is_not_asked_for_each_body(ends, carriers, monkeypatch):
+    carriers("us")
+    border.found()
+    monkeypatch.setattr(_carry, "AGAIN_SECONDS", 60.0)
+    monkeypatch.setattr(_carry, "_failed", {})
+    Link.objects.filter(pk=ends.us.pk).update(tags_left=0)
+    assert carriers("us").seal("jp", b"a name") is None
+    Link.objects.filter(pk=ends.us.pk).update(tags_left=99)
+
+    assert carriers("us").seal("jp", b"a name") is None
+
+    monkeypatch.setattr(_carry, "_failed", {})
+    assert carriers("us").seal("jp", b"a name")
+
+
+def test_there_is_no_carrier_to_a_partner_without_a_link(ends):
+    ends.at("us")
+    assert not door.Carrier().reaches("jp")  # the ends have not met
+    assert door.Carrier().seal("jp", b"a name") is None
+    assert not door.Carrier().reaches("kr")
+    assert not Alarm.objects.exists()

@@ -9,7 +9,7 @@ from django.utils.translation import override
 from tests.link.ends import Ends
 
 from renkei.link import door
-from renkei.link.models import Run
+from renkei.link.models import Kme, Run
 
 pytestmark = pytest.mark.django_db
 
@@ -78,8 +78,9 @@ def test_the_curves_lie_below_the_bound(client, link):
 def test_the_eavesdropper_is_turned_by_anybody_but_not_too_often(client, link, monkeypatch):
     turned = []
     monkeypatch.setattr(
-        door, "set_eavesdropper", lambda _keys, **said: turned.append(said), raising=True
+        door, "set_eavesdropper", lambda _fibre, **said: turned.append(said), raising=True
     )
+    monkeypatch.setattr(door, "fibres", lambda: ["fibre"])
     where = reverse("link:eavesdrop")
     assert client.post(where, {"intercept": 100, "split": 0}).status_code == 302
     assert client.post(where, {"intercept": 0, "split": 0}).status_code == 429
@@ -177,3 +178,18 @@ def test_a_message_for_another_address_is_refused(client, link):
             "/link/v1/ping", b"", content_type="application/octet-stream", headers=wrong
         )
         assert answer.status_code == 403
+
+
+def test_key_managers_of_others_are_shown_as_a_draft(client, link):
+    assert (
+        "Key managers of other vendors" not in client.get(reverse("link:overview")).content.decode()
+    )
+    Kme.objects.create(
+        name="vendor", address="https://vendor", certificates="", fingerprints=["00"],
+        saes=["secret-application"], admitted_at=timezone.now(),
+    )  # fmt: skip
+    text = client.get(reverse("link:overview")).content.decode()
+    assert "Draft" in text.partition("Key managers of other vendors")[2]
+    assert "secret-application" not in text
+    japanese = client.get("/ja/link/").content.decode()
+    assert "他社の鍵管理装置" in japanese

@@ -620,3 +620,20 @@ def test_refusals_are_said_in_japanese():
             "/node/v1/materials/materials/unobtainium", headers={"Accept-Language": "ja"}
         )
     assert "登録されていません" in answer.json()["detail"]
+
+
+def test_an_amount_says_where_it_was_read_and_the_rest_that_nobody_looked(registry):
+    from renkei.materials.models import Component, Rule
+
+    amounts = Component.objects.exclude(quantity=None)
+    assert amounts.count() == 18
+    assert not amounts.filter(confirmed="").exists()
+    assert Component.objects.filter(confirmed="").count() == 41
+    assert not Rule.objects.filter(confirmed="").exists()
+    browser = Client()
+    page = browser.get("/en/materials/products/fab-5nm/").content.decode()
+    assert "unconfirmed" in page
+    page = browser.get("/ja/materials/products/electric-car/").content.decode()
+    assert "sae.org" in page
+    assert "未確認" in page
+    assert "確認元" in browser.get("/ja/materials/rules/").content.decode()

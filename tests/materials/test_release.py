@@ -1,12 +1,16 @@
 """What may be told of stocks: three holders, the p-percent rule, no differences, no back doors."""
 
-from datetime import date
+import hashlib
+import json
+from datetime import UTC, date, datetime
 
 import pytest
 from django.test import Client
+from tests.border.room import found, pull
 
+from renkei.border.models import Entry
 from renkei.materials import door, schemas
-from renkei.materials.models import Material, Released, Stock
+from renkei.materials.models import Material, Pattern, Released, Stock
 
 pytestmark = pytest.mark.django_db
 DAY = date(2026, 1, 1)
@@ -116,3 +120,99 @@ def test_an_officer_decides_on_the_page(hold, officer, person):
     assert "ガリウム" in page
     assert browser.post(where, {"partner": "nobody"}).status_code == 400
     assert browser.post(where, {"partner": "jp"}).status_code == 403  # no supplier to ask about
+
+
+# Beside a partner
+
+
+@pytest.fixture
+def pair(settings, monkeypatch, tmp_path, db):
+    return found(settings, monkeypatch, tmp_path)
+
+
+def digest(row):
+    """Of what a pattern holds back and would tell, as the other node computes it."""
+    said = json.dumps([sorted(row.held), sorted(row.open)], separators=(",", ":"))
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def says(pair, held=(), open_=(), told=(), seen=()):
+    """Let the partner say what it holds back."""
+    jp, wire = pair
+    body = {"held": list(held), "open": list(open_), "told": list(told), "seen": list(seen)}
+    jp.say("materials.pattern", body, issued=datetime.now(UTC))
+    pull(wire)
+
+
+def test_nothing_is_told_before_the_partner_has_settled(pair, hold, officer):
+    hold("industry", A=10, B=12, C=9)
+    hold("government", JPN=50)
+    hold("producer", D=10, E=11, F=12)
+    hold("transit", G=10, H=11, I=12)
+    with pytest.raises(door.NotSettledError, match="before jp has said"):
+        door.publish_figures(by=officer)
+    assert not Released.objects.exists()
+    own = Pattern.objects.get(name="us")
+    assert "gallium/government" in own.held
+    assert len(own.held) == 2
+    said = bytes(Entry.objects.order_by("-pk").first().data)
+    assert b"gallium/government" in said
+    for secret in (b"50", b"JPN", b"31"):
+        assert secret not in said.split(b'"body"')[1].split(b'"id"')[0]
+    count = Entry.objects.count()
+    door.announce()
+    assert Entry.objects.count() == count  # twice says nothing new
+
+    says(pair, held=own.held, open_=["gallium/total"])  # made without sight of ours
+    with pytest.raises(door.NotSettledError):
+        door.publish_figures(by=officer)
+    own.refresh_from_db()
+    says(pair, held=["gallium/government"], open_=own.held[1:], seen=[digest(own)])
+    with pytest.raises(door.NotSettledError):  # it would tell what protects our figure
+        door.publish_figures(by=officer)
+    assert door.unsettled() == [
+        ("jp", own.held[1:] if "government" in own.held[0] else own.held[:1])
+    ]
+    own.refresh_from_db()
+    says(pair, held=own.held, open_=["gallium/total"], seen=[digest(own)])
+    door.publish_figures(by=officer)
+    assert {row.key for row in door.released()} == set(own.open)
+    assert Pattern.objects.get(name="us").told == sorted(own.open)
+
+
+def test_what_the_partner_holds_back_is_held_back_and_protected(pair, hold):
+    hold("industry", A=10, B=12, C=9)
+    hold("producer", D=10, E=11, F=12)
+    hold("transit", G=10, H=11, I=12)
+    assert set(state().values()) == {""}
+    says(pair, held=["gallium/industry", "gallium/none", "zinc/total"])
+    found = state()
+    assert found["industry"] == "partner"
+    assert list(found.values()).count("protects") >= 1
+
+
+def test_a_partner_that_told_what_is_held_back_here_silences_the_table(pair, hold):
+    hold("industry", A=10, B=12)
+    hold("producer", D=10, E=11, F=12)
+    hold("transit", G=10, H=11, I=12)
+    says(pair, open_=["gallium/industry"], told=["gallium/industry"])
+    assert "" not in state().values()
+
+
+@pytest.mark.parametrize(
+    "bent", [{"held": ["gallium/industry=31"]}, {"tonnes": 3}, {"held": "all"}, {"seen": ["x"]}]
+)
+def test_a_pattern_with_more_than_names_is_refused(pair, bent):
+    jp, wire = pair
+    body = {"held": [], "open": [], "told": [], "seen": []} | bent
+    jp.say("materials.pattern", body, issued=datetime.now(UTC))
+    pull(wire)
+    assert not Pattern.objects.exists()
+
+
+def test_the_page_shows_who_is_waited_for(pair, hold, officer):
+    hold("industry", A=10, B=12, C=9)
+    browser = Client()
+    browser.force_login(officer)
+    assert browser.post("/en/materials/leaving/", {"do": "release"}).status_code == 409
+    assert "Waiting for jp" in browser.get("/en/materials/leaving/").content.decode()

@@ -17,7 +17,7 @@ from renkei.base.models import ApiToken, Grant, Role, User
 from renkei.border import door as border
 from renkei.border.models import Act, Incident, Obligation
 from renkei.kit.errors import RenkeiError
-from renkei.materials.models import Material, Observation, Release, Scenario
+from renkei.materials.models import JointRun, Material, Observation, Release, Scenario
 from renkei.record.models import Claim, Disbursement, Milestone
 from renkei.site.api import api
 
@@ -170,6 +170,12 @@ PAGES = {
     "materials:scenarios": EVERYBODY,
     "materials:scenario": EVERYBODY,
     "materials_overlap": EVERYBODY,  # by the partner's signatures
+    "materials_joint": EVERYBODY,  # by the partner's signatures
+    "materials:joint_runs": ANALYST | OFFICER,
+    "materials:joint_run": ANALYST | OFFICER,
+    "materials:joint_file": ANALYST | OFFICER,
+    "materials:joint_add": ANALYST,
+    "materials:joint_verb": ANALYST,
     "materials:rules": EVERYBODY,
     "materials:leaving": ANALYST | OFFICER,
     "materials:eu": EVERYBODY,
@@ -259,6 +265,10 @@ OPERATIONS = {
     ("POST", "/materials/cases/{slug}/notices"): ANALYST,
     ("GET", "/materials/overlaps"): ANALYST | OFFICER,
     ("POST", "/materials/overlaps"): ANALYST | OFFICER,
+    ("GET", "/materials/joint-runs"): ANALYST | OFFICER,
+    ("POST", "/materials/joint-runs"): ANALYST,
+    ("GET", "/materials/joint-runs/{run}"): ANALYST | OFFICER,
+    ("POST", "/materials/joint-runs/{run}/{verb}"): ANALYST,
     ("GET", "/materials/plans"): EVERYBODY,
 }
 
@@ -365,6 +375,8 @@ def address(name):  # noqa: C901  a table of what each page needs
         kinds["kind"] = "ping"
     if name.startswith("materials:"):
         kinds["slug"] = "what-if" if "scenario" in name else "gallium"
+    if name in {"materials:joint_run", "materials:joint_verb"}:
+        kinds["uid"] = "0" * 32
     if short == "milestone_assess":
         kinds["slug"] = Milestone.objects.first().slug
     if "claim" in pattern.pattern.converters:
@@ -406,6 +418,9 @@ def registry(shipped):
         )
     Scenario.objects.create(
         slug="what-if", title="t", kind="export_ban", starts_on=date(2027, 1, 1), is_public=True
+    )
+    JointRun.objects.create(
+        uid="0" * 32, partner="jp", is_opened_here=False, state="running", opened_at=NOON
     )
 
 
@@ -489,6 +504,8 @@ def test_operations_take_whom_the_table_names_and_nobody_else(callers, key):
         .replace("{uid}", Act.objects.first().uid)
         .replace("{claim}", "1")
         .replace("{stage}", "refine")
+        .replace("{run}", "0" * 32)
+        .replace("{verb}", "stop")
     )
     for who, (user, held) in callers.items():
         for by_token in (False, True):

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -73,9 +74,11 @@ class Nodes:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def web(self, node, path, body=None):
+    def web(self, node, path, body=None, token=""):
         link = http.client.HTTPConnection("127.0.0.1", self.pair.base + (1 if node == "us" else 2))
-        link.request("GET" if body is None else "POST", path, body)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers |= {"Content-Type": "application/json"} if body else {}
+        link.request("GET" if body is None else "POST", path, body, headers)
         said = json.loads(link.getresponse().read())
         link.close()
         return said
@@ -261,6 +264,35 @@ def test_a_file_goes_from_one_node_to_the_other_once(nodes, tmp_path):
     )
     assert again.returncode == 1
     assert not (tmp_path / "out2").exists()
+
+
+def held(nodes, node):
+    """Private statement bodies of the partner that a node has."""
+    with contextlib.closing(sqlite3.connect(nodes.var / node / "node.sqlite3")) as database:
+        return database.execute(
+            "SELECT count(*) FROM border_private WHERE state = 'held' AND origin LIKE ?",
+            (f"%/{'jp' if node == 'us' else 'us'}",),
+        ).fetchone()[0]
+
+
+def test_who_proposed_is_told_the_partner_under_a_key_of_the_link(nodes):
+    taken, known = nodes.link("jp")["delivered"], held(nodes, "jp")
+    accounts = json.loads((nodes.var / "demo.json").read_text())
+    token = next(
+        row["token"] for row in accounts if (row["node"], row["role"]) == ("us", "officer")
+    )
+    content = {
+        "slug": "link-names", "title_en": "Names", "title_ja": "氏名", "domain": "quantum",
+        "kind": "infrastructure", "status": "planned", "parties": "US, JP",
+    }  # fmt: skip
+
+    act = {"kind": "record.commitment", "key": "names", "content": content, "reason": "a test"}
+    said = nodes.web("us", "/node/v1/border/acts", json.dumps(act), token)
+
+    assert said["uid"], said
+    assert until(lambda: held(nodes, "jp") > known, 60)
+    assert nodes.link("jp")["delivered"] > taken
+    assert "bodies" not in nodes.alarms("us")
 
 
 def test_an_idle_node_is_small_and_has_no_numba(nodes):

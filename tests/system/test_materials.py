@@ -1,6 +1,7 @@
 """Two running nodes and one disruption: from a ban to a plan that both parties decided on."""
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,19 +125,25 @@ def test_the_command_proposes_and_the_partner_may_say_no(rig: Rig) -> None:
         assert not plan_at(rig, name, uid)["is_kept"]
 
 
-def agreement(us: str, jp: str) -> dict[str, Any]:
-    """Return an agreement of one party about its notices and suppliers."""
+SUPPLY = (("read", "supply-disruption", "notices"), ("compute", "shared-suppliers", "suppliers"))
+JOINT = (("compute", "joint-simulation", "joint"),)
+
+
+def agreement(
+    us: str, jp: str, name: str, clauses: tuple[tuple[str, str, str], ...]
+) -> dict[str, Any]:
+    """Return an agreement of one party: action, purpose and subject of each clause."""
     own = us.lower()
     return {
         "@context": "https://w3id.org/dspace/2025/1/context.jsonld",
         "@type": "Agreement",
-        "@id": f"urn:renkei:agreement:supply-{own}",
+        "@id": f"urn:renkei:agreement:{name}-{own}",
         "profile": "urn:renkei:agreement:1",
         "version": 1,
         "title": {"en": "Supply", "ja": "供給"},
         "assigner": us,
         "assignee": jp,
-        "target": [f"urn:{own}:materials:notices", f"urn:{own}:materials:suppliers"],
+        "target": [f"urn:{own}:materials:{subject}" for _action, _purpose, subject in clauses],
         "timestamp": "2026-04-01T00:00:00Z",
         "permission": [
             {
@@ -147,9 +154,7 @@ def agreement(us: str, jp: str) -> dict[str, Any]:
                 ],
                 "text": {"en": f"May {action}.", "ja": f"{action} を認める。"},
             }
-            for number, (action, purpose) in enumerate(
-                (("read", "supply-disruption"), ("compute", "shared-suppliers")), 1
-            )
+            for number, (action, purpose, _subject) in enumerate(clauses, 1)
         ],
     }
 
@@ -209,7 +214,7 @@ def test_notices_and_shared_suppliers_cross_under_agreements_alone(
     denied = rig.ask("us", "POST", "/node/v1/materials/overlaps", {"partner": "jp"})
     assert denied[0] == 403, denied
 
-    agree(rig, "us", "jp", agreement("US", "JP"), "supply-us")
+    agree(rig, "us", "jp", agreement("US", "JP", "supply", SUPPLY), "supply-us")
     status, body = rig.ask("us", "POST", where, notice, token=analyst)
     assert status == 201, body
     assert until(
@@ -223,9 +228,168 @@ def test_notices_and_shared_suppliers_cross_under_agreements_alone(
     half = rig.ask("us", "POST", "/node/v1/materials/overlaps", {"partner": "jp"})
     assert half[0] == 403, half  # the partner's own agreement lacks still
 
-    agree(rig, "jp", "us", agreement("JP", "US"), "supply-jp")
+    agree(rig, "jp", "us", agreement("JP", "US", "supply", SUPPLY), "supply-jp")
     status, body = rig.ask("us", "POST", "/node/v1/materials/overlaps", {"partner": "jp"})
     assert status == 201, body
     assert (json.loads(body)["size"], json.loads(body)["shared"]) == (40, 10)
     [row] = told(rig, "jp", "overlaps")
     assert (row["is_asked_here"], row["size"], row["shared"]) == (False, 40, None)
+
+
+def trade(folder: Path, name: str, party: str, sells: str, buys: str) -> str:
+    """Write what made-up firms of a node sell to the partner's country, and buy there."""
+    rows = [",".join(OWN_COLUMNS["trade"])]
+    worth = {"gallium": 100, "tungsten": 50}
+    for number in range(4):
+        seller, buyer = (f"X{number}", f"X{number}" if name == "jp" else f"Y{number}")
+        rows += [
+            f",{seller},{party},sells,{sells},{worth[sells]},example,2026-01-01",
+            f",{buyer},{party},buys,{buys},{worth[buys]},example,2026-01-01",
+        ]
+    file = folder / f"trade-{name}.csv"
+    file.write_text("\n".join(rows) + "\n", "utf-8")
+    return str(file)
+
+
+def run_of(rig: Rig, name: str, uid: str) -> Any:
+    """Return a joint run as a node shows it, or nothing."""
+    return told(rig, name, f"joint-runs/{uid}")
+
+
+def open_run(rig: Rig, title: str) -> str:
+    """Open a joint run at the first node: its exporters of gallium lose half."""
+    firms = [f"N{key}" for key in exporters(rig)]
+    asked = {"partner": "jp", "title": title, "firms": firms, "severity": 0.5}
+    analyst = token(rig, "us", "analyst")
+    status, body = rig.ask("us", "POST", "/node/v1/materials/joint-runs", asked, token=analyst)
+    assert status == 202, body
+    return str(json.loads(body)["uid"])
+
+
+def exporters(rig: Rig) -> list[int]:
+    """Return the keys of the first node's exporters: its database numbers firms without an LEI."""
+    with sqlite3.connect(rig.folder("us") / "node.sqlite3") as database:
+        rows = database.execute("SELECT id FROM materials_organisation WHERE name LIKE 'X_'")
+        return [key for (key,) in rows]
+
+
+def ready(rig: Rig, uid: str, state: str = "ready") -> bool:
+    """Wait until a run of the first node is in a state."""
+    return until(lambda: run_of(rig, "us", uid).get("state") == state, LIMIT_SECONDS)
+
+
+def test_a_joint_run_crosses_by_border_vectors_alone(rig: Rig, tmp_path: Path) -> None:
+    for name, party, sells, buys in (
+        ("us", "JP", "gallium", "tungsten"),
+        ("jp", "US", "tungsten", "gallium"),
+    ):
+        done = rig.renkei(
+            name, "materials", "import", "trade", trade(tmp_path, name, party, sells, buys)
+        )
+        assert done.returncode == 0, done.stderr
+    denied = open_run(rig, "denied")
+    assert ready(rig, denied, "failed")
+    assert "no agreement in force" in run_of(rig, "us", denied)["why"]
+    assert run_of(rig, "us", denied)["messages"] == []
+    agree(rig, "us", "jp", agreement("US", "JP", "joint", JOINT), "joint-us")
+    agree(rig, "jp", "us", agreement("JP", "US", "joint", JOINT), "joint-jp")
+
+    uid = open_run(rig, "secret title")
+    assert ready(rig, uid), run_of(rig, "us", uid)
+    ours, theirs = run_of(rig, "us", uid), run_of(rig, "jp", uid)
+    # Half of gallium is gone and its own rest stands in for half of that; then tungsten likewise.
+    assert ours["agreed"] == theirs["agreed"]
+    assert ours["agreed"]["products"] == ["gallium", "tungsten"]
+    us, jp = ours["agreed"]["sides"]
+    assert us["deliveries"][0] / 1e10 == pytest.approx(0.75, abs=1e-6)
+    assert jp["deliveries"][1] / 1e10 == pytest.approx(1 - 0.25 / 3, abs=1e-6)
+    assert [len(one["own"]["hit"]) for one in (ours, theirs)] == [8, 4]
+    assert us["lost"] == round(1e4 * ours["own"]["lost"]) > 0
+    assert jp["lost"] == round(1e4 * theirs["own"]["lost"]) > 0
+    assert (theirs["title"], theirs["firms"]) == ("", [])
+    check_ledgers(rig, tmp_path)
+
+    rig.links["us", "jp"].cut()
+    try:
+        away = open_run(rig, "away")
+        assert ready(rig, away, "paused")
+    finally:
+        rig.links["us", "jp"].heal()
+    where = f"/node/v1/materials/joint-runs/{away}"
+    analyst = token(rig, "us", "analyst")
+    assert rig.ask("us", "POST", f"{where}/resume", token=analyst)[0] == 202
+    assert ready(rig, away)
+    assert run_of(rig, "jp", away)["agreed"] == run_of(rig, "us", away)["agreed"]
+    assert rig.ask("us", "POST", f"{where}/stop", token=analyst)[0] == 409
+
+
+def check_ledgers(rig: Rig, folder: Path) -> None:
+    """Check as a third party would, on both nodes, that border vectors alone crossed."""
+    for name in rig.names:
+        messages, ledger = (
+            json.loads(rig.ask(name, "GET", path)[1])
+            for path in ("/en/materials/joint/messages.json", "/en/border/outgoing.json")
+        )
+        files = [folder / f"messages-{name}.json", folder / f"ledger-{name}.json"]
+        files[0].write_text(json.dumps(messages), "utf-8")
+        files[1].write_text(json.dumps(ledger), "utf-8")
+        done = rig.command("materials", "check-joint", *map(str, files))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert " 0 faults" in done.stderr
+        assert "secret" not in json.dumps(messages)
+        gone = [row for row in ledger["items"] if row["target"].endswith(":joint")]
+        ledger["items"].remove(gone[-1])
+        files[1].write_text(json.dumps(ledger), "utf-8")
+        assert rig.command("materials", "check-joint", *map(str, files)).returncode == 1
+
+
+def stocks(folder: Path, name: str, rows: dict[str, dict[str, float]]) -> str:
+    """Write a table of made-up stocks of tungsten: tonnes by class and holder."""
+    lines = [",".join(OWN_COLUMNS["stocks"])]
+    lines += [
+        f"{owner},tungsten,{kind},0,{tonnes},,2026-01-01,example"
+        for kind, holders in rows.items()
+        for owner, tonnes in holders.items()
+    ]
+    file = folder / f"stocks-{name}.csv"
+    file.write_text("\n".join(lines) + "\n", "utf-8")
+    return str(file)
+
+
+def test_what_one_node_holds_back_is_told_by_neither(rig: Rig, tmp_path: Path) -> None:
+    many = {"K": 10.0, "L": 11.0, "M": 12.0}
+    tables = {
+        "us": {"government": {"USA": 50.0}, "industry": many, "producer": many, "transit": many},
+        "jp": {"government": many, "industry": {"N": 40.0}, "producer": many, "transit": many},
+    }
+    for name, table in tables.items():
+        done = rig.renkei(name, "materials", "import", "stocks", stocks(tmp_path, name, table))
+        assert done.returncode == 0, done.stderr
+
+    def publish(name: str) -> Any:
+        return rig.renkei(
+            name, "materials", "release", "--publish", "--officer", f"{name}-officer", "--json"
+        )
+
+    first = publish("us")
+    assert first.returncode == 1
+    assert "before jp has said so" in first.stderr
+    assert rig.renkei("us", "materials", "export", "stocks", "--json").stdout.strip() == "[]"
+    assert until(lambda: b"tungsten/government" in leaving(rig, "jp"), LIMIT_SECONDS)
+    waiting = ["jp", "us"]
+    begun = time.monotonic()
+    while waiting and time.monotonic() - begun < LIMIT_SECONDS:
+        waiting = [name for name in waiting if publish(name).returncode]
+    assert not waiting
+    told = {}
+    for name in rig.names:
+        rows = json.loads(rig.renkei(name, "materials", "export", "stocks", "--json").stdout)
+        told[name] = {row["kind"] for row in rows if row["material"] == "tungsten"}
+    assert told["us"] == told["jp"]
+    assert not told["us"] & {"government", "industry"}
+    assert told["us"]  # not everything is held back
+
+
+def leaving(rig: Rig, name: str) -> bytes:
+    """Return the page of what may leave a node, as its officer sees it."""
+    return rig.ask(name, "GET", "/en/materials/leaving/")[1]

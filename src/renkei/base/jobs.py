@@ -165,7 +165,8 @@ def work(lock: Path, *, drainer: Sequence[str], interval: float = 0.5) -> None:
         for which in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
             signal.signal(which, lambda _number, _frame: stop.set())
         recover()
-        with running([name for room in rooms() for name in room.services]):
+        own = "renkei.base.commits.shorten_log"
+        with running([own, *(name for room in rooms() for name in room.services)]):
             while not stop.is_set():
                 if DBTaskResult.objects.ready().exists():
                     _drain_in_child(drainer, stop)

@@ -48,6 +48,7 @@ class RoomConfig(AppConfig):
         joint: dotted path of a tuple of ``renkei.border.door.JointKind``.
         founding: dotted path of a function that gives a new node what the room needs; it is run
             again whenever the node is brought up to date, and then changes nothing that is there.
+        carrier: dotted path of a class of ``renkei.border.door.Carrier``; one room alone sets it.
         services: dotted paths of functions that the worker runs while it lives, each in a thread;
             see ``renkei.base.services``.
     """
@@ -63,6 +64,7 @@ class RoomConfig(AppConfig):
     statements: ClassVar[str | None] = None
     joint: ClassVar[str | None] = None
     founding: ClassVar[str | None] = None
+    carrier: ClassVar[str | None] = None
     services: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: object) -> None:

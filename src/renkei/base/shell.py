@@ -5,12 +5,16 @@ from functools import cache
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialLogin
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.http import HttpRequest
+from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
@@ -37,6 +41,24 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped
     """Accounts are made by the node's operator alone."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  allauth's signature
+        """Refuse everyone who would make an account."""
+        return False
+
+
+class InstitutionAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # untyped
+    """The institution says who somebody is; the node's operator says whose account that is."""
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Show who has no account here what the operator needs to give them one."""
+        if not sociallogin.is_existing:
+            known = {
+                "institution": sociallogin.account.get_provider().name,
+                "subject": sociallogin.account.uid,
+            }
+            page = render(request, "socialaccount/unknown.html", known, status=403)
+            raise ImmediateHttpResponse(page)
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:  # noqa: ARG002
         """Refuse everyone who would make an account."""
         return False
 

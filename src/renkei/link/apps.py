@@ -16,5 +16,6 @@ class LinkConfig(RoomConfig):
     router = "renkei.link.endpoints.router"
     commands = "renkei.link.commands:link"
     statements = "renkei.link.statements.TYPES"
+    carrier = "renkei.link.door.Carrier"
     services = ("renkei.link.endpoints.deliver", "renkei.link.door.keep_full")
     menu = (MenuItem(url="link:overview", label=_("Quantum link")),)

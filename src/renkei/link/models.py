@@ -11,7 +11,7 @@ from django.db import connection, models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from renkei.link.engine import BlockState, Counters, Position
+from renkei.link.engine import ACK_PATH, BlockState, Counters, Position
 
 FIRST, SECOND = 1, 2  # halves of a block: of the node whose name comes first, and of the other
 
@@ -276,4 +276,60 @@ class RelayShare(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["link", "number", "place"], name="link_relay_share"),
+        ]
+
+
+class Kme(models.Model):
+    """A key manager of another vendor that was admitted, and for which applications."""
+
+    name = models.CharField(max_length=31, unique=True)
+    address = models.CharField(max_length=200)  # https://host:port
+    certificates = models.TextField()  # PEM: what it proves itself with, as a client and a server
+    fingerprints = models.JSONField()  # SHA-256 of each, hexadecimal
+    saes = models.JSONField()  # applications that are served by it
+    simulated = models.BooleanField(default=False)  # its keys are: a person said so
+    admitted_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    @property
+    def callback(self) -> str:
+        """Return where it wants to hear what became of keys."""
+        return self.address + ACK_PATH
+
+
+class Handed(models.Model):
+    """A key that two key managers handed over; the row stays when its key is gone, so none comes twice."""
+
+    class State(models.TextChoices):
+        """What became of it here."""
+
+        SENT = "sent"  # given to the other one, which has not said yet that its target has it
+        HELD = "held"  # waits for the application of this node
+        USED = "used"  # that has it
+        VOID = "void"  # nobody gets it any more
+
+    kme = models.ForeignKey(Kme, on_delete=models.PROTECT, related_name="handed")
+    key_id = models.CharField(max_length=36)
+    is_ours = models.BooleanField()  # this node made it and gave it away
+    initiator = models.CharField(max_length=64)
+    target = models.CharField(max_length=64)
+    state = models.CharField(max_length=4, choices=State.choices)
+    sealed = models.BinaryField(default=b"")
+    mark = models.CharField(max_length=32, blank=True)  # by which the key is known again
+    simulated = models.BooleanField(default=False)
+    extension = models.JSONField(default=dict)
+    to_say = models.CharField(
+        max_length=16, blank=True, db_index=True
+    )  # what the other one shall hear
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["kme", "key_id"], name="link_handed_once"),
+            models.UniqueConstraint(
+                fields=["mark"], condition=~Q(mark=""), name="link_handed_key_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["sent", "held", "used", "void"]), name="link_handed_state"
+            ),
         ]

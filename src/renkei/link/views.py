@@ -41,6 +41,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             "form": _form() if settings.NODE.demonstration and links else None,
             "curves": door.curves(),
             "map": _map(),
+            "kmes": [door.kme_summary(one) for one in door.kmes()],
         },
     )
 
@@ -75,11 +76,12 @@ def eavesdrop(request: HttpRequest) -> HttpResponse:
             raise TooOftenError(
                 gettext_noop("somebody turned the eavesdropper a moment ago: wait a few seconds")
             )
-        door.set_eavesdropper(
-            settings.NODE.folder / "keys",
-            intercept=form.cleaned_data["intercept"] / 100,
-            split=form.cleaned_data["split"] / 100,
-        )
+        for fibre in door.fibres():
+            door.set_eavesdropper(
+                fibre,
+                intercept=form.cleaned_data["intercept"] / 100,
+                split=form.cleaned_data["split"] / 100,
+            )
         return redirect("link:overview")
     links = door.links()
     return TemplateResponse(
@@ -90,6 +92,7 @@ def eavesdrop(request: HttpRequest) -> HttpResponse:
             "form": form,
             "curves": door.curves(),
             "map": _map(),
+            "kmes": [door.kme_summary(one) for one in door.kmes()],
         },
         status=422,
     )
@@ -104,8 +107,8 @@ def _map() -> dict[str, Any] | None:
 
 def _form() -> EavesdropperForm:
     try:
-        eve = door.eavesdropper(settings.NODE.folder / "keys")
-    except door.FibreAwayError:
+        eve = door.eavesdropper(door.fibres()[0])
+    except (door.FibreAwayError, IndexError):
         eve = {"intercept": 0.0, "split": 0.0}
     return EavesdropperForm(initial={name: round(100 * share) for name, share in eve.items()})
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -18,7 +18,7 @@ from renkei.base.node import Nodes
 from renkei.kit.errors import RenkeiError, gettext_noop
 
 PUBLISHERS = ("usgs", "baci", "comtrade", "wgi", "gleif", "customs")
-OWN = ("links", "stocks", "sites", "bills")
+OWN = ("links", "trade", "stocks", "sites", "bills")
 KINDS = (
     "export_ban",
     "export_quota",
@@ -546,18 +546,33 @@ def import_(
     help=gettext_noop("Show which figures of stocks may be told, or tell them (--publish).")
 )
 @click.option("--publish", is_flag=True, help=gettext_noop("Tell what may be told."))
+@click.option(
+    "--announce",
+    is_flag=True,
+    help=gettext_noop("Only say to the partners what is held back; no value."),
+)
 @click.option("--officer", default="", help=gettext_noop("Account of the officer who decides."))
 @on_node
 def release(
-    *, publish: bool, officer: str, node: Path | None, var: Path, lang: str | None, as_json: bool
+    *,
+    publish: bool,
+    announce: bool,
+    officer: str,
+    node: Path | None,
+    var: Path,
+    lang: str | None,
+    as_json: bool,
 ) -> None:
     """Pass the release gate."""
-    if publish and not officer:
-        raise click.UsageError("--publish needs --officer")
+    if (publish or announce) and not officer:
+        raise click.UsageError("--publish and --announce need --officer")
     with entered(node, var, lang):
         from renkei.materials import door
 
-        figures = door.publish_figures(by=door.officer(officer)) if publish else door.preview()
+        by = door.officer(officer) if officer else None
+        if announce:
+            door.announce()
+        figures = door.publish_figures(by=by) if publish and by else door.preview()
         rows = [
             {
                 "material": one.material,
@@ -585,6 +600,102 @@ def overlap(
 
         told = schemas.overlap_out(door.ask_overlap(partner, by=door.officer(officer)))
         _print_rows([told], ("partner", "size", "shared", "decision"), as_json=as_json)
+
+
+@materials.command(
+    help=gettext_noop(
+        "Run a failure of own firms through both nodes' firms with a PARTNER; border vectors alone "
+        "cross."
+    )
+)
+@click.argument("partner")
+@click.option("--analyst", required=True, help=gettext_noop("Account of the analyst who asks."))
+@click.option("--firm", "firms", multiple=True, help=gettext_noop("Code of an own firm."))
+@click.option("--severity", type=float, default=1.0, show_default=True)
+@click.option("--title", default="", help=gettext_noop("What it is called."))
+@on_node
+def joint(
+    *,
+    partner: str,
+    analyst: str,
+    firms: tuple[str, ...],
+    severity: float,
+    title: str,
+    node: Path | None,
+    var: Path,
+    lang: str | None,
+    as_json: bool,
+) -> None:
+    """Open a joint run and take it to its end here."""
+    with entered(node, var, lang):
+        from renkei.materials import door
+
+        made = door.open_joint(
+            partner,
+            title=title or " ".join(firms)[:160],
+            firms=firms,
+            severity=severity,
+            author=door.analyst(analyst),
+            now=True,
+        )
+        _print_run(made.uid, as_json=as_json)
+
+
+def _print_run(uid: str, *, as_json: bool) -> None:
+    from renkei.materials import door, schemas
+
+    told = schemas.joint_run_out(door.find_joint_run(uid))
+    if as_json:
+        print_json(told)
+        return
+    click.echo(f"{told['uid']}\t{told['partner']}\t{told['state']}\tturns={told['turns']}")
+    for side in (told["agreed"] or {"sides": ()})["sides"]:
+        lost = "-" if side["lost"] is None else f"{side['lost'] / 10_000:.4f}"
+        click.echo(f"{side['party']}\tlost {lost}")
+    for line in (told["own"] or {"hit": ()})["hit"]:
+        click.echo(f"  {line['firm']}\t{line['lost']:.4f}\t{line['share']:.4f}")
+
+
+@materials.command(
+    "joint-runs", help=gettext_noop("List the joint runs, or show one with every message of it.")
+)
+@click.argument("run", required=False)
+@on_node
+def joint_runs(
+    *, run: str | None, node: Path | None, var: Path, lang: str | None, as_json: bool
+) -> None:
+    """List joint runs."""
+    with entered(node, var, lang):
+        from renkei.materials import door, schemas
+
+        if run is not None:
+            _print_run(run, as_json=as_json)
+            return
+        rows = [schemas.joint_run_row(row) for row in door.joint_runs()]
+        _print_rows(rows, ("uid", "partner", "state", "turns", "title"), as_json=as_json)
+
+
+@materials.command(
+    "check-joint",
+    help=gettext_noop(
+        "Check without a node that border vectors alone crossed: MESSAGES beside the LEDGER of "
+        "outgoing bytes, both as JSON."
+    ),
+)
+@click.argument("messages", type=click.File("rb"))
+@click.argument("ledger", type=click.File("rb"))
+def check_joint(*, messages: IO[bytes], ledger: IO[bytes]) -> None:
+    """Compare the messages of joint runs with a ledger."""
+    from renkei.materials import engine
+
+    said, rows = json.load(messages), json.load(ledger)["items"]
+    wrong = engine.check_messages(said["items"], rows, target=said["target"])
+    for line in wrong:
+        click.echo(line)
+    sent = sum(bool(row["is_sent"]) for row in said["items"])
+    tell(f"{sent} of {len(said['items'])} messages were sent; {len(wrong)} faults")
+    if wrong:
+        sys.exit(1)
 
 
 def _fault(error: RenkeiError, said: str) -> Item:

@@ -1,14 +1,14 @@
 """What programs ask of the registry: public figures for everybody, scenarios for analysts.
 
-``overlap`` is asked by a partner's node, under its signatures.
+``overlap`` and ``joint`` are asked by a partner's node, under its signatures.
 """
 
 import json
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, cast
+from typing import Any, Literal, cast
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -30,6 +30,9 @@ from renkei.materials.schemas import (
     CaseOut,
     ConcentrationOut,
     ExposureOut,
+    JointRunIn,
+    JointRunOut,
+    JointRunRow,
     MaterialOut,
     MaterialRow,
     NoticeIn,
@@ -46,6 +49,8 @@ from renkei.materials.schemas import (
     alarm_out,
     concentration_out,
     exposure_out,
+    joint_run_out,
+    joint_run_row,
     material_out,
     material_row,
     notice_row,
@@ -307,17 +312,85 @@ def overlap_ask(request: HttpRequest, body: OverlapIn) -> Status[dict[str, Any]]
     return Status(201, overlap_out(door.ask_overlap(body.partner, by=cast(User, request.user))))
 
 
+@router.get(
+    "/joint-runs", response=list[JointRunRow], auth=INSIDERS, operation_id="materials_joint_runs"
+)
+@asks(Asked)
+def joint_runs(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]:
+    """List the joint runs that this node opened and answered."""
+    return [joint_run_row(row) for row in door.joint_runs()[:MOST_SCENARIOS]]
+
+
+@router.post(
+    "/joint-runs",
+    response={202: JointRunOut},
+    auth=allow(Role.ANALYST),
+    operation_id="materials_open_joint",
+)
+def joint_open(request: HttpRequest, body: JointRunIn) -> Status[dict[str, Any]]:
+    """Open a joint run with a partner, and queue it."""
+    made = door.open_joint(**body.dict(), author=cast(User, request.user))
+    return Status(202, joint_run_out(made))
+
+
+@router.get(
+    "/joint-runs/{run}", response=JointRunOut, auth=INSIDERS, operation_id="materials_joint_run"
+)
+@asks(Asked)
+def joint_run(request: HttpRequest, run: str, asked: Query[Asked]) -> dict[str, Any]:
+    """Tell a joint run, its answer, and every message byte by byte."""
+    return joint_run_out(door.find_joint_run(run))
+
+
+@router.post(
+    "/joint-runs/{run}/{verb}",
+    response={202: JointRunOut},
+    auth=allow(Role.ANALYST),
+    operation_id="materials_joint_verb",
+)
+def joint_verb(
+    request: HttpRequest, run: str, verb: Literal["stop", "resume"]
+) -> Status[dict[str, Any]]:
+    """Stop a joint run, or go on with one whose partner was away."""
+    found = door.find_joint_run(run)
+    (door.stop_joint if verb == "stop" else door.resume_joint)(found)
+    return Status(202, joint_run_out(door.find_joint_run(run)))
+
+
 @csrf_exempt
 @access(PUBLIC)  # who may ask is decided by the partner's signatures, and by an agreement
 @require_POST
 def overlap(request: HttpRequest) -> HttpResponse:
     """Answer a partner's question about shared suppliers."""
+    return _answered(
+        request,
+        door.MOST_OVERLAP_BYTES,
+        lambda partner, document, now: json.dumps(
+            door.answer_overlap(partner, document, now=now)
+        ).encode(),
+    )
+
+
+@csrf_exempt
+@access(PUBLIC)  # as above
+@require_POST
+def joint(request: HttpRequest) -> HttpResponse:
+    """Answer one message of a partner's joint run."""
+    return _answered(
+        request,
+        door.MOST_JOINT_BYTES,
+        lambda partner, document, now: door.answer_joint(partner, document, now=now),
+    )
+
+
+def _answered(
+    request: HttpRequest, most: int, answer: Callable[[Any, dict[str, Any], Any], bytes]
+) -> HttpResponse:
+    """Answer what a partner signed, if it is a JSON object of a bounded size."""
     try:
         length = request.META.get("CONTENT_LENGTH") or "0"
-        if not length.isdecimal() or int(length) > door.MOST_OVERLAP_BYTES:
-            raise TooLargeError(
-                gettext_noop("a question has at most {most} bytes"), most=door.MOST_OVERLAP_BYTES
-            )
+        if not length.isdecimal() or int(length) > most:
+            raise TooLargeError(gettext_noop("a question has at most {most} bytes"), most=most)
         now = timezone.now()
         partner = border.asking(
             request.method or "",
@@ -332,6 +405,6 @@ def overlap(request: HttpRequest) -> HttpResponse:
             document = None
         if not isinstance(document, dict):
             raise door.BadOverlapError(gettext_noop("the question is no JSON object"))
-        return JsonResponse(door.answer_overlap(partner, document, now=now))
+        return HttpResponse(answer(partner, document, now), content_type="application/json")
     except RenkeiError as error:
         return problem(error)

@@ -251,6 +251,31 @@ class OverlapForm(forms.Form):
         ]
 
 
+class JointRunForm(forms.Form):
+    """What a joint run asks; only border vectors leave the node."""
+
+    partner = forms.ChoiceField(label=pgettext_lazy("materials", "Partner"))
+    title = forms.CharField(label=_("Title"), max_length=160)
+    firms = forms.CharField(
+        label=_("Firms"),
+        max_length=300,
+        help_text=_("Codes of this node's own firms, with spaces between them."),
+    )
+    severity = forms.FloatField(
+        label=_("Share that is lost"), initial=1.0, min_value=0.01, max_value=1.0
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["partner"].choices = [  # type: ignore[attr-defined]
+            (one.name, f"{one.name} ({one.party})") for one in settings.NODE.partners
+        ]
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what ``door.open_joint`` is given; valid forms only."""
+        return {**self.cleaned_data, "firms": self.cleaned_data["firms"].split()}
+
+
 class PlanForm(forms.Form):
     """What goes with a plan that is proposed to the other parties."""
 

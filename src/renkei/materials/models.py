@@ -7,8 +7,8 @@ Nothing is overwritten. Every fact names the ``Release`` and the row it was prin
 the printed token (``raw``) beside the number.
 
 ``Risk`` and ``Exposure`` are summaries, made anew from the facts by ``door.rebuild``: pages read
-them, and each opens to its inputs. Stocks, supplier links and what is marked ``is_public=False``
-belong to companies or are secret by policy: no public page or answer reads them.
+them, and each opens to its inputs. Stocks, supplier links, trade with partners and what is marked
+``is_public=False`` belong to companies or are secret by policy: no public page or answer reads them.
 """
 
 import re
@@ -493,6 +493,43 @@ class Link(models.Model):
         return f"{self.supplier_id} → {self.buyer_id}"
 
 
+class Trade(models.Model):
+    """What a firm of this node sells to a partner's country, or buys there, a year. Never public.
+
+    The other side is named by its party alone: which firm it is, the row does not say.
+    """
+
+    class Direction(models.TextChoices):
+        """Which way goods go."""
+
+        SELLS = "sells", _("sells")
+        BUYS = "buys", _("buys")
+
+    firm = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="trade")
+    party = models.CharField(max_length=2)
+    direction = models.CharField(max_length=5, choices=Direction)
+    material = models.ForeignKey(Material, on_delete=models.PROTECT, related_name="+")
+    kusd = models.FloatField(help_text=_("yearly value in thousand US dollars"))
+    evidence = models.CharField(max_length=300)
+    valid_from = models.DateField()
+    known_from = models.DateField()
+    known_to = models.DateField(null=True, blank=True)
+
+    objects = BitemporalQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(name="materials_trade_value", condition=Q(kusd__gt=0)),
+            models.CheckConstraint(
+                name="materials_trade_known_forwards",
+                condition=Q(known_to=None) | Q(known_to__gt=F("known_from")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.firm_id} {self.direction} {self.material_id}"
+
+
 class Product(Named):
     """Something that materials go into, and that other products go into."""
 
@@ -522,6 +559,11 @@ class Component(models.Model):
         default=0.0, help_text=_("output lost without it, where it is not essential")
     )
     source = models.CharField(max_length=300)
+    confirmed = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text=_("where the amount was read, or computed; empty: nobody looked it up"),
+    )
     note = models.CharField(max_length=300, blank=True)
 
     class Meta:
@@ -620,6 +662,9 @@ class Rule(Named):
     effective_to = models.DateField(null=True, blank=True)
     content = models.JSONField(default=dict, blank=True)
     source = models.CharField(max_length=300)
+    confirmed = models.CharField(
+        max_length=300, blank=True, help_text=_("where it was read; empty: nobody looked it up")
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -1073,3 +1118,111 @@ class Released(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class JointRun(models.Model):
+    """A cascade through the firms of two nodes of which neither shows the other a firm.
+
+    ``agreed`` is the same on both nodes; ``own`` is about this node's firms and stays here.
+    """
+
+    class State(models.TextChoices):
+        """How far it is."""
+
+        WAITING = "waiting", _("waiting")
+        RUNNING = "running", _("running")
+        PAUSED = "paused", _("the partner is away")
+        READY = "ready", _("answered")
+        FAILED = "failed", _("failed")
+        STOPPED = "stopped", _("stopped")
+
+    uid = models.CharField(max_length=32, unique=True)
+    partner = models.CharField(max_length=60)
+    is_opened_here = models.BooleanField()
+    title = models.CharField(_("title"), max_length=160, blank=True)
+    firms = models.CharField(_("firms"), max_length=300, blank=True)
+    severity = models.FloatField(_("share that is lost"), default=0.0)
+    products = models.JSONField(default=list, blank=True)
+    network = models.CharField(max_length=64, blank=True, help_text=_("digest of the own network"))
+    turns = models.PositiveSmallIntegerField(default=0)
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    agreed = models.JSONField(null=True, blank=True)
+    own = models.JSONField(null=True, blank=True)
+    why = models.CharField(max_length=500, blank=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+    )
+    task = models.UUIDField(null=True, blank=True)
+    opened_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="materials_joint_run_severity",
+                condition=Q(is_opened_here=True, severity__gt=0, severity__lte=1)
+                | Q(is_opened_here=False, severity=0, firms=""),
+                violation_error_message=_("A share above 0 and at most 1 is lost."),
+            ),
+            models.CheckConstraint(
+                name="materials_joint_run_answered",
+                condition=~Q(state="ready")
+                | Q(agreed__isnull=False, own__isnull=False, finished_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.uid
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing more can be said in it."""
+        return self.state in {self.State.READY, self.State.FAILED, self.State.STOPPED}
+
+
+class JointMessage(models.Model):
+    """One message of a joint run, byte by byte as it crossed the border."""
+
+    run = models.ForeignKey(JointRun, on_delete=models.CASCADE, related_name="messages")
+    step = models.PositiveSmallIntegerField()
+    is_sent = models.BooleanField()
+    content = models.TextField()
+    digest = models.CharField(max_length=64)
+    decision = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text=_("number of the border's decision that let it go")
+    )
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["run", "step", "is_sent"], name="materials_joint_message_once"
+            ),
+            models.CheckConstraint(
+                name="materials_joint_message_decided",
+                condition=Q(is_sent=True, decision__isnull=False) | Q(is_sent=False, decision=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}/{self.step}"
+
+
+class Pattern(models.Model):
+    """Which figures of stocks a node holds back, would tell and told: what it last said, no value."""
+
+    name = models.CharField(max_length=60, unique=True, help_text=_("of the node"))
+    held = models.JSONField()
+    open = models.JSONField()
+    told = models.JSONField()
+    seen = models.JSONField(help_text=_("digests of the patterns that it was made in sight of"))
+    index = models.PositiveBigIntegerField(help_text=_("of the statement in the node's log"))
+    said_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

@@ -13,6 +13,7 @@ from renkei.materials.models import (
     Alarm,
     Exposure,
     Flow,
+    JointRun,
     Material,
     Notice,
     Observation,
@@ -324,6 +325,55 @@ def overlap_out(row: Overlap) -> Item:
     return {name: getattr(row, name) for name in OverlapOut.model_fields}
 
 
+class JointRunIn(Schema):
+    """What a joint run asks; firms and share stay on this node."""
+
+    partner: str = Field(max_length=60)
+    title: str = Field("", max_length=160)
+    firms: list[str] = Field(min_length=1, max_length=20)
+    severity: float = Field(1.0, gt=0, le=1)
+
+
+class JointRunRow(Schema):
+    """A joint run in a list."""
+
+    uid: str
+    partner: str
+    is_opened_here: bool
+    title: str
+    state: str
+    turns: int
+    opened_at: datetime
+    why: str
+
+
+class JointRunOut(JointRunRow):
+    """A joint run: what both nodes know alike, what stays here, and what crossed, byte by byte."""
+
+    firms: list[str]
+    severity: float
+    agreed: dict[str, Any] | None
+    own: dict[str, Any] | None
+    messages: list[dict[str, Any]]
+
+
+def joint_run_row(row: JointRun) -> Item:
+    """Return a joint run in a list."""
+    return {name: getattr(row, name) for name in JointRunRow.model_fields}
+
+
+def joint_run_out(row: JointRun) -> Item:
+    """Return a joint run with its messages."""
+    return {
+        **joint_run_row(row),
+        "firms": row.firms.split(),
+        "severity": row.severity,
+        "agreed": row.agreed,
+        "own": row.own,
+        "messages": door.joint_messages(row),
+    }
+
+
 class PlanOut(Schema):
     """A joint plan and how far it has come."""
 
@@ -400,6 +450,7 @@ def rule_out(rule: engine.Rule) -> Item:
         "least": rule.least,
         "countries": sorted(rule.countries),
         "source": rule.source,
+        "confirmed": rule.confirmed,
     }
 
 

@@ -362,6 +362,32 @@ def user_add(
         tell(_("The account {name} is made.", name=name))
 
 
+@user.command(
+    "connect",
+    help=gettext_noop(
+        "Let the account NAME on the node in DIR sign in by the institution, which knows the person "
+        "as SUBJECT; without SUBJECT, end that."
+    ),
+)
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@click.argument("name")
+@click.argument("subject", required=False, default="")
+@as_json
+def user_connect(folder: Path, name: str, subject: str, *, as_json: bool) -> None:
+    """Connect an account with the institution's identity."""
+    from renkei.site import node as life
+
+    life.enter(folder)
+    life.refuse_pending(folder)
+    life.connect_user(name=name, subject=subject.strip())
+    if as_json:
+        print_json({"name": name, "subject": subject.strip()})
+    elif subject.strip():
+        tell(_("{name} signs in by the institution as {subject}.", name=name, subject=subject))
+    else:
+        tell(_("{name} signs in with a password alone.", name=name))
+
+
 var_option = click.option(
     "--var",
     type=FOLDER,

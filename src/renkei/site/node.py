@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from renkei import __version__
-from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
+from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
 from renkei.site import config, words
 from renkei.site.config import NodeConfig, NodeConfigError
 
@@ -327,6 +327,41 @@ def add_user(
         for role in roles:
             Grant.objects.create(user=user, party=settings.NODE.party, role=role)
     return password
+
+
+def connect_user(*, name: str, subject: str) -> bool:
+    """Let a person sign in by the institution; tell whether that changed anything.
+
+    Args:
+        name: of the account.
+        subject: the ``sub`` by which the institution knows the person; empty ends it.
+
+    Raises:
+        NotFoundError: no such account.
+        ConflictError: another account is this person's.
+    """
+    from allauth.socialaccount.models import SocialAccount
+    from django.conf import settings
+
+    from renkei.base.models import User
+
+    user = User.objects.filter(username=name).first()
+    if user is None:
+        raise NotFoundError(gettext_noop("there is no account {name}"), name=name)
+    known = SocialAccount.objects.filter(provider=settings.INSTITUTION)
+    if not subject:
+        return bool(known.filter(user=user).delete()[0])
+    taken = known.filter(uid=subject).exclude(user=user).select_related("user").first()
+    if taken is not None:
+        raise ConflictError(
+            gettext_noop("{subject} signs in to the account {name} already"),
+            subject=subject,
+            name=taken.user.username,
+        )
+    _account, is_new = SocialAccount.objects.update_or_create(
+        provider=settings.INSTITUTION, user=user, defaults={"uid": subject}
+    )
+    return bool(is_new)
 
 
 def random_password() -> str:

@@ -118,6 +118,8 @@ else:
                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;"
                     # 2 GiB, the most that SQLite maps: pages of a large record without a call each.
                     "PRAGMA mmap_size=2147418112; PRAGMA temp_store=MEMORY;"
+                    # The worker writes the log back each second; this is for when there is none.
+                    "PRAGMA wal_autocheckpoint=8000;"
                 ),
             },
         }
@@ -203,13 +205,15 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not NODE.secure
 MFA_TOTP_ISSUER = f"Renkei {NODE.party}"
+SOCIALACCOUNT_ADAPTER = "renkei.base.shell.InstitutionAdapter"
 SOCIALACCOUNT_ONLY = False
 SOCIALACCOUNT_PROVIDERS: dict[str, object] = {}
+INSTITUTION = "institution"
 if NODE.sign_in.oidc_issuer:
     SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
         "APPS": [
             {
-                "provider_id": "institution",
+                "provider_id": INSTITUTION,
                 "name": NODE.sign_in.oidc_name or str(_("Institution")),
                 "client_id": NODE.sign_in.oidc_client_id,
                 "secret": (NODE.folder / "keys" / NODE.sign_in.oidc_secret_file)

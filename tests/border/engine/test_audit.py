@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.border.engine.pair import Node
 from tests.border.logs import Log, numbered
 
 from renkei.border import engine
@@ -112,3 +113,18 @@ def test_a_log_of_its_own_is_unsound():
     """Whole in itself, and not what the checkpoint says."""
     found = engine.audit(SMALL_FILES.__getitem__, len(SMALL.entries), bytes(32))
     assert found == engine.Audit(len(SMALL.entries), SMALL.frontier.root, (), sound=False)
+
+
+def test_entries_that_nobody_signed_are_named():
+    us, jp = Node("us", "US"), Node("jp", "JP")
+    for number in range(3):
+        us.say("test.note", {"number": number}, signers=us.keys.log.both[:1])
+    jp.say("test.note", {"number": 1})
+    rows = list(enumerate([*us.entries, jp.entries[1], b"{}", us.entries[1][:-9] + b'"2.0"}']))
+
+    def unsigned(**more):
+        return engine.unsigned(rows, us.origin, us.history, **({"solemn": ()} | more))
+
+    assert unsigned() == [4, 5, 6]
+    assert unsigned(solemn=("test.note",)) == [1, 2, 3, 4, 5, 6]
+    assert [index for index, data in rows if engine.may_change_keys(data)] == [0]

@@ -345,3 +345,20 @@ def test_any_value_in_any_field_is_read_or_refused(name, value):
     except (engine.BadEnvelopeError, engine.UnknownVersionError):
         return
     assert name in {"body", "id", "record", "issuer"} or value == json.loads(SIGNED)[name]
+
+
+@pytest.mark.parametrize("where", ["body", "zeal"])
+def test_only_the_statement_s_own_signatures_are_cut_out(where):
+    """Something that looks like them, in what is said or in a field of a newer minor version."""
+    lookalike = {"a": 1, "signatures": [{"alg": "ed25519", "kid": "0" * 32, "sig": ""}]}
+    said = json.loads(compose())
+    said[where] = lookalike
+    said["version"] = "1.9"
+    signed = dict(said)
+    del signed["signatures"]
+    payload = engine.canonical(signed)
+
+    envelope = engine.read_envelope(engine.canonical(said))
+
+    assert envelope.payload.endswith(payload)
+    assert len(envelope.payload) - len(payload) < 64  # the prefix alone

@@ -3,6 +3,8 @@
 import pickle
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.border.engine.pair import stream
 
 from renkei.border import engine
@@ -129,3 +131,37 @@ def test_what_is_no_key_is_refused(alg, raw):
 def test_what_is_no_sealing_key_is_refused():
     with pytest.raises(engine.BadKeyError, match="expected 1216 bytes"):
         engine.SealingPublicKey(bytes(40))
+
+
+# RFC 8032, section 7.1, test 3: key, message, signature.
+RFC_8032 = tuple(
+    bytes.fromhex(text)
+    for text in (
+        "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+        "af82",
+        (
+            "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
+            "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a"
+        ),
+    )
+)
+
+
+def test_a_known_signature():
+    key, message, signature = RFC_8032
+    assert engine.PublicKey("ed25519", key).verifies(signature, message)
+
+
+@given(place=st.integers(0, 511), cut=st.integers(0, 63))
+def test_no_other_signature_is_its_own(place, cut):
+    key, message, signature = RFC_8032
+    flipped = bytearray(signature)
+    flipped[place // 8] ^= 1 << place % 8
+    for other in (bytes(flipped), signature[:cut], signature + b"\0"):
+        assert not engine.PublicKey("ed25519", key).verifies(other, message)
+
+
+def test_public_keys_travel_to_other_processes(keys):
+    for key in (*keys.log.public.by_kid.values(), keys.sealing.public):
+        _ = getattr(key, "loaded", None)
+        assert pickle.loads(pickle.dumps(key)) == key

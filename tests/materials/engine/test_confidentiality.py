@@ -1,4 +1,4 @@
-"""What may leave a node: gates, suppression, bits, set sizes, border vectors."""
+"""What may leave a node: gates, suppression, bits, set sizes."""
 
 import numpy as np
 import pytest
@@ -255,65 +255,3 @@ def test_a_private_comparison(one, other):
 
 def test_no_sum_between_two_parties_is_offered():
     assert not [name for name in engine.__all__ if "sum" in name.lower()]
-
-
-def side(rng, firms, links, products, essential):
-    pairs = rng.choice(firms * firms, 4 * links, replace=False)
-    pairs = pairs[pairs // firms != pairs % firms][:links]
-    sector = rng.integers(0, products, firms)
-    exporter = rng.choice(firms, firms // 4, replace=False)
-    buys = [(int(i), k) for i in rng.choice(firms, firms // 4, replace=False)
-            for k in rng.choice(products, 2, replace=False)]  # fmt: skip
-    return engine.Side(
-        supplier=pairs // firms, buyer=pairs % firms, weight=np.exp(rng.normal(0, 1, len(pairs))),
-        sector=sector, exporter=exporter, exported=np.exp(rng.normal(0, 1, len(exporter))),
-        importer=np.array([i for i, _ in buys]), import_product=np.array([k for _, k in buys]),
-        imported=np.exp(rng.normal(0, 1, len(buys))), essential=essential,
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_a_joint_run_is_the_pooled_run(seed):
-    """Border vectors alone cross; every firm ends where it would if all firms were pooled."""
-    rng = np.random.default_rng(seed)
-    essential = rng.random((5, 5)) < 0.4
-    us, jp = (side(rng, 60, 240, 5, essential) for _ in range(2))
-    hit_us, hit_jp = np.ones(60), np.ones(60)
-    hit_us[rng.choice(60, 4, replace=False)] = 0.0
-    hit_jp[rng.choice(60, 2, replace=False)] = 0.5
-    one, other = engine.BorderSide(us, hit_us), engine.BorderSide(jp, hit_jp)
-    rounds = engine.run_jointly(one, other)
-    whole = engine.pooled(us, jp)
-    capacity = np.ones(whole.firms)
-    capacity[:60], capacity[60:120] = hit_us, hit_jp
-    together = engine.cascade(whole, capacity, tolerance=1e-11, most_iterations=100_000, threads=1)
-
-    assert one.downstream == pytest.approx(together.downstream[:60], abs=1e-6)
-    assert other.downstream == pytest.approx(together.downstream[60:120], abs=1e-6)
-    assert one.upstream == pytest.approx(together.upstream[:60], abs=1e-6)
-    assert other.upstream == pytest.approx(together.upstream[60:120], abs=1e-6)
-    assert rounds >= 2
-    assert together.loss > 0
-
-
-def test_only_border_vectors_cross():
-    rng = np.random.default_rng(0)
-    one = engine.BorderSide(side(rng, 40, 120, 3, np.ones((3, 3), bool)), np.ones(40))
-    message = one.step(None)
-
-    assert message.deliveries.shape == message.orders.shape == (3,)
-    assert message.deliveries.tolist() == [1, 1, 1]  # nothing happened
-
-
-@pytest.mark.parametrize(
-    ("deliveries", "says"),
-    [([1, 1], "expected 3 shares"), ([1, 1, 2], "expected 3 shares"), ([1, np.nan, 1], "3 shares")],
-)
-def test_a_bad_message_is_refused(deliveries, says):
-    rng = np.random.default_rng(0)
-    one = engine.BorderSide(side(rng, 40, 120, 3, np.ones((3, 3), bool)), np.ones(40))
-    one.step(engine.BorderMessage(np.array([0.5, 1, 1]), np.ones(3)))
-    with pytest.raises(engine.BadBorderError, match=says):
-        one.step(engine.BorderMessage(np.array(deliveries, float), np.ones(3)))
-    with pytest.raises(engine.BadBorderError, match="deliveries of product 0 rose"):
-        one.step(engine.BorderMessage(np.array([0.9, 1, 1]), np.ones(3)))

@@ -26,6 +26,7 @@ from renkei.border.door._agreements import (
     visible_versions,
 )
 from renkei.border.door._audit import Audit, audit, rebuild, scrub
+from renkei.border.door._carrier import Carrier
 from renkei.border.door._client import (
     BadAnswerError,
     RefusedError,
@@ -34,6 +35,7 @@ from renkei.border.door._client import (
 )
 from renkei.border.door._exchange import (
     add_cosignatures,
+    carried_for,
     default_policy,
     exchange,
     is_witnessed,
@@ -122,6 +124,7 @@ __all__ = [
     "Audit",
     "BadAnswerError",
     "BadStatementError",
+    "Carrier",
     "FrozenError",
     "FulfilledError",
     "HaltedError",
@@ -157,6 +160,7 @@ __all__ = [
     "ask_partner",
     "asking",
     "audit",
+    "carried_for",
     "close_incident",
     "content_lines",
     "decide",

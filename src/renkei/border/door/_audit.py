@@ -1,10 +1,15 @@
 """Looking at every stored byte again: audit tells, scrub mends, rebuild fetches everything back."""
 
 import json
+import multiprocessing
+import os
+from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
 from django.conf import settings
 from django.db import transaction
@@ -13,12 +18,16 @@ from renkei.border import engine
 from renkei.border.door import _client, _exchange, _keys, _log, _tiles
 from renkei.border.door._incidents import end as end_incident
 from renkei.border.door._incidents import note as note_incident
-from renkei.border.door._judge import judge
+from renkei.border.door._judge import Judged, judge
 from renkei.border.door._keys import Partner
+from renkei.border.door._registry import types
 from renkei.border.models import Checkpoint, Entry, Fate, Incident, Log, Node, Peer
 from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
 
 MOST_FINDINGS = 100
+LONG = 20_000  # entries; below, starting processes takes longer than they save
+CHECKED_AT_ONCE = 2_048
+AHEAD = 8  # chunks given away and not taken back: memory is bounded
 
 
 class DamagedError(RenkeiError):
@@ -79,22 +88,12 @@ def audit(log: Log, *, signatures: bool = True) -> Audit:
     except RenkeiError as error:  # the entry that names the keys is itself damaged
         found.note(error)
     points = Checkpoint.objects.filter(log=log, size__lte=log.size).values_list("size", flat=True)
-    # Later checkpoints are signed with the keys of the rotations before them.
-    about_keys = set(Entry.objects.about_keys(log).values_list("index", flat=True))
-
-    def heard(first: int, entries: list[bytes]) -> None:
-        nonlocal history
-        found.entries += len(entries)
-        if history is None:
-            return
-        rows = list(enumerate(entries, start=first))
-        if not signatures:
-            rows = [row for row in rows if row[0] in about_keys]
-        if rows:
-            history = _statements(found, rows, history)
-
     stored = engine.Frontier.load(bytes(log.frontier)).root
-    tree = engine.audit(_stored(log), log.size, stored, marks=list(points), heard=heard)
+    with _Statements(found, log, history, signatures=signatures) as statements:
+        tree = engine.audit(
+            _stored(log), log.size, stored, marks=list(points), heard=statements.hear
+        )
+    history = statements.history
     for tile in tree.damaged:
         _damage(found, log, tile)
     if tree.root != stored:
@@ -166,28 +165,93 @@ def _damaged_file(log: Log, tile: engine.Tile) -> DamagedError:
     )
 
 
-def _statements(
-    found: Audit, rows: list[tuple[int, bytes]], history: engine.KeyHistory
-) -> engine.KeyHistory:
-    # What was recorded as no valid statement when it came is passed over.
-    invalid = set(
-        Entry.objects.filter(
-            log__origin=found.origin,
-            fate=Fate.INVALID,
-            index__range=(rows[0][0], rows[-1][0]),
-        ).values_list("index", flat=True)
-    )
-    judged, history = judge(
-        (row for row in rows if row[0] not in invalid),
-        found.origin,
-        history,
-    )
-    for each in judged:
-        if isinstance(each, RenkeiError):
-            found.note(each)
-        else:
-            found.statements += 1
-    return history
+class _Statements:
+    """Follows a log's keys through its entries, and checks the statements' signatures.
+
+    Of a long log that is done by a process for each core: most of the time is arithmetic.
+    """
+
+    def __init__(
+        self, found: Audit, log: Log, history: engine.KeyHistory | None, *, signatures: bool
+    ) -> None:
+        self.history = history
+        self._found, self._log, self._signatures = found, log, signatures
+        self._solemn = frozenset(name for name, known in types().items() if known.is_solemn)
+        self._rows: list[tuple[int, bytes]] = []
+        self._given: deque[tuple[list[tuple[int, bytes]], Future[list[int]]]] = deque()
+        self._pool: ProcessPoolExecutor | None = None
+        if signatures and log.size >= LONG and (os.cpu_count() or 1) > 1:
+            self._pool = ProcessPoolExecutor(
+                os.cpu_count(), mp_context=multiprocessing.get_context("spawn")
+            )
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Wait for what was given away."""
+        self._flush()
+        while self._given:
+            self._take()
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def hear(self, first: int, entries: list[bytes]) -> None:
+        """Take one bundle."""
+        self._found.entries += len(entries)
+        if self.history is None:
+            return
+        rows = list(enumerate(entries, start=first))
+        # Later checkpoints are signed with the keys of the changes before them, so these are
+        # followed even where signatures are not asked for.
+        about_keys = [row for row in rows if engine.may_change_keys(row[1])]
+        if about_keys:
+            judged, self.history = judge(self._valid(about_keys), self._log.origin, self.history)
+            self._count(judged)
+        if self._signatures:
+            self._rows += [row for row in rows if row not in about_keys] if about_keys else rows
+            if len(self._rows) >= CHECKED_AT_ONCE:
+                self._flush()
+
+    def _valid(self, rows: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        # What was recorded as no valid statement when it came is passed over.
+        invalid = set(
+            Entry.objects.filter(
+                log=self._log, fate=Fate.INVALID, index__range=(rows[0][0], rows[-1][0])
+            ).values_list("index", flat=True)
+        )
+        return [row for row in rows if row[0] not in invalid]
+
+    def _flush(self) -> None:
+        rows, self._rows = self._valid(self._rows) if self._rows else [], []
+        if not rows or self.history is None:
+            return
+        if self._pool is None:
+            judged, _history = judge(rows, self._log.origin, self.history)
+            self._count(judged)
+            return
+        later = self._pool.submit(
+            engine.unsigned, rows, self._log.origin, self.history, solemn=self._solemn
+        )
+        self._given.append((rows, later))
+        while len(self._given) > AHEAD:
+            self._take()
+
+    def _take(self) -> None:
+        rows, later = self._given.popleft()
+        bad = set(later.result())
+        self._found.statements += len(rows) - len(bad)
+        if bad and self.history is not None:  # once more, for the sentence
+            again = [row for row in rows if row[0] in bad]
+            self._count(judge(again, self._log.origin, self.history)[0])
+
+    def _count(self, judged: list[Judged]) -> None:
+        for each in judged:
+            if isinstance(each, RenkeiError):
+                self._found.note(each)
+            else:
+                self._found.statements += 1
 
 
 def _checkpoints(

@@ -1,5 +1,6 @@
 """Small files that prove a joint act or a fork, offline and for decades."""
 
+import json
 from collections import defaultdict
 
 from django.conf import settings
@@ -35,13 +36,10 @@ def receipt(act: Act) -> bytes:
     return engine.compose_receipt([_part(log, found) for log, found in by_log.items()])
 
 
-def _part(log: Log, entries: list[Entry]) -> engine.ReceiptLog:
+def _part(log: Log, entries: list[Entry], *, by_all: bool = True) -> engine.ReceiptLog:
     highest = max(entry.index for entry in entries)
-    checkpoint = (
-        Checkpoint.objects.filter(log=log, is_witnessed=True, size__gt=highest)
-        .order_by("size")
-        .first()
-    )
+    signed = Checkpoint.objects.filter(log=log, size__gt=highest)
+    checkpoint = (signed.filter(is_witnessed=True) if by_all else signed).order_by("size").first()
     identity = _keys.identity() if log.is_own else _keys.pinned(log.name)
     if checkpoint is None or identity is None:
         raise NotProvenError(
@@ -81,7 +79,8 @@ def verify(data: bytes, pins: list[str] | None = None) -> engine.Report:
 def evidence_file(number: int) -> tuple[str, bytes]:
     """Return the evidence of an incident as a file, and a name for it.
 
-    Of a rewritten log it is a file that ``verify`` checks; else what the partner sent, as it came.
+    Of a rewritten log and of two seals it is a file that ``verify`` checks; else what the partner
+    sent, as it came.
 
     Raises:
         NotFoundError: no such incident, or it has no evidence.
@@ -95,7 +94,25 @@ def evidence_file(number: int) -> tuple[str, bytes]:
     data = bytes(row.evidence)
     if row.kind == Incident.Kind.FORK and row.log is not None:
         return f"fork-{number}.json", fork_file(row.log, data)
+    if row.kind == Incident.Kind.TWO_SEALS and row.log is not None:
+        return f"two-seals-{number}.json", two_seals_file(row.log, data)
     return f"{row.kind}-{number}.evidence", data
+
+
+def two_seals_file(log: Log, evidence: bytes) -> bytes:
+    """Return the proof that a home sealed two successors as a file that a third party can check.
+
+    What the log itself has signed is enough: who is accused need not cosign.
+    """
+    said = json.loads(evidence)
+    leaves = [engine.leaf_hash(said[name].encode()) for name in ("first", "second")]
+    entries = list(Entry.objects.filter(log=log, leaf__in=leaves).order_by("index"))
+    if len(entries) != len(leaves):
+        raise NotProvenError(
+            gettext_noop("the two seals are not in the log of {name} any more"), name=log.name
+        )
+    part = _part(log, entries, by_all=False)
+    return engine.compose_receipt([part], kind=engine.TWO_SEALS)
 
 
 def fork_file(log: Log, evidence: bytes) -> bytes:

@@ -200,7 +200,7 @@ def hint(request: HttpRequest) -> HttpResponse:
 @require_POST
 @_refusing
 def private(request: HttpRequest) -> HttpResponse:
-    """Give a partner the private content meant for it, sealed to its key."""
+    """Give a partner the private content meant for it: sealed to its key, and by the carrier."""
     partner, document = _asked(request)
     wanted = document.get("commitments")
     if (
@@ -211,6 +211,5 @@ def private(request: HttpRequest) -> HttpResponse:
         raise BadRequestBodyError(
             gettext_noop("commitments: expected at most 64 texts of 64 hexadecimal digits")
         )
-    return JsonResponse(
-        {"origin": settings.NODE.origin, "sealed": door.sealed_for(partner, wanted)}
-    )
+    answer = door.carried_for if document.get("carried") is True else door.sealed_for
+    return JsonResponse({"origin": settings.NODE.origin, "sealed": answer(partner, wanted)})

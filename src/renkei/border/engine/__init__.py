@@ -30,6 +30,8 @@ from renkei.border.engine._agreement import (
 from renkei.border.engine._audit import (
     Audit,
     audit,
+    may_change_keys,
+    unsigned,
 )
 from renkei.border.engine._authzen import (
     MOST_EVALUATIONS,
@@ -466,6 +468,7 @@ __all__ = [
     "is_last",
     "lacking",
     "leaf_hash",
+    "may_change_keys",
     "new_tiles",
     "node_hash",
     "open_checkpoint",
@@ -507,6 +510,7 @@ __all__ = [
     "tlog_proofs",
     "to_authzen",
     "unseal",
+    "unsigned",
     "verify_consistency",
     "verify_envelope",
     "verify_inclusion",

@@ -4,9 +4,12 @@ The tree is rebuilt from the entries alone; tiles are compared with it, and vouc
 are damaged themselves.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from renkei.border.engine._envelope import read_envelope, verify_envelope
+from renkei.border.engine._identity import KEY_TYPES, KeyHistory
+from renkei.border.engine._keys import BOTH
 from renkei.border.engine._merkle import HASH_BYTES, Frontier, leaf_hash
 from renkei.border.engine._tiles import (
     ENTRIES,
@@ -18,6 +21,7 @@ from renkei.border.engine._tiles import (
     TileNodes,
     parse_bundle,
 )
+from renkei.kit.errors import RenkeiError
 
 
 @dataclass(frozen=True)
@@ -128,3 +132,39 @@ def audit(
     found = auditor.frontier.root
     damaged = tuple(auditor.damaged + (auditor.contradicted if found != root else []))
     return Audit(size, found, damaged, not damaged and found == root, auditor.roots)
+
+
+def may_change_keys(data: bytes) -> bool:
+    """Tell whether an entry may be about keys, before it is read; no such entry is missed."""
+    return any(mark in data for mark in _KEY_MARKS)
+
+
+_KEY_MARKS = tuple(f'"type":"{name}"'.encode() for name in sorted(KEY_TYPES))
+
+
+def unsigned(
+    rows: Iterable[tuple[int, bytes]],
+    origin: str,
+    history: KeyHistory,
+    *,
+    solemn: Collection[str],
+) -> list[int]:
+    """Return which entries are no statements that a log's node has signed.
+
+    Args:
+        rows: index and bytes, in any order.
+        origin: of the log.
+        history: of its keys, up to the last of these entries or beyond.
+        solemn: types that both algorithms must sign.
+    """
+    found = []
+    for index, data in rows:
+        try:
+            envelope = read_envelope(data)
+            both = envelope.type in solemn or envelope.type in KEY_TYPES
+            verify_envelope(envelope, history.keys_for("log", index), BOTH if both else BOTH[:1])
+            if envelope.issuer != origin:
+                found.append(index)
+        except RenkeiError:
+            found.append(index)
+    return found

@@ -281,6 +281,7 @@ def read_envelope(data: bytes) -> Envelope:
             name=min(extra)[:100],
         )
     _check_fields(value)
+    signatures = _read_signatures(value["signatures"])
     return Envelope(
         type=value["type"],
         id=value["id"],
@@ -291,7 +292,7 @@ def read_envelope(data: bytes) -> Envelope:
         body=value.get("body"),
         commitment=value.get("commitment"),
         refs=tuple(Ref(ref["origin"], ref["index"], ref["leaf"]) for ref in value.get("refs", ())),
-        signatures=_read_signatures(value["signatures"]),
+        signatures=signatures,
         version=value["version"],
         extra=extra,
         data=data,
@@ -300,11 +301,18 @@ def read_envelope(data: bytes) -> Envelope:
 
 
 def _payload(data: bytes, value: Mapping[str, Any]) -> bytes:
-    """Cut the signatures out of the canonical bytes: what remains is spelled as it was signed."""
-    after = spell({name: item for name, item in value.items() if name > "signatures"})
-    end = len(data) - len(after) + 1
-    start = end - len(spell(value["signatures"])) - len(',"signatures":,')
+    """Cut the signatures out of the canonical bytes: what remains is spelled as it was signed.
+
+    Signatures were read before: no object among them has such a key, and in a text its quotes would
+    be escaped. So the last place before their end that looks like their beginning is it.
+    """
+    after = {name: item for name, item in value.items() if name > "signatures"}
+    end = len(data) - len(spell(after)) + 1
+    start = data.rindex(_SIGNATURES, 0, end)
     return b"%b%b,%b" % (SIGNED_PREFIX, data[:start], data[end:])
+
+
+_SIGNATURES = b',"signatures":['
 
 
 def verify_envelope(

@@ -16,6 +16,7 @@ from renkei.base.commands import enter as enter_folder
 from renkei.base.commands import folders, print_json, tell
 from renkei.base.commands import on_node as on_any_node
 from renkei.kit.errors import ConflictError, gettext_noop
+from renkei.link.commands._kme import kme
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -59,6 +60,9 @@ def link() -> None:
     """Work with the quantum secure link: keys, applications, sealed files."""
 
 
+link.add_command(kme)
+
+
 @link.command(
     help=gettext_noop(
         "Found the link with PARTNER. The two ends meet under the signatures of their nodes; where "
@@ -92,6 +96,13 @@ def link() -> None:
     is_flag=True,
     help=gettext_noop("Key comes over the trusted nodes of routes.toml, not from photons."),
 )
+@click.option(
+    "--fibre",
+    type=FOLDER,
+    help=gettext_noop(
+        "Folder of the simulated fibre, the same at both ends; `renkei link fibre` runs it."
+    ),
+)
 def found(
     partner: str,
     node: Path | None,
@@ -102,6 +113,7 @@ def found(
     signed_start: bool,
     simulated: bool,
     routed: bool,
+    fibre: Path | None,
 ) -> None:
     """Found a link."""
     if carry + secret_stdin + signed_start > 1:
@@ -110,6 +122,8 @@ def found(
     from renkei.link import door
 
     founded = door.found_link(partner, simulated=simulated, routed=routed)
+    if fibre is not None:
+        door.join_fibre(founded, fibre)
     if signed_start:
         door.forget_reserve(founded)
     elif carry or secret_stdin:
@@ -641,13 +655,18 @@ def distil(partner: str, node: Path | None, var: Path) -> None:
         door.drive(where, channel)
 
 
-@link.command(hidden=True)
-@click.argument("var", type=FOLDER)
-def fibre(var: Path) -> None:
-    """Play the photons between the two nodes of VAR: what ``renkei up`` runs beside them."""
+@link.command(
+    help=gettext_noop(
+        "Play the photons between the two nodes that were founded with this FOLDER, until stopped: "
+        "what `renkei up` runs beside its pair."
+    )
+)
+@click.argument("folder", type=FOLDER)
+def fibre(folder: Path) -> None:
+    """Play the photons."""
     from renkei.link.commands._fibre import play
 
-    play(var)
+    play(folder)
 
 
 @link.command(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -76,17 +77,42 @@ def ensure_authority() -> Path:
         )
         _write_key(where / "ca.key", key)
         write_secret(where / "ca.crt", _pem(certificate))
-    if not (where / "kme.crt").exists() or _ends_soon(where / "kme.crt"):
+    if not (where / "kme.crt").exists() or _is_old(where / "kme.crt"):
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _signed_by_us(kme_name(), key.public_key(), days=SERVER_DAYS).add_extension(
             x509.SubjectAlternativeName(_names_of_server()), critical=False
         )
         builder = builder.add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
+            x509.ExtendedKeyUsage(
+                [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+            ),
+            critical=False,
         )
         _write_key(where / "kme.key", key)
         write_secret(where / "kme.crt", _pem(_sign(builder)))
     return where
+
+
+def authority_key() -> ec.EllipticCurvePublicKey:
+    """Return by what a certificate of this node's authority is known."""
+    authority = x509.load_pem_x509_certificate((ensure_authority() / "ca.crt").read_bytes())
+    key = authority.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise SaeNameError(gettext_noop("keys/link-ca/ca.key is not the authority's key"))
+    return key
+
+
+def is_issued(der: bytes, authority: ec.EllipticCurvePublicKey) -> bool:
+    """Tell whether the authority made a certificate."""
+    try:
+        made = x509.load_der_x509_certificate(der)
+        algorithm = made.signature_hash_algorithm
+        if algorithm is None:
+            return False
+        authority.verify(made.signature, made.tbs_certificate_bytes, ec.ECDSA(algorithm))
+    except (ValueError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def kme_name(node: str = "") -> str:
@@ -237,9 +263,12 @@ def _sign(builder: x509.CertificateBuilder) -> x509.Certificate:
     return builder.sign(key, hashes.SHA384())
 
 
-def _ends_soon(file: Path) -> bool:
+def _is_old(file: Path) -> bool:
+    """Tell whether a key manager's certificate ends soon, or is of when it had no client's use."""
     certificate = x509.load_pem_x509_certificate(file.read_bytes())
-    return certificate.not_valid_after_utc - timezone.now() < dt.timedelta(days=RENEW_DAYS)
+    used_for = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    ends_soon = certificate.not_valid_after_utc - timezone.now() < dt.timedelta(days=RENEW_DAYS)
+    return ends_soon or ExtendedKeyUsageOID.CLIENT_AUTH not in used_for
 
 
 def _pem(certificate: x509.Certificate) -> str:

@@ -2,9 +2,10 @@
 
 ``Channel`` is what the rest needs. ``SecretChannel`` is the first implementation: HTTP to the
 partner's web port, each message and each answer under an HMAC with a secret that both nodes keep
-in ``keys/link-<partner>``. Nothing that is sent here is secret; what matters is who said it.
+in ``keys/link-with-<partner>``. Nothing that is sent here is secret; what matters is who said it.
 """
 
+import fcntl
 import hashlib
 import hmac
 import http.client
@@ -12,6 +13,8 @@ import json
 import re
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -20,7 +23,8 @@ from django.conf import settings
 
 from renkei.kit.errors import ForbiddenError, RenkeiError, gettext_noop
 from renkei.link.door._link import NoLinkError, cache_folder, write_secret
-from renkei.link.door._store import PartnerSilentError
+from renkei.link.door._store import PartnerSilentError, blocks_of, settle
+from renkei.link.engine import BlockState
 from renkei.link.models import Link
 
 SECRET_BYTES = 32
@@ -59,7 +63,9 @@ class Channel(Protocol):
 
 def secret_file(partner: str) -> Path:
     """Return where the secret that is shared with a partner is kept."""
-    file: Path = settings.NODE.folder / "keys" / f"link-{partner}"
+    file: Path = (
+        settings.NODE.folder / "keys" / f"link-with-{partner}"
+    )  # beside link-ca, link-kek, link-seal
     return file
 
 
@@ -218,3 +224,21 @@ def as_send(channel: Channel) -> Any:
         return answer
 
     return send
+
+
+@contextmanager
+def alone(link: Link) -> Iterator[None]:
+    """Wait until no other process of this node brings blocks in over the link."""
+    with (cache_folder() / f"link-{link.own}-{link.partner}.drive").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def settle_with(link: Link, channel: Channel) -> None:
+    """Compare lists of blocks with the partner: what one end lacks, the other destroys."""
+    mine = [[number, state, mark] for number, (state, mark) in blocks_of(link).items()]
+    said = json.loads(channel.ask("settle", json.dumps({"blocks": mine}).encode()))
+    settle(
+        link,
+        {int(number): (BlockState(state), str(mark)) for number, state, mark in said["blocks"]},
+    )

@@ -6,14 +6,12 @@ must be durable before a message leaves is durable before it leaves: the reserve
 pending block before the last word.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Listener
@@ -26,7 +24,7 @@ from django.utils import timezone
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
 from renkei.link.door import _fibre
-from renkei.link.door._channel import Channel, RefusedByPartnerError
+from renkei.link.door._channel import Channel, RefusedByPartnerError, alone, settle_with
 from renkei.link.door._link import cache_folder, clear_alarm, raise_alarm, refuse_simulated
 from renkei.link.door._meet import SIGNED, meet, needs_signed_start, signatures
 from renkei.link.door._pages import write_curves
@@ -35,15 +33,13 @@ from renkei.link.door._store import (
     BadBlockError,
     PartnerSilentError,
     begin_block,
-    blocks_of,
     confirm,
+    forget_old_runs,
     keep_reserve,
     levels,
     reserve_of,
-    settle,
     take_in,
 )
-from renkei.link.engine import BlockState
 from renkei.link.models import Link, Run
 
 log = logging.getLogger(__name__)
@@ -59,7 +55,6 @@ MESSAGE_SECONDS = 60.0
 CUT_PAUSES_SECONDS = (0.1, 0.5, 1.0, 2.0)  # before the same words are said again
 BEGIN_SECONDS = 40.0
 BEGIN_PAUSE_SECONDS = 0.5
-RUNS_KEPT = 500
 SUSPICIOUS = frozenset({"error_rate", "no_key", "statistics"})
 SEED, RESERVE = (
     b"S",
@@ -173,8 +168,7 @@ def _write_run(end: _End, refused: str) -> None:
         figures=figures.as_dict(),
         refused=refused,
     )
-    old = end.link.runs.order_by("-finished_at").values_list("pk", flat=True)[RUNS_KEPT:]
-    end.link.runs.filter(pk__in=list(old)).delete()
+    forget_old_runs(end.link)
 
 
 def _store_reserve(link: Link, reserve: Any) -> None:
@@ -213,7 +207,7 @@ def _begin(link: Link, number: int, reconciler: str) -> _End:
         wanted = replace(wanted, reserve_tags=FIRST_TAGS)
     if link.simulated:
         refuse_simulated()
-    half = _fibre.half(settings.NODE.folder / "keys", number, key_bits=wanted.block_bits + 1)
+    half = _fibre.half(_fibre.key_file(link.partner), number, key_bits=wanted.block_bits + 1)
     if is_alice(link):
         session: Any = engine.AliceSession(
             wanted, engine.Preparations.from_bytes(half), reserve, entropy=secrets.token_bytes
@@ -363,10 +357,10 @@ def drive(
     """
     given = tried = 0
     write_curves()
-    with _alone(link):
+    with alone(link):
         if needs_signed_start(link):
             meet(link)
-        _settle_with(link, channel)
+        settle_with(link, channel)
         chosen = reconciler or _by_round_trip(channel)
         while tried < blocks if blocks is not None else not (tried and is_full(link)):
             run = one_block(link, channel, chosen)
@@ -377,14 +371,6 @@ def drive(
             if run.refused and blocks is None:
                 break  # try again later: a line that is disturbed stays so for a while
     return given
-
-
-@contextmanager
-def _alone(link: Link) -> Iterator[None]:
-    """Wait until nobody else drives this end of the link."""
-    with (cache_folder() / f"link-{link.partner}.drive").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _by_round_trip(channel: Channel) -> str:
@@ -431,7 +417,7 @@ def one_block(link: Link, channel: Channel, reconciler: str) -> Run:
         if equal:
             equal = confirm(link, number, fingerprint)
         else:
-            _settle_with(link, channel)
+            settle_with(link, channel)
     elif end.session.outcome is None:
         end.session.give_up()
     end.end(confirmed=equal)
@@ -481,12 +467,3 @@ def _of_partner(answer: bytes) -> RenkeiError:
     except (ValueError, KeyError, TypeError):
         why = "?"
     return PartnerSilentError(gettext_noop("the partner's end cannot distil: {why}"), why=why)
-
-
-def _settle_with(link: Link, channel: Channel) -> None:
-    mine = [[number, state, mark] for number, (state, mark) in blocks_of(link).items()]
-    said = json.loads(channel.ask("settle", json.dumps({"blocks": mine}).encode()))
-    settle(
-        link,
-        {int(number): (BlockState(state), str(mark)) for number, state, mark in said["blocks"]},
-    )

@@ -8,9 +8,11 @@ from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from renkei.kit.errors import RenkeiError, gettext_noop
 
-KEY_FILE = "link-fibre"  # in a node's keys: its secret, and the fibre's file
+KEY_FILE = "link-fibre-{partner}"  # in a node's keys: its secret, and the fibre's file
 SECONDS_FOR_A_BLOCK = 120.0
 
 
@@ -27,10 +29,21 @@ class BadEavesdropperError(RenkeiError):
     code = "link.bad_eavesdropper"
 
 
+def key_file(partner: str) -> Path:
+    """Return where this node keeps what it knows of its fibre to a partner."""
+    file: Path = settings.NODE.folder / "keys" / KEY_FILE.format(partner=partner)
+    return file
+
+
+def key_files() -> list[Path]:
+    """Return what this node knows of each of its fibres."""
+    return sorted((settings.NODE.folder / "keys").glob(KEY_FILE.format(partner="*")))
+
+
 @contextmanager
-def _connected(keys: Path) -> Iterator[Connection]:
+def _connected(file: Path) -> Iterator[Connection]:
     try:
-        known = json.loads((keys / KEY_FILE).read_text("utf-8"))
+        known = json.loads(file.read_text("utf-8"))
         port = _read(Path(known["file"]))["ports"][known["node"]]
         link = Client(("127.0.0.1", port), authkey=bytes.fromhex(known["secret"]))
     except (OSError, ValueError, KeyError, AuthenticationError, EOFError) as error:
@@ -41,8 +54,8 @@ def _connected(keys: Path) -> Iterator[Connection]:
         yield link
 
 
-def _asked(keys: Path, said: dict[str, Any], *, seconds: float) -> bytes:
-    with _connected(keys) as link:
+def _asked(file: Path, said: dict[str, Any], *, seconds: float) -> bytes:
+    with _connected(file) as link:
         try:
             link.send_bytes(json.dumps(said).encode())
             if link.poll(seconds):
@@ -52,11 +65,11 @@ def _asked(keys: Path, said: dict[str, Any], *, seconds: float) -> bytes:
     raise FibreAwayError(gettext_noop("the simulated fibre is silent"))
 
 
-def half(keys: Path, number: int, *, key_bits: int) -> bytes:
+def half(file: Path, number: int, *, key_bits: int) -> bytes:
     """Return a node's half of a block.
 
     Args:
-        keys: the node's folder of keys.
+        file: what the node knows of the fibre.
         number: of the block.
         key_bits: how many detections in the key basis are wanted.
 
@@ -64,7 +77,7 @@ def half(keys: Path, number: int, *, key_bits: int) -> bytes:
         FibreAwayError: the fibre does not answer, or nothing arrives over it.
     """
     said = {"op": "half", "number": number, "key_bits": key_bits}
-    answer = _asked(keys, said, seconds=SECONDS_FOR_A_BLOCK)
+    answer = _asked(file, said, seconds=SECONDS_FOR_A_BLOCK)
     if answer[:1] != b"=":
         raise FibreAwayError(
             gettext_noop("the fibre gives no block: {why}"),
@@ -73,23 +86,23 @@ def half(keys: Path, number: int, *, key_bits: int) -> bytes:
     return answer[1:]
 
 
-def eavesdropper(keys: Path) -> dict[str, float]:
+def eavesdropper(file: Path) -> dict[str, float]:
     """Return what the eavesdropper on the simulated fibre does.
 
     Raises:
         FibreAwayError: the fibre does not answer.
     """
-    return dict(json.loads(_asked(keys, {"op": "look"}, seconds=5.0)))
+    return dict(json.loads(_asked(file, {"op": "look"}, seconds=5.0)))
 
 
-def eavesdropper_on_file(keys: Path) -> dict[str, float]:
+def eavesdropper_on_file(file: Path) -> dict[str, float]:
     """Return what the fibre last said of the eavesdropper, without asking it.
 
     Raises:
         FibreAwayError: there is no fibre.
     """
     try:
-        known = json.loads((keys / KEY_FILE).read_text("utf-8"))
+        known = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise FibreAwayError(
             gettext_noop("the simulated fibre does not answer: `renkei up` starts it")
@@ -97,11 +110,11 @@ def eavesdropper_on_file(keys: Path) -> dict[str, float]:
     return dict(_read(Path(known["file"])).get("eve", {}))
 
 
-def set_eavesdropper(keys: Path, *, intercept: float, split: float) -> dict[str, float]:
+def set_eavesdropper(file: Path, *, intercept: float, split: float) -> dict[str, float]:
     """Turn the eavesdropper on the simulated fibre up or down.
 
     Args:
-        keys: the node's folder of keys.
+        file: what the node knows of the fibre.
         intercept: share of the pulses that are measured and sent again, in [0, 1].
         split: share of the single photons that are blocked while others are split, in [0, 1].
 
@@ -115,7 +128,7 @@ def set_eavesdropper(keys: Path, *, intercept: float, split: float) -> dict[str,
                 gettext_noop("{share} is no share: expected 0 to 1"), share=share
             )
     said = {"op": "eve", "intercept": intercept, "split": split}
-    return dict(json.loads(_asked(keys, said, seconds=5.0)))
+    return dict(json.loads(_asked(file, said, seconds=5.0)))
 
 
 def _read(file: Path) -> dict[str, Any]:

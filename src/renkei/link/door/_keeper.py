@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from django.conf import settings
 
@@ -108,7 +107,7 @@ class _Child:
         if not self.link.simulated:
             return False
         try:
-            now: object = _fibre.eavesdropper_on_file(Path(settings.NODE.folder) / "keys")
+            now: object = _fibre.eavesdropper_on_file(_fibre.key_file(self.link.partner))
         except _fibre.FibreAwayError:
             return False
         changed = self.eve is not None and now != self.eve
@@ -128,10 +127,14 @@ class _Child:
 
 @dataclass
 class _Relayed:
-    """A link whose key comes over relays: this thread sends blocks while the pool is low."""
+    """A link whose key comes over relays: this thread sends blocks while the pool is low.
+
+    Each block that fails burns key of the hops that it went over, so the pauses grow.
+    """
 
     link: Link
     not_before: float = 0.0
+    failures: int = 0
 
     def look(self) -> None:
         """Send a block when one is wanted, from the end that asks; pause after a failure."""
@@ -141,11 +144,16 @@ class _Relayed:
             if not has_met(self.link):
                 meet(self.link)
             route = routes().with_partner(self.link.own, self.link.partner)
-            if route is not None and is_low(self.link):
-                relay(self.link, route)
+            if route is None or not is_low(self.link) or relay(self.link, route):
+                self.failures = 0
+                return
+            why = "it was changed on its way"
         except RenkeiError as error:
-            log.info("no block came over relays: %s", error)
-            self.not_before = time.monotonic() + PAUSE_SECONDS
+            why = str(error)
+        log.info("no block came over relays: %s", why)
+        pause = min(PAUSE_SECONDS * 2**self.failures, LONGEST_PAUSE_SECONDS)
+        self.failures += 1
+        self.not_before = time.monotonic() + pause
 
     def end(self) -> None:
         """There is nothing to end."""

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
+from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
 from renkei.link import engine
 from renkei.link.door._events import try_to_tell
 from renkei.link.models import Alarm, Event, Link, Sae
@@ -17,6 +17,7 @@ from renkei.link.models import Alarm, Event, Link, Sae
 KEK_FILE = "link-kek"
 DOWNGRADE_ALARM = "downgrade"
 SILENT_ALARM = "partner-silent"
+BODIES_ALARM = "bodies"  # private statement bodies go without a quantum key
 # A downgrade is signed itself; that a partner does not answer says nothing about the key.
 UNSIGNED = frozenset({DOWNGRADE_ALARM, SILENT_ALARM})
 NODE_QUOTA_BYTES_PER_HOUR = 1 << 40
@@ -32,6 +33,12 @@ class SimulatedRefusedError(RenkeiError):
     """Key from a simulated source is offered where there is no demonstration."""
 
     code = "link.simulated_refused"
+
+
+class OtherLinkError(ConflictError):
+    """There is a link with this partner already, and its key comes another way."""
+
+    code = "link.other_link"
 
 
 class NoKekError(RenkeiError):
@@ -100,6 +107,7 @@ def found_link(partner: str, *, simulated: bool, routed: bool = False) -> Link:
     Raises:
         NoLinkError: the node has no such partner.
         SimulatedRefusedError: a simulated link on a node that is no demonstration.
+        OtherLinkError: the link there is has another source.
     """
     node = settings.NODE
     if partner not in {one.name for one in node.partners}:
@@ -114,6 +122,14 @@ def found_link(partner: str, *, simulated: bool, routed: bool = False) -> Link:
     link, _made = Link.objects.get_or_create(
         own=node.name, partner=partner, defaults={"simulated": simulated, "routed": routed}
     )
+    if (simulated and not link.simulated) or (routed and not link.routed):
+        raise OtherLinkError(
+            gettext_noop(
+                "there is a link with {partner} already, and its key comes another way: one link a "
+                "partner"
+            ),
+            partner=partner,
+        )
     Sae.objects.get_or_create(  # the node itself: no certificate has an empty serial number
         name=f"{node.name}.node",
         defaults={"quota_bytes_per_hour": NODE_QUOTA_BYTES_PER_HOUR, "created_at": timezone.now()},

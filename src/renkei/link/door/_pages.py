@@ -43,13 +43,13 @@ AUTHORITIES: Final = (
     ),
     (
         _("France: ANSSI"),
-        _("Niche uses; not the next step for secure communications."),
+        _("A few niche uses; post-quantum cryptography is by far the preferred way."),
         "https://cyber.gouv.fr/en/publications/should-quantum-key-distribution-be-used-secure-communications",
     ),
     (
         _("Germany: BSI, with France, the Netherlands and Sweden"),
         _("A joint position: niche uses alone; post-quantum cryptography comes first."),
-        "https://www.bsi.bund.de/SharedDocs/Downloads/EN/BSI/Crypto/Quantum_Positionspaper.pdf",
+        "https://www.bsi.bund.de/SharedDocs/Downloads/EN/BSI/Crypto/Quantum_Positionspapier.html",
     ),
     (
         _("Japan: Ministry of Internal Affairs and Communications, and NICT"),

@@ -11,6 +11,7 @@ import binascii
 import json
 import math
 import secrets
+import time
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,11 +21,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import get_language
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
-from renkei.link.door._channel import Channel, SecretChannel, as_send
+from renkei.link.door._channel import Channel, SecretChannel, alone, as_send, settle_with
 from renkei.link.door._link import at_rest, link_with, raise_alarm
 from renkei.link.door._seal import draw_one, node_sae
 from renkei.link.door._store import (
@@ -33,10 +35,11 @@ from renkei.link.door._store import (
     begin_block,
     confirm,
     destroy,
+    forget_old_runs,
     serve,
     take_in,
 )
-from renkei.link.models import Link, RelayShare
+from renkei.link.models import Link, RelayShare, Run
 
 FILE = "routes.toml"
 SHIPPED = Path(__file__).resolve().parent.parent / "data" / "routes.toml"
@@ -46,6 +49,7 @@ MOST_PLACES = 200
 FIBRE_LOSS_DB_A_KM = 0.2
 EARTH_KM = 6371.0
 RELAY_ALARM = "relay"
+CHANGED = "unequal"  # what a block is called that arrived as another
 
 Open = Callable[[Link], Channel]
 
@@ -54,6 +58,13 @@ class BadRoutesError(RenkeiError):
     """``routes.toml`` cannot be used."""
 
     code = "link.bad_routes"
+
+
+class PathDownError(RenkeiError):
+    """One of the paths of a route carried no share: there is no key without it."""
+
+    code = "link.path_down"
+    status = 503
 
 
 class BadRelayError(RenkeiError):
@@ -207,7 +218,8 @@ def direct_km(one: Place, other: Place) -> float:
 def relay(link: Link, route: Route, open_channel: Open = SecretChannel) -> bool:
     """Send one block of fresh key to the partner over the route's paths; tell whether it arrived.
 
-    What arrived changed is destroyed at both ends, and an alarm is raised.
+    What arrived changed is destroyed at both ends, and an alarm is raised. How it went is written
+    down as the run of a block.
 
     Raises:
         NoRouteError: there are not enough paths.
@@ -216,42 +228,72 @@ def relay(link: Link, route: Route, open_channel: Open = SecretChannel) -> bool:
     """
     if not route.paths:
         raise engine.NoRouteError(gettext_noop("there is no route: {why}"), why=route.why)
-    end = open_channel(link)
-    hint = Link.objects.get(pk=link.pk).next_block
-    said = json.loads(end.ask("relay-begin", json.dumps({"number": hint}).encode()))
-    number = begin_block(link, int(said["number"]))
-    if number != int(said["number"]):
-        raise BadBlockError(gettext_noop("the two ends cannot agree on the number of the block"))
+    begun = time.monotonic()
+    with alone(link):
+        end = open_channel(link)
+        settle_with(link, end)  # what a crash or a lost answer left half done
+        hint = Link.objects.get(pk=link.pk).next_block
+        said = json.loads(end.ask("relay-begin", json.dumps({"number": hint}).encode()))
+        number = begin_block(link, int(said["number"]))
+        if number != int(said["number"]):
+            raise BadBlockError(
+                gettext_noop("the two ends cannot agree on the number of the block")
+            )
+        try:
+            equal = _relay(link, number, route, end, open_channel)
+        except RenkeiError as error:
+            destroy(link, [number])
+            _write_run(link, number, begun, refused=str(error))
+            raise
+        if not equal:
+            destroy(link, [number])
+            raise_alarm(link, RELAY_ALARM, f"block {number}")
+        _write_run(link, number, begun, refused="" if equal else CHANGED)
+    return equal
+
+
+def _relay(link: Link, number: int, route: Route, end: Channel, open_channel: Open) -> bool:
     block = secrets.token_bytes(RELAYED_BYTES)
     masks = [secrets.token_bytes(RELAYED_BYTES) for _ in route.paths[1:]]
     mark = take_in(link, number, block, simulated=link.simulated)
-    try:
-        for place, (share, (path, _rate)) in enumerate(
-            zip(engine.split(block, masks), route.paths, strict=True)
-        ):
-            way = path if path[0] == link.own else path[::-1]
-            _send_on(
-                {
-                    "number": number,
-                    "place": place,
-                    "count": len(route.paths),
-                    "path": list(way),
-                    "at": 1,
-                    "simulated": False,
-                },
-                share,
-                open_channel,
-            )
-        body = json.dumps({"number": number, "fingerprint": mark}).encode()
-        equal = bool(json.loads(end.ask("confirm", body))["equal"])
-    except RenkeiError:
-        destroy(link, [number])
-        raise
-    if equal:
-        return confirm(link, number, mark)
-    destroy(link, [number])
-    raise_alarm(link, RELAY_ALARM, f"block {number}")
-    return False
+    for place, (share, (path, _rate)) in enumerate(
+        zip(engine.split(block, masks), route.paths, strict=True)
+    ):
+        said = {
+            "number": number,
+            "place": place,
+            "count": len(route.paths),
+            "path": list(_from(link.own, path)),
+            "at": 1,
+            "simulated": False,
+        }
+        try:
+            _send_on(said, share, open_channel)
+        except RenkeiError as error:
+            raise PathDownError(
+                gettext_noop("no share went over {path}: {why}"), path="-".join(path), why=error
+            ) from error
+    body = json.dumps({"number": number, "fingerprint": mark}).encode()
+    return bool(json.loads(end.ask("confirm", body))["equal"]) and confirm(link, number, mark)
+
+
+def _from(start: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a path as it goes from one of its ends."""
+    return path if path[0] == start else path[::-1]
+
+
+def _write_run(link: Link, number: int, begun: float, *, refused: str) -> None:
+    """Write down how the relaying of a block went, as that of a distilled one is."""
+    Run.objects.create(
+        link=link,
+        number=number,
+        finished_at=timezone.now(),
+        simulated=link.simulated,
+        key_bits=0 if refused else 8 * (RELAYED_BYTES - engine.ONE_TIME_KEY_BYTES),
+        seconds=time.monotonic() - begun,
+        refused=refused,
+    )
+    forget_old_runs(link)
 
 
 def _about(said: dict[str, Any]) -> bytes:
@@ -338,9 +380,16 @@ def hear_relayed(
 
 def _arrive(link: Link, said: dict[str, Any], share: bytes) -> None:
     """Keep a share at the end of its path; take the block in when all are there."""
-    number, count = int(said["number"]), int(said["count"])
+    number, place, count = (int(said[name]) for name in ("number", "place", "count"))
     if not link.routed or bool(said["simulated"]) != link.simulated:
         raise BadRelayError(gettext_noop("this link takes no such key from relays"))
+    # How many paths are needed, and which, is this end's own demand, whatever a message says.
+    route = routes().with_partner(link.own, link.partner)
+    paths = [_from(link.partner, path) for path, _rate in route.paths] if route else []
+    if count != len(paths) or tuple(said["path"]) != paths[place]:
+        raise BadRelayError(
+            gettext_noop("the share came over a path that the routes of this end do not have")
+        )
     rest = at_rest()
     with transaction.atomic():
         Link.objects.select_for_update().get(pk=link.pk)
@@ -348,7 +397,7 @@ def _arrive(link: Link, said: dict[str, Any], share: bytes) -> None:
         RelayShare.objects.update_or_create(
             link=link,
             number=number,
-            place=int(said["place"]),
+            place=place,
             defaults={"sealed": rest.seal(share, what=what)},
         )
         rows = list(RelayShare.objects.filter(link=link, number=number).order_by("place"))

@@ -21,6 +21,7 @@ from django.utils import timezone
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
 from renkei.link.door._link import (
+    BODIES_ALARM,
     SILENT_ALARM,
     at_rest,
     cache_folder,
@@ -29,17 +30,18 @@ from renkei.link.door._link import (
     refuse_simulated,
 )
 from renkei.link.engine import BlockState, Counters, Extent, Position
-from renkei.link.models import FIRST, SECOND, Block, Held, Leaf, Link, Piece, Sae
+from renkei.link.models import FIRST, SECOND, Block, Handed, Held, Leaf, Link, Piece, Sae
 
 LEAF_BYTES = 4096
 LOW_TAGS = 4  # below so many nothing is delivered: what is distilled fills the reserve first
 WINDOW = timedelta(hours=1)
 LARGEST_BLOCK_BYTES = 8 << 20
 FEW_BLOCKS = 4  # most requests find room in the next few
+RUNS_KEPT = 500
 QBER_ALARM = "qber"
 ROLLBACK_ALARM = "rolled-back"
 DAMAGED_ALARM = "damaged-key"
-CLEAR_THEMSELVES = (QBER_ALARM, SILENT_ALARM)
+CLEAR_THEMSELVES = (QBER_ALARM, SILENT_ALARM, BODIES_ALARM)
 
 Send = Callable[[dict[str, object]], dict[str, Any]]
 
@@ -106,6 +108,7 @@ class Key:
     key_id: str
     key: bytes
     simulated: bool
+    extension: dict[str, Any] | None = field(default=None, compare=False)  # what else is told of it
 
 
 @dataclass
@@ -279,6 +282,12 @@ def destroy(link: Link, numbers: Sequence[int]) -> None:
     for some in _some(list(numbers)):
         link.leaves.filter(number__in=some).delete()
         link.blocks.filter(number__in=some).delete()
+
+
+def forget_old_runs(link: Link) -> None:
+    """Delete what is known of how old blocks went."""
+    old = link.runs.order_by("-finished_at").values_list("pk", flat=True)[RUNS_KEPT:]
+    link.runs.filter(pk__in=list(old)).delete()
 
 
 # Taking key out
@@ -541,18 +550,9 @@ def _draw(
             raise UnknownSaeError(gettext_noop("{sae} is not known here"), sae=slave)
     if one.source and (one.source == "simulated") != link.simulated:
         raise UnmetError(gettext_noop("there is no {source} key here"), source=one.source)
-    if master.window_started_at is None or now - master.window_started_at >= WINDOW:
-        master.window_started_at, master.window_bytes = now, 0
-    wanted = one.size * one.number
-    if master.window_bytes + wanted > master.quota_bytes_per_hour:
-        raise QuotaError(
-            gettext_noop("{sae} has drawn its share of this hour: {most} bytes"),
-            sae=one.master,
-            most=master.quota_bytes_per_hour,
-        )
+    refuse_beyond_quota(master, one, now)
     extents = engine.place(at, blocks, size=one.size, number=one.number)
-    master.window_bytes += wanted
-    master.drawn += one.number
+    spend(master, one, now)
     return engine.Allocation(
         prefix=engine.new_prefix(secrets.token_bytes(14)),
         master=one.master,
@@ -560,6 +560,33 @@ def _draw(
         size=one.size,
         extents=extents,
     )
+
+
+def refuse_beyond_quota(master: Sae, one: Draw, now: datetime) -> None:
+    """Refuse more than an application may draw in an hour.
+
+    Raises:
+        QuotaError: it is more.
+    """
+    if master.window_started_at is None or now - master.window_started_at >= WINDOW:
+        master.window_started_at, master.window_bytes = now, 0
+    if master.window_bytes + one.size * one.number > master.quota_bytes_per_hour:
+        raise QuotaError(
+            gettext_noop("{sae} has drawn its share of this hour: {most} bytes"),
+            sae=one.master,
+            most=master.quota_bytes_per_hour,
+        )
+
+
+def spend(master: Sae, one: Draw, now: datetime) -> None:
+    """Count what an application draws; the caller stores it.
+
+    Raises:
+        QuotaError: it is more than it may draw in an hour.
+    """
+    refuse_beyond_quota(master, one, now)
+    master.window_bytes += one.size * one.number
+    master.drawn += one.number
 
 
 def _hold(link: Link, allocation: engine.Allocation, material: bytes, *, own: str) -> None:
@@ -722,6 +749,10 @@ def burn_to(link: Link, remembered: Counters) -> None:
         link.next_block = max(link.next_block, remembered.allocated.block + 1, *_numbers(link))
         link.save()
         if own != link.counters:
+            Handed.objects.filter(is_ours=False, state=Handed.State.HELD).update(
+                state=Handed.State.VOID,
+                sealed=b"",  # some may have been given, as above
+            )
             raise_alarm(link, ROLLBACK_ALARM, f"{own} -> {link.counters}")
 
 

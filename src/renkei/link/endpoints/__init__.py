@@ -2,6 +2,14 @@
 
 from renkei.link.endpoints._api import router
 from renkei.link.endpoints._etsi014 import Server, deliver, tls_context
+from renkei.link.endpoints._etsi020 import Interop
 from renkei.link.endpoints._peer import peer
 
-__all__ = ["Server", "deliver", "peer", "router", "tls_context"]
+__all__ = [
+    "Interop",
+    "Server",
+    "deliver",
+    "peer",
+    "router",
+    "tls_context",
+]

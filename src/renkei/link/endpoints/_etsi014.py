@@ -1,10 +1,11 @@
 """Key delivery by ETSI GS QKD 014 V1.1.1, on a port of its own with mutual TLS.
 
+Key managers of other vendors ask at the same port, at ``/kmapi/`` (``_etsi020``).
+
 It runs in the worker's process, a thread a connection. Who calls is read from the client's
 certificate alone. A handler touches no table: it hands what is asked to the link's dispenser.
 """
 
-import json
 import logging
 import socket
 import socketserver
@@ -18,6 +19,7 @@ from django.conf import settings
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import door, engine
+from renkei.link.endpoints._etsi020 import LABEL, Interop, Peer, encoded
 from renkei.link.models import Link
 
 log = logging.getLogger(__name__)
@@ -56,8 +58,19 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self.address_family = socket.AF_INET6
         self.tls = tls
         self.dispensers = dispensers
+        self.interop = Interop(tls, door.own_address())
+        self._authority = door.authority_key()
         self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
         super().__init__((address[0].strip("[]"), address[1]), Handler)
+
+    def server_close(self) -> None:
+        """Listen no more."""
+        super().server_close()
+        self.interop.close()
+
+    def is_of_an_application(self, der: bytes) -> bool:
+        """Tell whether this node's own authority made a certificate: no other one names an SAE."""
+        return door.is_issued(der, self._authority)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give a connection a thread, if there are not too many."""
@@ -89,6 +102,8 @@ class Handler(BaseHTTPRequestHandler):
     sys_version = ""
     wbufsize = 1 << 17  # head and body leave in one piece
     server: Server
+    is_interop = False
+    _names: "tuple[Peer | None, door.Caller | None] | None" = None
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
         """Say nothing of what went well."""
@@ -96,19 +111,22 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a GET."""
+        self.is_interop = self.path.startswith(engine.KMAPI)
         self._serve(None)
 
     def do_POST(self) -> None:
         """Answer a POST."""
+        self.is_interop = self.path.startswith(engine.KMAPI)
         length = self.headers.get("Content-Length", "")
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
             self.close_connection = True
-            self._answer(411, {"message": "a body needs a Content-Length"})
+            self._answer(411, self._problem(411, "a body needs a Content-Length"))
             return
         if int(length) > LARGEST_BODY_BYTES:
             self.close_connection = True
             self._drain(min(int(length), DRAINED_BYTES))
-            self._answer(413, {"message": f"a body has at most {LARGEST_BODY_BYTES} bytes"})
+            why = f"a body has at most {LARGEST_BODY_BYTES} bytes"
+            self._answer(413, self._problem(413, why))
             return
         body = self.rfile.read(int(length))
         if len(body) < int(length):
@@ -116,14 +134,25 @@ class Handler(BaseHTTPRequestHandler):
             return
         self._serve(body)
 
+    def _problem(self, status: int, why: str) -> dict[str, Any]:
+        """Return the body of a refusal as the interface that is spoken has it."""
+        if not self.is_interop:
+            return {"message": why}
+        return engine.InteropRefusedError(status, "bad-request", "body", why).body
+
     def _drain(self, left: int) -> None:
         while left > 0 and (block := self.rfile.read(min(left, LARGEST_BODY_BYTES))):
             left -= len(block)
 
     def _serve(self, body: bytes | None) -> None:
         try:
-            caller = self._caller()
             parts = urlsplit(self.path)
+            if self.is_interop:
+                version: str | None = self.connection.version()
+                peer = self._who()[0]
+                self._answer(*self.server.interop.answer(peer, version, parts.path, body))
+                return
+            caller = self._caller()
             target = engine.read_path(parts.path, is_post=body is not None)
             answer: Answer = getattr(self, f"_{target.call}")
             self._answer(200, answer(caller, target.sae, body, parts.query))
@@ -132,9 +161,18 @@ class Handler(BaseHTTPRequestHandler):
         except RenkeiError as error:
             self._refuse(error)
         except ValueError:  # an address that is none
-            self._answer(400, {"message": "bad request format"})
+            self._answer(400, self._problem(400, "bad request format"))
 
-    def _caller(self) -> door.Caller:
+    def _who(self) -> "tuple[Peer | None, door.Caller | None]":
+        """Return the key manager or the application that the certificate names: never both."""
+        if self._names is None:
+            der: bytes | None = self.connection.getpeercert(binary_form=True)
+            peer = self.server.interop.peer(der)
+            ours = der is not None and peer is None and self.server.is_of_an_application(der)
+            self._names = peer, (self._application() if ours else None)
+        return self._names
+
+    def _application(self) -> door.Caller | None:
         said: Any = self.connection.getpeercert()
         names = [
             value
@@ -143,8 +181,14 @@ class Handler(BaseHTTPRequestHandler):
             if name == "commonName"
         ]
         if len(names) != 1:
-            raise engine.RefusedError(401)
+            return None
         return door.Caller(names[0], str(said["serialNumber"]).lower().lstrip("0"))
+
+    def _caller(self) -> door.Caller:
+        caller = self._who()[1]
+        if caller is None:
+            raise engine.RefusedError(401)
+        return caller
 
     def _dispenser(self, sae: str) -> door.Dispenser:
         found = self.server.dispensers.get(door.node_of(sae))
@@ -157,11 +201,16 @@ class Handler(BaseHTTPRequestHandler):
     def _status(
         self, caller: door.Caller, slave: str, _body: bytes | None, _query: str
     ) -> dict[str, Any]:
-        count = self._dispenser(slave).ask(caller, door.Count(LIMITS.key_size // 8))
+        peer = self.server.interop.serves(slave)
+        if peer is not None:  # made when they are asked for
+            self.server.interop.do(door.refuse_unknown, caller.name, caller.serial)
+            count: list[door.Key] | int = LIMITS.max_key_per_request
+        else:
+            count = self._dispenser(slave).ask(caller, door.Count(LIMITS.key_size // 8))
         return engine.status(
             LIMITS,
             source_kme=door.kme_name(),
-            target_kme=door.kme_name(door.node_of(slave)),
+            target_kme=peer.kme.name if peer else door.kme_name(door.node_of(slave)),
             master=caller.name,
             slave=slave,
             stored=count if isinstance(count, int) else 0,
@@ -170,6 +219,12 @@ class Handler(BaseHTTPRequestHandler):
     def _enc_keys(self, caller: door.Caller, slave: str, body: bytes | None, query: str) -> bytes:
         asked = engine.read_key_request(body, query, LIMITS)
         slaves = (slave, *(one for one in asked.additional_slaves if one != slave))
+        peer = self.server.interop.serves(slave)
+        if peer is not None:
+            given = door.Draw(
+                caller.name, slaves, asked.size // 8, asked.number, asked.source, caller.serial
+            )
+            return self._container(self.server.interop.give(peer, given))
         if len({door.node_of(one) for one in slaves} - {settings.NODE.name}) > 1:
             raise engine.RefusedError(400, "the slave SAEs shall be at one node beside this one")
         far = next((one for one in slaves if door.node_of(one) != settings.NODE.name), slave)
@@ -185,13 +240,18 @@ class Handler(BaseHTTPRequestHandler):
     def _dec_keys(self, caller: door.Caller, master: str, body: bytes | None, query: str) -> bytes:
         names = engine.read_key_ids(body, query, LIMITS)
         fetch = door.Fetch(slave=caller.name, master=master, key_ids=names)
+        peer = self.server.interop.serves(master)
+        if peer is not None:
+            fetch.serial = caller.serial
+            return self._container(self.server.interop.fetch(peer, fetch))
         return self._container(self._dispenser(master).ask(caller, fetch))
 
     @staticmethod
     def _container(keys: list[door.Key] | int) -> bytes:
         if isinstance(keys, int):
             raise TypeError("keys, not a count")
-        return engine.container([(one.key_id, one.key, one.simulated) for one in keys])
+        extensions = {one.key_id: one.extension for one in keys if one.extension}
+        return engine.container([(one.key_id, one.key, one.simulated) for one in keys], extensions)
 
     def _refuse(self, error: RenkeiError) -> None:
         status = error.status if error.status in {400, 401} else 503
@@ -201,11 +261,15 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(status, {"message": MESSAGES.get(error.code, str(error))})
 
     def _answer(self, status: int, said: dict[str, Any] | bytes | None) -> None:
-        body = said if isinstance(said, bytes) else b""
-        if isinstance(said, dict):
-            body = json.dumps(said).encode()
+        body = said if isinstance(said, bytes) else encoded(said)
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        if self.is_interop:
+            is_problem = status >= 400
+            kind = "application/problem+json" if is_problem else "application/json; charset=UTF-8"
+            self.send_header("Content-Type", kind)
+            self.send_header("Renkei-Interface", LABEL)
+        else:
+            self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         if status == 503:
@@ -244,13 +308,15 @@ def tls_context() -> ssl.SSLContext:
 
 
 def deliver(stop: threading.Event) -> None:
-    """Deliver keys on the node's port until told to stop; a node without a link does nothing.
+    """Deliver keys on the node's port until told to stop.
+
+    A node that has no link and has admitted no key manager does nothing.
 
     Raises:
         PortTakenError: something else listens there.
     """
     links = list(Link.objects.filter(own=settings.NODE.name))
-    if not links:
+    if not links and not door.kmes():
         return
     dispensers = {link.partner: door.Dispenser(link, door.SecretChannel) for link in links}
     listen = settings.NODE.listen
@@ -267,7 +333,11 @@ def deliver(stop: threading.Event) -> None:
         threading.Thread(target=_dispense, args=(one, stop, ended), name=f"keys {name}")
         for name, one in dispensers.items()
     ]
+    server.interop.refresh()
     threads.append(threading.Thread(target=server.serve_forever, name="etsi014", daemon=True))
+    threads.append(
+        threading.Thread(target=_carry, args=(server.interop, stop, ended), name="kme courier")
+    )
     for thread in threads:
         thread.daemon = True
         thread.start()
@@ -286,6 +356,15 @@ class DispenserEndedError(RenkeiError):
 
     code = "link.dispenser_ended"
     status = 500
+
+
+def _carry(interop: Interop, stop: threading.Event, ended: list[str]) -> None:
+    try:
+        interop.run(stop)
+    except Exception as error:
+        if not stop.is_set():  # the clerk ends with the server
+            log.exception("what is said to other key managers ended")
+            ended.append(str(error))
 
 
 def _dispense(dispenser: door.Dispenser, stop: threading.Event, ended: list[str]) -> None:

@@ -179,13 +179,31 @@ def status(
     }
 
 
-def container(keys: Sequence[tuple[str, bytes, bool]]) -> bytes:
+def container(
+    keys: Sequence[tuple[str, bytes, bool]],
+    extensions: Mapping[str, Mapping[str, Any]] | None = None,
+) -> bytes:
     """Return the key container (6.3) of (identifier, key, whether simulated), encoded.
+
+    ``extensions`` says more of some keys, by identifier.
 
     Identifiers and base64 need no escaping, so the text is put together rather than encoded: at
     128 keys a request this is most of what a delivery costs.
     """
     label = ',"key_extension":{"source":"simulated"}'
+    if extensions:
+        said = [
+            {
+                "key_ID": name,
+                "key": base64.b64encode(key).decode("ascii"),
+                "key_extension": {
+                    **extensions.get(name, {}),
+                    **({"source": "simulated"} if simulated else {}),
+                },
+            }
+            for name, key, simulated in keys
+        ]
+        return json.dumps({"keys": said}).encode("ascii")
     parts = [
         f'{{"key_ID":"{name}","key":"{base64.b64encode(key).decode("ascii")}"'
         f"{label if simulated else ''}}}"

@@ -19,6 +19,8 @@ KEK_BYTES = 32
 SALT_BYTES = 32
 NONCE = bytes(12)  # the data key is used once
 LABEL = b"renkei link at rest 1\0"
+MARK_LABEL = b"renkei link mark 1\0"
+MARK_BYTES = 16
 ONE_TIME_KEY_BYTES = 32
 
 
@@ -47,6 +49,10 @@ class AtRest:
         """Return salt and ciphertext; ``what`` (identifier and state) is bound, not stored."""
         salt = os.urandom(SALT_BYTES)
         return salt + self._cipher(salt).encrypt(NONCE, piece, what.encode())
+
+    def mark(self, key: bytes) -> str:
+        """Return by what a key is known again without being kept; it tells nothing without the KEK."""
+        return hmac.digest(self._kek, MARK_LABEL + key, hashlib.sha256)[:MARK_BYTES].hex()
 
     def open(self, sealed: bytes, *, what: str) -> bytes:
         """Return what was sealed as ``what``.

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import jsonschema
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -22,7 +21,6 @@ from renkei.base.models import User
 from renkei.border import door as border
 from renkei.kit.errors import (
     ConflictError,
-    ForbiddenError,
     NotFoundError,
     RenkeiError,
     gettext_noop,
@@ -31,13 +29,8 @@ from renkei.materials import engine
 from renkei.materials.door._cases import notice_out
 from renkei.materials.models import Case, Link, Notice, Organisation, Overlap, PartnerNotice, State
 from renkei.materials.statements import NOTICE
+from renkei.materials.tasks import NOTICES, SUPPLIERS, NotAgreedError, allowed
 
-NOTICES: Final = "notices"
-SUPPLIERS: Final = "suppliers"
-PURPOSES: Final[Mapping[str, str]] = {
-    NOTICES: "supply-disruption",
-    SUPPLIERS: "shared-suppliers",
-}
 OVERLAP_PATH: Final = "/materials/v1/overlap"
 MOST_OVERLAP_BYTES: Final = 4 << 20
 _TEXTS = {"type": "array", "maxItems": 100, "items": {"type": "string", "maxLength": 100}}
@@ -63,12 +56,6 @@ NOTICE_SCHEMA: Final[Mapping[str, Any]] = {
         "contentChangedAt": {"type": "string", "maxLength": 40},
     },
 }
-
-
-class NotAgreedError(ForbiddenError):
-    """No agreement in force lets this go to the partner."""
-
-    code = "materials.not_agreed"
 
 
 class SentError(ConflictError):
@@ -104,36 +91,6 @@ class Received:
     is_readable: bool
 
 
-def target(what: str, *, party: str = "") -> str:
-    """Return how agreements name a party's ``notices`` or ``suppliers``."""
-    return f"urn:{(party or settings.NODE.party).lower()}:materials:{what}"
-
-
-def _allowed(what: str, *, action: str, partner: Any, by: User | None) -> Any:
-    """Return the border's decision that lets something go to a partner; it is written down first.
-
-    Raises:
-        NotAgreedError: there is none, and why.
-    """
-    decision = border.decide(
-        subject=partner.name,
-        action=action,
-        target=target(what),
-        purpose=PURPOSES[what],
-        party=partner.party,
-        spatial=partner.party,
-        asked_by=by,
-    )
-    if not decision.allow:
-        raise NotAgreedError(
-            gettext_noop("nothing may go to {partner} (decision {number}): {why}"),
-            partner=partner.name,
-            number=decision.pk,
-            why=str(decision.reason),
-        )
-    return decision
-
-
 def send_notice(number: int, *, by: User) -> Notice:
     """Send a notice to the partners that an agreement allows it for; its text goes sealed to them.
 
@@ -151,7 +108,7 @@ def send_notice(number: int, *, by: User) -> Notice:
     decisions, refused = {}, None
     for partner in border.partners():
         try:
-            decisions[partner.name] = _allowed(NOTICES, action="read", partner=partner, by=by)
+            decisions[partner.name] = allowed(NOTICES, action="read", partner=partner, by=by)
         except NotAgreedError as error:
             refused = error
     if not decisions:
@@ -242,7 +199,7 @@ def ask_overlap(name: str, *, by: User, now: datetime | None = None) -> Overlap:
     partner = border.partner(name)
     items = own_suppliers()
     engine.check_query(size=len(items), asked_today=_asked_today(name, here=True, now=at))
-    decision = _allowed(SUPPLIERS, action="compute", partner=partner, by=by)
+    decision = allowed(SUPPLIERS, action="compute", partner=partner, by=by)
     asker = engine.PsiAsker(items)
     request = asker.request()
     border.release(
@@ -283,7 +240,7 @@ def answer_overlap(
     """
     at = now or timezone.now()
     request = _octets(document, "request")
-    decision = _allowed(SUPPLIERS, action="compute", partner=partner, by=None)
+    decision = allowed(SUPPLIERS, action="compute", partner=partner, by=None)
     with transaction.atomic():
         # One question at a time: two of them together must not slip under the limit.
         State.objects.select_for_update().get_or_create(pk=1)

@@ -698,7 +698,7 @@ def _load_retyped(materials: Mapping[str, Material]) -> None:
     Observation.objects.bulk_create(cells, batch_size=CHUNK)
 
 
-def _rule(one: engine.Rule, name_ja: str) -> Rule:
+def _rule(one: engine.Rule, said: Mapping[str, str]) -> Rule:
     """Return the row of a rule that the engine ships; ``door.rules`` reads it back."""
     content = {
         "kind": one.kind,
@@ -718,8 +718,9 @@ def _rule(one: engine.Rule, name_ja: str) -> Rule:
         effective_to=one.until,
         content=content,
         name_en=one.name,
-        name_ja=name_ja,
+        name_ja=said["name_ja"],
         source=one.source,
+        confirmed=said["confirmed"],
     )
 
 
@@ -744,6 +745,7 @@ def _load_hand_made(materials: Mapping[str, Material]) -> None:
             is_essential=row["essential"] == "yes",
             weight=float(row["weight"] or 0),
             source=row["source"],
+            confirmed=row["confirmed"],
             note=row["note"],
         )
         for row in _table("components.csv")
@@ -774,7 +776,7 @@ def _load_hand_made(materials: Mapping[str, Material]) -> None:
             source=row["source"],
         )
         measure.materials.set([materials[slug] for slug in row["materials"].split()])
-    said = {row["name"]: row["name_ja"] for row in _table("rules.csv")}
+    said = {row["name"]: row for row in _table("rules.csv")}
     Rule.objects.bulk_create(_rule(one, said[one.name]) for one in engine.SHIPPED_RULES)
     Site.objects.bulk_create(
         Site(

@@ -1,10 +1,14 @@
-"""A node's own tables: supplier links, stocks, sites and bills. No public page reads the first two."""
+"""A node's own tables: supplier links, trade with partners, stocks, sites and bills.
+
+No public page reads the first three.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -29,9 +33,10 @@ from renkei.materials.models import (
     Site,
     State,
     Stock,
+    Trade,
 )
 
-OWN: Final = ("links", "stocks", "sites", "bills")
+OWN: Final = ("links", "trade", "stocks", "sites", "bills")
 
 
 class UnknownTableError(NotFoundError):
@@ -89,6 +94,9 @@ def _bills(content: bytes, materials: Mapping[str, int]) -> engine.Read:
 
 _READERS: Final[Mapping[str, Callable[[bytes, Mapping[str, int]], engine.Read]]] = {
     "links": lambda content, known: engine.read_links(content, materials=known),
+    "trade": lambda content, known: engine.read_trade(
+        content, materials=known, parties={one.party for one in settings.NODE.partners}
+    ),
     "stocks": lambda content, known: engine.read_stocks(content, materials=known),
     "sites": lambda content, known: engine.read_sites(content, materials=known),
     "bills": _bills,
@@ -153,6 +161,35 @@ def _store_links(
             current[where] = link
             made.append(link)
     Link.objects.bulk_create(made, batch_size=CHUNK)
+    loaded.added = len(made)
+
+
+def _store_trade(
+    rows: Sequence[Mapping[str, Any]], materials: Mapping[str, int], day: date, loaded: Loaded
+) -> None:
+    firms = _Firms()
+    current = {
+        (row.firm_id, row.party, row.direction, row.material_id): row
+        for row in Trade.objects.current()
+    }
+    made = []
+    for one in rows:
+        firm = firms.find(one["firm_lei"], one["firm"])
+        where = (firm.pk, one["party"], one["direction"], materials[one["material"]])
+        said = {name: one[name] for name in ("kusd", "evidence", "valid_from")}
+        what = f"{firm.name}, {one['party']}, {one['direction']}, {one['material']}"
+        if _replace(current.get(where), said, day=day, what=what, row=one["row"], loaded=loaded):
+            row = Trade(
+                firm_id=where[0],
+                party=where[1],
+                direction=where[2],
+                material_id=where[3],
+                known_from=day,
+                **said,
+            )
+            current[where] = row
+            made.append(row)
+    Trade.objects.bulk_create(made, batch_size=CHUNK)
     loaded.added = len(made)
 
 
@@ -270,6 +307,7 @@ _STORES: Final[
     Mapping[str, Callable[[Sequence[Mapping[str, Any]], Mapping[str, int], date, Loaded], None]]
 ] = {
     "links": _store_links,
+    "trade": _store_trade,
     "stocks": _store_stocks,
     "sites": _store_sites,
     "bills": _store_bills,

@@ -478,6 +478,7 @@ def rules() -> list[engine.Rule]:
             minerals=frozenset(row.content["minerals"]),
             fields=tuple(row.content["fields"]),
             source=row.source,
+            confirmed=row.confirmed,
         )
         for row in Rule.objects.order_by("family", "effective_from", "pk")
     ]

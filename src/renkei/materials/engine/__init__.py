@@ -36,7 +36,8 @@ Early warning::
 
 Confidentiality::
 
-    release(cells, relations, ...) -> Release;  PsiServer, PsiClient;  compare bits;  BorderSide
+    release(cells, relations, ...) -> Release;  PsiServer, PsiClient;  compare bits
+    BorderSide(side, capacity).step(message) -> message;  write_joint(...), read_joint(...)
 
 Publishers' files, places, drawings::
 
@@ -90,13 +91,21 @@ from renkei.materials.engine._bill import (
     UnknownProductError,
 )
 from renkei.materials.engine._border import (
-    TIGHT,
+    JOINT_SCHEMA,
+    MOST_PRODUCTS,
+    MOST_TURNS,
+    UNITS,
     BadBorderError,
     BorderMessage,
     BorderSide,
     Side,
+    check_messages,
     pooled,
+    read_joint,
+    rest_digest,
     run_jointly,
+    whole,
+    write_joint,
 )
 from renkei.materials.engine._cascade import (
     MOST_ITERATIONS,
@@ -133,10 +142,12 @@ from renkei.materials.engine._confidentiality import (
     Why,
     check_query,
     difference_gate,
+    earlier,
     gate,
     greater_set,
     lesser_set,
     release,
+    release_beside,
     threshold_bit,
 )
 from renkei.materials.engine._disruption import (
@@ -205,6 +216,7 @@ from renkei.materials.engine._own import (
     read_links,
     read_sites,
     read_stocks,
+    read_trade,
 )
 from renkei.materials.engine._places import (
     outlines,
@@ -288,6 +300,7 @@ __all__ = [
     "COUNTRY_CODES",
     "CUSTOMS_COLUMNS",
     "ECONOMIC_IMPORTANCE_THRESHOLD",
+    "JOINT_SCHEMA",
     "KINDS",
     "LEAST_CONTRIBUTORS",
     "LEAST_KNOWN",
@@ -295,8 +308,10 @@ __all__ = [
     "LEAST_SET",
     "MOST_BITS",
     "MOST_ITERATIONS",
+    "MOST_PRODUCTS",
     "MOST_QUERIES_A_DAY",
     "MOST_SET",
+    "MOST_TURNS",
     "OUTSIDE_SHARE",
     "OWN_COLUMNS",
     "PARTNERS_THRESHOLD",
@@ -308,9 +323,9 @@ __all__ = [
     "STRAITS",
     "SUPPLY_RISK_THRESHOLD",
     "THRESHOLD",
-    "TIGHT",
     "TOLERANCE",
     "TONNES",
+    "UNITS",
     "UNKNOWN_STABILITY",
     "WINDOW",
     "WORST_GOVERNANCE",
@@ -401,12 +416,14 @@ __all__ = [
     "bars",
     "breadth",
     "cascade",
+    "check_messages",
     "check_query",
     "compare",
     "concentration",
     "described",
     "detour",
     "difference_gate",
+    "earlier",
     "economic_importance",
     "flow_rows",
     "flow_table",
@@ -435,18 +452,22 @@ __all__ = [
     "read_comtrade",
     "read_customs",
     "read_gleif",
+    "read_joint",
     "read_links",
     "read_mcs",
     "read_sites",
     "read_stocks",
+    "read_trade",
     "read_wgi",
     "refuse_zero_effect",
     "release",
+    "release_beside",
     "remaining_capacity",
     "remaining_demand",
     "remaining_production",
     "remaining_trade",
     "respond",
+    "rest_digest",
     "run_inventories",
     "run_jointly",
     "sea_route",
@@ -462,6 +483,8 @@ __all__ = [
     "token",
     "tonnes_of",
     "who_is_short",
+    "whole",
     "without_ports",
     "world_map",
+    "write_joint",
 ]

@@ -7,8 +7,8 @@ that exchanges border vectors alone (``_border``).
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -26,6 +26,7 @@ MOST_QUERIES_A_DAY: Final = 4
 MOST_BITS: Final = 3  # of one statistic and period: a fourth would begin to pin it down
 _TIGHT: Final = 1e-6
 
+State = Literal["new", "published", "suppressed", "held"]
 Why = Literal["few_contributors", "p_percent", "difference"]
 
 
@@ -56,14 +57,16 @@ class Cell:
         value: the figure.
         contributions: what each contributor gave, by name. A total without any takes those of its
             parts; any other cell without is a public fact (a zero, official statistics).
-        state: what happened earlier: "published" stays published, "suppressed" stays suppressed.
+        state: what happened earlier: "published" stays published, "suppressed" stays suppressed;
+            "held" is held back for another's sake (a partner's, or that of an earlier edition). What
+            was or is held back is protected as if it failed the gate itself.
         weight: what suppressing it costs (its use to readers); default its size.
     """
 
     key: str
     value: float
     contributions: Mapping[str, float]
-    state: Literal["new", "published", "suppressed"] = "new"
+    state: State = "new"
     weight: float | None = None
 
 
@@ -125,6 +128,25 @@ def difference_gate(
     return "difference" if moved and gate(moved, least=least, percent=percent) else None
 
 
+def earlier(given: Mapping[str, float], before: tuple[Mapping[str, float], bool] | None) -> State:
+    """Return the state of a cell whose contributors gave ``given``, by its last edition.
+
+    Args:
+        before: contributions of the last edition, and whether it was told; None where there is none.
+
+    What was held back stays so until a change of its own passes the gate of differences: else it
+    would come out of the next edition. What was told and changed by too few is "held".
+    """
+    if before is None:
+        return "new"
+    last, was_told = before
+    if dict(last) == dict(given):
+        return "published" if was_told else "suppressed"
+    if difference_gate(last, given) is None:
+        return "new"
+    return "held" if was_told else "suppressed"
+
+
 def release(
     cells: Sequence[Cell],
     relations: Sequence[tuple[str, Sequence[str]]],
@@ -168,7 +190,7 @@ def release(
     hidden = np.zeros(len(cells), bool)
     for at, cell in enumerate(cells):
         hidden[at] = at not in open_to_reader and (
-            cell.key in primary or cell.state == "suppressed"
+            cell.key in primary or cell.state in {"suppressed", "held"}
         )
     may_hide = np.array(
         [
@@ -181,9 +203,9 @@ def release(
         [cell.value + 1.0 if cell.weight is None else cell.weight for cell in cells], float
     )
     wanted = {
-        place[key]: max(_TIGHT, percent / 100 * max(given[key].values())) for key in primary
-        if place[key] not in open_to_reader
-    }  # fmt: skip
+        at: max(_TIGHT, percent / 100 * max(given[cells[at].key].values(), default=cells[at].value))
+        for at in np.flatnonzero(hidden).tolist()
+    }
     chosen, reach = _suppress(
         matrix,
         value,
@@ -204,8 +226,59 @@ def release(
         secondary=frozenset(
             cell.key for at, cell in enumerate(cells) if chosen[at] and cell.key not in primary
         ),
-        intervals={cells[at].key: reach[at] for at in wanted},
+        intervals={cells[at].key: reach[at] for at in wanted if cells[at].key in primary},
     )
+
+
+def release_beside(
+    cells: Sequence[Cell],
+    relations: Sequence[tuple[str, Sequence[str]]],
+    *,
+    held: Collection[str],
+    told: Collection[str],
+    least: int = LEAST_CONTRIBUTORS,
+    percent: float = PERCENT,
+    seconds: float = 30.0,
+) -> Release:
+    """Return what may be released beside what a partner holds back and told of the same table.
+
+    What the partner holds back is held back here and protected; what it told protects nothing any
+    more. Where it told a cell that is held back here, nothing more of the table is told. Both nodes
+    do so in turn until neither holds back more: then what they tell is consistent.
+
+    Args:
+        held, told: keys of the partner's last pattern; no values.
+
+    Raises:
+        BadCellError, NotProtectableError: as ``release``.
+    """
+    beside = [_beside(cell, held, told, least=least, percent=percent) for cell in cells]
+    given = _contributions(cells, relations)
+    if any(
+        cell.key in told
+        and (
+            cell.state in {"suppressed", "held"}
+            or (
+                cell.state == "new" and gate(given[cell.key].values(), least=least, percent=percent)
+            )
+        )
+        for cell in beside
+    ):
+        beside = [replace(cell, state="held") if cell.state == "new" else cell for cell in beside]
+    return release(beside, relations, least=least, percent=percent, seconds=seconds)
+
+
+def _beside(
+    cell: Cell, held: Collection[str], told: Collection[str], *, least: int, percent: float
+) -> Cell:
+    if cell.state in {"published", "suppressed"}:
+        return cell
+    if cell.key in held:
+        return replace(cell, state="held")
+    is_safe = gate(cell.contributions.values(), least=least, percent=percent) is None
+    if cell.key in told and cell.state == "new" and is_safe:
+        return replace(cell, state="published")
+    return cell
 
 
 def threshold_bit(

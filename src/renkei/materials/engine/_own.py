@@ -1,4 +1,4 @@
-"""A node's own tables: supplier links, stocks, sites and bills of materials, as CSV.
+"""A node's own tables: supplier links, trade with partners, stocks, sites and bills of materials, as CSV.
 
 Each reader checks every row and names the bad ones; a table with any fault is stored by nobody.
 What the database knows (organisations, rings of bills) is compared by the caller.
@@ -19,6 +19,9 @@ LINK_COLUMNS: Final = (
     "supplier_lei", "supplier", "buyer_lei", "buyer", "material", "kusd", "low_share",
     "high_share", "evidence", "confidence", "valid_from",
 )  # fmt: skip
+TRADE_COLUMNS: Final = (
+    "firm_lei", "firm", "party", "direction", "material", "kusd", "evidence", "valid_from",
+)  # fmt: skip
 STOCK_COLUMNS: Final = (
     "owner", "material", "kind", "low_tonnes", "high_tonnes", "release_rule", "valid_from", "source",
 )  # fmt: skip
@@ -32,12 +35,14 @@ BILL_COLUMNS: Final = (
 )  # fmt: skip
 OWN_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "links": LINK_COLUMNS,
+    "trade": TRADE_COLUMNS,
     "stocks": STOCK_COLUMNS,
     "sites": SITE_COLUMNS,
     "bills": BILL_COLUMNS,
 }
 _OPTIONAL: Final[Mapping[str, frozenset[str]]] = {
     "links": frozenset({"supplier_lei", "buyer_lei", "low_share", "high_share"}),
+    "trade": frozenset({"firm_lei"}),
     "stocks": frozenset({"release_rule"}),
     "sites": frozenset({"locode", "latitude", "longitude", "capacity_tonnes", "lei", "public"}),
     "bills": frozenset(
@@ -192,6 +197,30 @@ def read_links(content: bytes, *, materials: Collection[str]) -> Read:
             )
             continue
         read.rows.append(said)
+    return read
+
+
+def read_trade(content: bytes, *, materials: Collection[str], parties: Collection[str]) -> Read:
+    """Read what own firms sell to the partners' countries and buy there, by material."""
+    read, seen = Read(), dict[Any, int]()
+    for row in _rows(content, "trade", read):
+        said: dict[str, Any] = {
+            "row": row.number,
+            "firm_lei": row.lei("firm_lei"),
+            "firm": row.text("firm"),
+            "party": row.one_of("party", parties),
+            "direction": row.one_of("direction", ("sells", "buys")),
+            "material": row.one_of("material", materials),
+            "kusd": row.number_in("kusd", 1e-9, 1e12),
+            "evidence": row.text("evidence"),
+            "valid_from": row.day("valid_from"),
+        }
+        if row.is_sound and said["kusd"] is None:
+            row.fault(gettext_noop("row {row}: kusd is empty: expected thousand US dollars a year"))
+        firm = said["firm_lei"] or said["firm"]
+        _again(seen, (firm, said["party"], said["direction"], said["material"]), row)
+        if row.is_sound:
+            read.rows.append(said)
     return read
 
 

@@ -50,6 +50,7 @@ class Rule:
         ended, ended_by: the last day by a later law, and that law. A rule that a later law
             ended before it began never holds, save hypothetically.
         clause: where it stands, as one would cite it.
+        source, confirmed: the law, and where somebody read what it says; empty: nobody looked.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Rule:
     minerals: frozenset[str] = frozenset()
     fields: tuple[str, ...] = ()
     source: str = ""
+    confirmed: str = ""
 
     def holds_on(self, day: date, *, as_enacted: bool = False) -> bool:
         """Tell whether the rule is in force on a day, or would be had no later law ended it."""

@@ -9,7 +9,15 @@ from django_tasks import TaskContext, task
 
 from renkei.base.jobs import JobCancelledError, job
 from renkei.kit.errors import RenkeiError, gettext_noop
-from renkei.materials.models import Scenario
+from renkei.materials.models import JointRun, Scenario
+from renkei.materials.tasks._agreed import (
+    JOINT_RUNS,
+    NOTICES,
+    SUPPLIERS,
+    NotAgreedError,
+    allowed,
+    target,
+)
 from renkei.materials.tasks._answer import (
     FIRMS,
     NoFlowsError,
@@ -18,21 +26,57 @@ from renkei.materials.tasks._answer import (
     knows_firms,
     own_firms,
 )
+from renkei.materials.tasks._joint import (
+    JOINT_PATH,
+    MOST_JOINT_BYTES,
+    MOST_JOINT_RUNS_A_DAY,
+    JointRunOverError,
+    LinksChangedError,
+    NoTradeError,
+    UnknownJointRunError,
+    answer_joint,
+    border_products,
+    note_end,
+    own_side,
+    say_stop,
+    take_to_end,
+)
 from renkei.materials.tasks._watch import Watched, watch
 
 STEPS = 100
+JOINT_TITLE = gettext_noop("Joint run with a partner")
 TITLE = gettext_noop("Answering a scenario of critical materials")
 
 __all__ = [
     "FIRMS",
+    "JOINT_PATH",
+    "JOINT_RUNS",
+    "MOST_JOINT_BYTES",
+    "MOST_JOINT_RUNS_A_DAY",
+    "NOTICES",
+    "SUPPLIERS",
+    "JointRunOverError",
+    "LinksChangedError",
     "NoFlowsError",
+    "NoTradeError",
+    "NotAgreedError",
+    "UnknownJointRunError",
     "Watched",
+    "allowed",
     "answer",
+    "answer_joint",
     "answer_scenario",
+    "border_products",
+    "carry_joint_run",
     "firm_name",
     "knows_firms",
+    "note_end",
     "own_firms",
+    "own_side",
+    "say_stop",
     "sweep_series",
+    "take_to_end",
+    "target",
     "watch",
 ]
 
@@ -52,6 +96,22 @@ def answer_scenario(context: TaskContext, scenario_id: int) -> str:
         return scenario.state
     _end(scenario, state=Scenario.Answer.READY, result=found)
     return scenario.state
+
+
+@task(takes_context=True)
+def carry_joint_run(context: TaskContext, run_id: int) -> str:
+    """Take a joint run to its end; it goes on where its messages stand."""
+    run = JointRun.objects.get(pk=run_id)
+    if run.is_over:
+        return run.state
+    try:
+        with job(context, title=JOINT_TITLE, total=STEPS) as step:
+            take_to_end(run, lambda part: step(math.floor(part * STEPS)))
+    except JobCancelledError:
+        raise
+    except RenkeiError:
+        return run.state  # why is kept with the run
+    return run.state
 
 
 def _end(

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from renkei.materials import engine
-from renkei.materials.models import Qualifier, Scenario, Stage, Stock, Subject, language
+from renkei.materials.models import Qualifier, Scenario, Stage, Stock, Subject, Trade, language
 
 register = template.Library()
 
@@ -36,6 +36,7 @@ TERMS: Mapping[str, Mapping[str, Any]] = {
     "subject": dict(Subject.choices),
     "qualifier": dict(Qualifier.choices),
     "kind": dict(Scenario.Kind.choices),
+    "direction": dict(Trade.Direction.choices),
     "stock": {
         **dict(Stock._meta.get_field("kind").flatchoices),  # noqa: SLF001  Django's name
         "total": pgettext_lazy("materials", "Total"),
@@ -98,6 +99,12 @@ def figure(value: float | None, digits: int = 3) -> str:
 def percent(share: float | None) -> str:
     """Return a share in percent."""
     return "–" if share is None else f"{share * 100:.1f} %" if share < 0.9995 else "100 %"
+
+
+@register.simple_tag
+def tenthousandths(units: int) -> str:
+    """Return a share that is told in ten-thousandths."""
+    return percent(units / 10_000)
 
 
 @register.filter

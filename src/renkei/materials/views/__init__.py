@@ -1,5 +1,6 @@
 """Pages of the registry."""
 
+from renkei.materials.views._joint import joint_add, joint_file, joint_run, joint_runs, joint_verb
 from renkei.materials.views._leaving import leaving
 from renkei.materials.views._plans import plan, plans, scenario_propose
 from renkei.materials.views._registry import (
@@ -32,6 +33,11 @@ __all__ = [
     "eu",
     "exposure",
     "inputs",
+    "joint_add",
+    "joint_file",
+    "joint_run",
+    "joint_runs",
+    "joint_verb",
     "leaving",
     "listing",
     "material",

@@ -24,6 +24,7 @@ WHY: Mapping[str, object] = {
     "few_contributors": gettext_lazy("fewer than three holders"),
     "p_percent": gettext_lazy("one holder could be worked out"),
     "difference": gettext_lazy("the change since the last edition would give a holder away"),
+    "partner": gettext_lazy("a partner holds it back"),
     "protects": gettext_lazy("held back to protect others"),
 }
 MOST_ROWS = 50
@@ -87,6 +88,8 @@ def _page(request: HttpRequest, form: OverlapForm, *, status: int) -> HttpRespon
             {"one": one, "name": names.get(one.material, one.material), "why": WHY.get(one.why, "")}
             for one in figures
         ],
+        "waiting": door.unsettled() if door.patterns() else [],
+        "patterns": door.patterns(),
         "may_release": Role.OFFICER in roles_of(request),
         "form": form,
         "suppliers": len(door.own_suppliers()),

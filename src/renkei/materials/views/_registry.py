@@ -59,6 +59,7 @@ def tabs(request: HttpRequest) -> list[dict[str, object]]:
     if "analyst" in roles_of(request):
         pages.append(("materials:cases", _("Cases")))
     if {"analyst", "officer"} & roles_of(request):
+        pages.append(("materials:joint_runs", _("Joint runs")))
         pages.append(("materials:leaving", _("What may leave")))
     made = []
     for name, label in pages:
