@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.test import Client
 from django.utils.translation import override
 
 from renkei.base import problems
@@ -64,6 +65,24 @@ def test_a_wrong_method_says_which_are_taken(client):
     assert answer.status_code == 405
     assert answer["Allow"] == "GET, HEAD"
     assert answer["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/", "/healthz", "/en/", "/ja/record/commitments/", "/en/record/findings/x1/", "/ja/border/"],
+)
+def test_a_page_that_takes_no_form_asks_for_no_token(address):
+    """A program that posts there is told that it cannot, not that its form is too old."""
+    answer = Client(enforce_csrf_checks=True).post(address, {"any": "thing"})
+
+    assert answer.status_code == 405
+    assert answer["Allow"] == "GET, HEAD"
+
+
+def test_a_page_that_takes_a_form_still_asks_for_its_token():
+    answer = Client(enforce_csrf_checks=True).post("/en/accounts/login/", {"login": "a"})
+
+    assert answer.status_code == 403
 
 
 def test_django_s_own_refusals_become_ours():

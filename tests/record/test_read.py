@@ -7,6 +7,7 @@ from django.utils.translation import override
 
 from renkei.kit.errors import NotFoundError
 from renkei.record import door, engine
+from renkei.record.door import _read
 from renkei.record.models import Commitment
 
 pytestmark = pytest.mark.usefixtures("shipped")
@@ -88,6 +89,51 @@ def test_leafing_through_shows_each_commitment_once(sort, language):
         ]
         assert seen == [row.slug for row in door.select(selection)]
     assert len(set(seen)) == len(seen) == 80
+
+
+EVERY_WAY = {
+    "as they are": {},
+    "walk to the hits": {"BESIDE": 10**6},
+    "walk too short a way": {"BESIDE": 10**6, "SHARE": 0},
+    "fetch all hits": {"BESIDE": 0, "SOUGHT": 0},
+    "walk by columns": {"BESIDE": 10**6, "SOUGHT": 10**6, "FAR": 10**6, "MOST_COUNTED": 5},
+    "ask the search index": {"BESIDE": 0, "FAR": 0, "MOST_COUNTED": 5},
+}
+"""How a page of a list can be found: which way is shorter depends on the size of the record."""
+
+
+@pytest.mark.parametrize("way", EVERY_WAY)
+@pytest.mark.parametrize("sort", door.SORTS)
+def test_every_way_to_the_rows_gives_the_same(way, sort, monkeypatch):
+    chosen = [
+        {},
+        {"domain": "quantum"},
+        {"party": "JP", "scope": "bilateral"},
+        {"nature": "public"},
+        {"finding": "any", "status": "announced"},
+        {"finding": "none"},
+        {"source": "s5", "party": "US"},
+    ]
+    if "MOST_COUNTED" not in EVERY_WAY[way]:  # of a search, fewer hits are looked at than counted
+        chosen += [{"q": "quantum"}, {"q": "研究", "finding": "any"}]
+    for name, value in EVERY_WAY[way].items():
+        monkeypatch.setattr(_read, name, value)
+    for cached in (_read._count, _read._keys):
+        cached.cache_clear()
+    seen = 0
+    for language, kept in itertools.product(("en", "ja"), chosen):
+        with override(language):
+            selection = door.Selection(**kept, sort=sort)
+            expected = [row.slug for row in door.select(selection)]
+            pieces = [
+                [row.slug for row in door.listed(selection, offset=offset, limit=6)]
+                for offset in range(0, len(expected) + 6, 6)
+            ]
+        assert [slug for piece in pieces for slug in piece] == expected, (kept, language)
+        seen += len(expected)
+    assert seen > 200
+    for cached in (_read._count, _read._keys):
+        cached.cache_clear()
 
 
 def test_orders():

@@ -452,6 +452,58 @@ def test_public_pages_take_no_writes(address):
     assert Client().post(f"/en/{address}").status_code == 405
 
 
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_shortened_address_of_the_record_leads_to_the_dashboard(language):
+    answer = Client().get(f"/{language}/record/")
+
+    assert (answer.status_code, answer["Location"]) == (302, f"/{language}/")
+
+
+def test_the_dashboard_asks_once_what_the_other_rooms_show(monkeypatch):
+    """Its ETag depends on that, and so does its text."""
+    from renkei.record.views import _dashboard
+
+    asked = []
+    shown = _dashboard.figures()
+    monkeypatch.setattr(_dashboard, "figures", lambda: asked.append(1) or shown)
+    get("/en/?fresh=1")  # what the page says is kept by now
+    asked.clear()
+    get("/en/?fresh=2")
+
+    assert len(asked) == 1
+
+
+def test_the_dashboard_counts_what_is_and_what_is_context():
+    from renkei.record.views import _dashboard
+
+    lines = _dashboard._delivered(tasks.status_rows(timezone.localdate()))
+    facts = Commitment.objects.filter(record_class="commitment")
+    assert sum(line["commitments"] for line in lines) == facts.count()
+    for line in lines:
+        here = facts.filter(domain=line["domain"])
+        assert line["commitments"] == here.count()
+        assert line["completed"] == here.filter(status="completed").count()
+
+
+def test_findings_are_read_along_their_order():
+    """The index is of an expression: a database uses it for exactly that one."""
+    from django.db import connection
+
+    from renkei.record.views import _others, _rows
+
+    asked = _rows.WHICH_FINDINGS.format(where="TRUE", order=_others._GRAVEST_FIRST)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_sort = off")
+            cursor.execute(f"EXPLAIN {asked}", [50, 0])
+        else:
+            cursor.execute(f"EXPLAIN QUERY PLAN {asked}", [50, 0])
+        plan = "\n".join(str(row) for row in cursor.fetchall())
+    assert "record_finding_gravest" in plan, plan
+    assert "TEMP B-TREE" not in plan, plan
+
+
 def test_an_officer_finds_the_way_to_edit(django_user_model):
     from django.conf import settings
 

@@ -12,10 +12,11 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import get_language, override
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_POST
 
 from renkei.base import problems
 from renkei.base.access import BY_OPERATION, PUBLIC, access, allow
+from renkei.base.http import require_safe
 from renkei.base.models import Role, User
 from renkei.border import door, engine
 from renkei.border.models import Decision
