@@ -210,7 +210,7 @@ def world(packages: Path, aliases: Mapping[str, set[str]]) -> dict[str, tuple[fl
         "paths": dict(sorted(paths.items())),
     }
     text = json.dumps(said, ensure_ascii=False, indent=0)
-    (DATA / "world.json").write_text(text + "\n", "utf-8")
+    (DATA.parents[1] / "kit" / "world.json").write_text(text + "\n", "utf-8")
     print(f"world.json: {len(text):,} bytes, {len(paths)} outlines")
     rows = []
     for iso2, iso3, number, *_rest in sorted(codes, key=lambda code: code[1]):

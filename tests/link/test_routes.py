@@ -2,12 +2,14 @@
 
 import base64
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from django.urls import reverse
 
+from renkei.kit.world import outlines
 from renkei.link import door, engine
 from renkei.link.door import _routes
 from renkei.link.models import Alarm, Link, RelayShare, Sae
@@ -293,3 +295,20 @@ def test_tokyo_to_washington_is_drawn_and_its_loss_is_said(client):
     assert all(0 <= place["x"] <= 720 and 0 <= place["y"] <= 330 for place in drawn["places"])
     assert text.count('r="4"') == len(drawn["places"])
     assert "アンカレッジ" in client.get("/ja/link/").content.decode()
+
+
+@pytest.mark.parametrize(("view", "code", "place"), [(0, "JPN", "Tokyo"), (1, "USA", "Washington")])
+def test_places_lie_in_their_country_on_the_map(view, code, place):
+    drawn = door.drawing(door.routes())
+    across, _b, _c, down, left, top = map(float, drawn["views"][view][7:-1].split())
+    corners = [
+        (float(x) * across + left, float(y) * down + top)
+        for x, y in re.findall(r"([0-9.]+) ([0-9.]+)", outlines()["paths"][code])
+    ]
+    assert outlines()["paths"][code] in drawn["land"]
+
+    (there,) = [one for one in drawn["places"] if one["name"].startswith(place)]
+
+    for at, axis in enumerate("xy"):
+        values = [corner[at] for corner in corners]
+        assert min(values) < there[axis] < max(values)

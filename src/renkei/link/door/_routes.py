@@ -25,6 +25,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 
 from renkei.kit.errors import RenkeiError, gettext_noop
+from renkei.kit.world import DEGREES, outlines
 from renkei.link import engine
 from renkei.link.door._channel import Channel, SecretChannel, alone, as_send, settle_with
 from renkei.link.door._link import at_rest, link_with, raise_alarm
@@ -431,7 +432,17 @@ def drawing(found: Routes) -> dict[str, Any]:
         for at, (path, _rate) in enumerate(route.paths)
         for pair in pairwise(path)
     }
+    world = outlines()
+    degree = DEGREES / world["width"]
+    across, down = WIDTH * degree / (EAST - WEST), HEIGHT * degree / (NORTH - SOUTH)
     return {
+        "land": "".join(world["paths"].values()),
+        # The canvas of the outlines, and once more to the east of itself.
+        "views": [
+            f"matrix({across:.4f} 0 0 {down:.4f} "
+            f"{WIDTH * (turn - 180 - WEST) / (EAST - WEST):.2f} {y(world['top'])})"
+            for turn in (0, 360)
+        ],
         "meridians": [{"at": x(at), "said": _degrees(at, "E", "W")} for at in range(120, 300, 30)],
         "parallels": [{"at": y(at), "said": _degrees(at, "N", "S")} for at in range(0, 61, 20)],
         "places": [

@@ -220,7 +220,6 @@ from renkei.materials.engine._own import (
     read_trade,
 )
 from renkei.materials.engine._places import (
-    outlines,
     place_code,
     place_name,
     places,
@@ -444,7 +443,6 @@ __all__ = [
     "net_import_reliance",
     "network",
     "origins",
-    "outlines",
     "place_code",
     "place_name",
     "places",

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 from xml.sax.saxutils import escape
 
-from renkei.materials.engine._places import outlines, places
+from renkei.kit.world import outlines
+from renkei.materials.engine._places import places
 
 SHADES: Final = ((0.5, 0.85), (0.25, 0.6), (0.1, 0.4), (0.01, 0.22))
 """From which share of the whole a country is filled how darkly."""

@@ -1,12 +1,11 @@
 """Places of the registry: ISO 3166-1 codes, what people and releases call them, and where they lie."""
 
 import csv
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, Final
+from typing import Final
 
 WORLD: Final = "WLD"
 OTHERS: Final = "OTH"
@@ -94,10 +93,3 @@ def place_name(code: str, language: str) -> str:
     """Return what people call a place; a code that is not known as it is."""
     place = places().get(code)
     return place.name(language) if place else code
-
-
-@cache
-def outlines() -> Mapping[str, Any]:
-    """Return the world's outlines: ``width``, ``height``, ``top`` (latitude), ``paths``, ``source``."""
-    read: dict[str, Any] = json.loads(_data("world.json"))
-    return read
