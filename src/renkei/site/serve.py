@@ -88,6 +88,7 @@ def web(folder: Path) -> None:
         PortTakenError: something listens on the node's port.
         MigrationsPendingError: the database is older than the program.
     """
+    process.share_one_heap()
     config = ready(folder)
     if not becomes_free(config.listen.host, config.listen.web, within=LINGER_SECONDS):
         raise PortTakenError(
@@ -136,6 +137,7 @@ def work(folder: Path, *, until_empty: bool = False) -> None:
         WorkerRunsError: the node has a worker already.
         MigrationsPendingError: the database is older than the program.
     """
+    process.share_one_heap()
     config = ready(folder)
     from renkei.base import jobs
 
