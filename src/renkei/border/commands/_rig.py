@@ -97,6 +97,8 @@ class Link:
             except OSError:
                 return
             far.settimeout(None)
+            for end in (near, far):  # a block is passed on as it came, without waiting for more
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with far:
                 self._open |= {near, far}
                 back = threading.Thread(target=self._pump, args=(far, near, True), daemon=True)

@@ -8,6 +8,8 @@ import email.utils
 import fcntl
 import functools
 import json
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -391,6 +393,9 @@ def _note_behind(log: Log, seen: int, *, by: str, now: datetime) -> None:
     note_incident(Incident.Kind.ROLLBACK, error, key=log.origin, now=now, log=log)
 
 
+_pushing: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
 def push(partner: Partner, identity: engine.Identity, *, now: datetime) -> None:
     """Have the partner's witness cosign the newest checkpoint of this node's log.
 
@@ -398,6 +403,11 @@ def push(partner: Partner, identity: engine.Identity, *, now: datetime) -> None:
         BehindError: it has cosigned more than this log holds.
         AccusedError: it refuses; both sides keep what they have.
     """
+    with _pushing[partner.name]:  # two threads of the worker ask; the later one finds it done
+        _push(partner, identity, now=now)
+
+
+def _push(partner: Partner, identity: engine.Identity, *, now: datetime) -> None:
     log = _log.own_log()
     newest = Checkpoint.objects.filter(log=log).order_by("-size").first()
     peer = Peer.objects.get(name=partner.name)
