@@ -57,6 +57,32 @@ class Nodes:
         self.var = var
         self.out = var / "saes"
 
+    def at_rest(self, node):
+        """Return the processes of a node's server and worker, when its jobs are done.
+
+        The children that run jobs or distil end by themselves, and are left out.
+        """
+        words = {}
+
+        def is_busy():
+            for pid in of_pair(self.var):
+                with contextlib.suppress(FileNotFoundError):
+                    words[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            return any(b"--until-empty" in one for one in words.values()) and not words.clear()
+
+        assert until(lambda: not is_busy(), 120)
+        folder = str(self.var / node).encode()
+        return [
+            pid
+            for pid, said in words.items()
+            if folder in said and (b"serve" in said or b"work" in said)
+        ]
+
+    def memory_mib(self, node):
+        """Return the memory of each of them, what is shared among them counted once."""
+        rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self.at_rest(node)]
+        return [int(re.search(r"^Pss:\s+(\d+)", one, re.MULTILINE)[1]) / 1024 for one in rollups]
+
     def port(self, node):
         return self.pair.base + {"us": 21, "jp": 22}[node]
 
@@ -174,6 +200,7 @@ def nodes(tmp_path_factory, founded):
             assert until(lambda node=node: made.link(node)["keys_ready"] > KEYS_AT_FIRST, 240), (
                 made.link(node)
             )
+        made.idle_mib = made.memory_mib("us")
         yield made
     finally:
         made.pair.down()
@@ -296,22 +323,10 @@ def test_who_proposed_is_told_the_partner_under_a_key_of_the_link(nodes):
 
 
 def test_an_idle_node_is_small_and_has_no_numba(nodes):
-    """Web server and worker of one node; the children that run jobs or distil end by themselves."""
-
-    def jobs():
-        words = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in of_pair(nodes.var)]
-        return [one for one in words if b"--until-empty" in one]
-
-    assert until(lambda: not jobs(), 120)
-    node = str(nodes.var / "us").encode()
-    total = 0.0
-    for pid in of_pair(nodes.var):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if node in words and (b"serve" in words or b"work" in words):
-            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            total += int(re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)[1]) / 1024
-            assert "llvmlite" not in Path(f"/proc/{pid}/maps").read_text()
-    assert 20 < total < 250, total
+    """Web server and worker of one node, before anybody asked it for anything but its state."""
+    assert 20 < sum(nodes.idle_mib) < 250, nodes.idle_mib
+    for pid in nodes.at_rest("us"):
+        assert "llvmlite" not in Path(f"/proc/{pid}/maps").read_text()
 
 
 def kill_worker(nodes, name):

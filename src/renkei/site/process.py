@@ -14,7 +14,8 @@ SUPERVISOR = (
     "RENKEI_SUPERVISOR"  # environment: process id of the supervisor, for its children alone
 )
 PR_SET_PDEATHSIG = 1
-M_ARENA_MAX = -8  # of mallopt(3)
+M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -3, -1  # of mallopt(3)
+LARGE_BYTES = 1 << 17
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
@@ -56,10 +57,13 @@ def load_application(_target: str) -> Callable[..., object]:
 
 
 def share_one_heap() -> None:
-    """Keep glibc from giving each thread a heap of its own; elsewhere do nothing.
+    """Have glibc keep one heap for all threads, and give back what is freed; elsewhere do nothing.
 
     Python's threads take turns anyway, and what each heap has kept for itself is memory that the
     node does not have: a tenth of it.
     """
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_ARENA_MAX, 1)
+        for which in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            libc.mallopt(which, LARGE_BYTES)  # else they grow with the largest that was freed
