@@ -26,6 +26,14 @@ class Ends:
         for _ in range(blocks):
             self.add_block(length)
 
+    @classmethod
+    def there(cls):
+        """Return the ends that are in the database already."""
+        made = cls.__new__(cls)
+        made.us, made.jp = (Link.objects.get(own=name) for name in ("us", "jp"))
+        made.cut = ""
+        return made
+
     def sae(self, name, **more):
         given = {"serial": name, "quota_bytes_per_hour": 1 << 40, "created_at": timezone.now()}
         return Sae.objects.create(name=name, **(given | more))
@@ -94,3 +102,71 @@ class Ends:
         for row in rows:
             row._state.adding = not isinstance(row, Link)
             row.save(force_insert=not isinstance(row, Link))
+
+
+def names(keys):
+    return [one.key_id for one in keys]
+
+
+def secret(keys):
+    return [one.key for one in keys]
+
+
+def everyday(ends, chance, note):
+    """What a pair of managers does all day, in some order; ``note`` hears who was given which keys."""
+
+    def exchange(master, slaves):
+        drawn = ends.draw(master, slaves, number=chance.randint(1, 4), size=chance.choice([16, 32]))
+        if not isinstance(drawn, list):
+            return
+        note(master, drawn)
+        for slave in slaves:
+            some = drawn[: chance.randint(1, len(drawn))]
+            fetched = ends.fetch(names(some), slave=slave, master=master)
+            if isinstance(fetched, list):
+                note(slave, fetched)
+
+    tasks = [
+        lambda: exchange("us.a", ["jp.b", "jp.d"]),
+        lambda: ends.add_block(3000),
+        lambda: exchange("jp.b", ["us.a"]),
+    ]
+    chance.shuffle(tasks)
+    for one in tasks:
+        one()
+
+
+def recover(ends):
+    """What both nodes do when they start again."""
+    us, jp = door.blocks_of(ends.us), door.blocks_of(ends.jp)
+    door.settle(ends.us, jp)
+    door.settle(ends.jp, us)
+    ends.greet(ends.us)
+    ends.greet(ends.jp)
+
+
+def refuse_anything_twice(ends, given, before=()):
+    """Hold both ends against all that was given: the same pools, and no key a second time.
+
+    Args:
+        ends: recovered.
+        given: by application, keys as they were noted.
+        before: bytes of keys that were given on other days.
+    """
+    assert set(door.blocks_of(ends.us)) == set(door.blocks_of(ends.jp))
+    by_name = {}
+    for sae, keys in given.items():
+        assert len({key.key_id for key in keys}) == len(keys), sae
+        for key in keys:
+            assert by_name.setdefault(key.key_id, key.key) == key.key
+    used = {*by_name.values(), *before}
+    assert len(used) == len(set(by_name.values())) + len(set(before))
+    again = ends.draw(number=3, slaves=["jp.b", "jp.d"])
+    assert isinstance(again, list), again
+    assert not {one.key for one in again} & used
+    for slave in ("jp.b", "jp.d"):
+        assert secret(ends.fetch(names(again), slave=slave)) == secret(again)
+        for key in given.get(slave, []):
+            result = ends.fetch([key.key_id], slave=slave)
+            assert isinstance(result, door.KeyNotFoundError | door.NotYoursError)
+    return again

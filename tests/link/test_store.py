@@ -6,7 +6,15 @@ import random
 from types import SimpleNamespace
 
 import pytest
-from tests.link.ends import CutError, Ends
+from tests.link.ends import (
+    CutError,
+    Ends,
+    everyday,
+    names,
+    recover,
+    refuse_anything_twice,
+    secret,
+)
 
 from renkei.link import door, engine
 from renkei.link.models import Alarm, Block, Held, Leaf, Link, Sae
@@ -26,14 +34,6 @@ def _kek(settings, tmp_path):
 @pytest.fixture
 def ends():
     return Ends()
-
-
-def names(keys):
-    return [one.key_id for one in keys]
-
-
-def secret(keys):
-    return [one.key for one in keys]
 
 
 def test_master_and_slave_have_the_same_keys_once(ends):
@@ -419,38 +419,6 @@ def kill_points(monkeypatch, at):
     return count
 
 
-def everyday(ends, chance):
-    """What a pair of managers does all day, in some order; every key that anybody was given."""
-    given = ends.given = {"us.a": [], "jp.b": [], "jp.d": []}
-
-    def exchange(master, slaves):
-        drawn = ends.draw(master, slaves, number=chance.randint(1, 4), size=chance.choice([16, 32]))
-        if not isinstance(drawn, list):
-            return
-        given[master] += drawn
-        for slave in slaves:
-            some = drawn[: chance.randint(1, len(drawn))]
-            fetched = ends.fetch(names(some), slave=slave, master=master)
-            given[slave] += fetched if isinstance(fetched, list) else []
-
-    tasks = [
-        lambda: exchange("us.a", ["jp.b", "jp.d"]),
-        lambda: ends.add_block(3000),
-        lambda: exchange("jp.b", ["us.a"]),
-    ]
-    chance.shuffle(tasks)
-    for one in tasks:
-        one()
-
-
-def recover(ends):
-    us, jp = door.blocks_of(ends.us), door.blocks_of(ends.jp)
-    door.settle(ends.us, jp)
-    door.settle(ends.jp, us)
-    ends.greet(ends.us)
-    ends.greet(ends.jp)
-
-
 POINTS = 24  # commits of such a day, before and after each
 DAYS = int(os.environ.get("RENKEI_KILL_DAYS", "1"))  # 10 make 240 points: the long run
 
@@ -461,30 +429,17 @@ def test_killed_at_any_commit_nothing_is_given_twice(monkeypatch, at, day):
     """``RENKEI_KILL_DAYS=10 pytest tests/link/test_store.py -k killed`` is the long run."""
     ends = Ends(length=3000)
     killed = False
+    given = {"us.a": [], "jp.b": [], "jp.d": []}
     with monkeypatch.context() as patched:
         kill_points(patched, at)
         try:
-            everyday(ends, random.Random(day))
+            everyday(ends, random.Random(day), lambda sae, keys: given[sae].extend(keys))
         except KilledError:
             killed = True
-    given = ends.given
 
     recover(ends)
 
-    assert set(door.blocks_of(ends.us)) == set(door.blocks_of(ends.jp))
-    by_name = {}
-    for key in itertools.chain.from_iterable(given.values()):
-        assert by_name.setdefault(key.key_id, key.key) == key.key
-    for sae, keys in given.items():
-        assert len({key.key_id for key in keys}) == len(keys), sae
-    again = ends.draw(number=3, slaves=["jp.b", "jp.d"])
-    assert isinstance(again, list)
-    assert not {one.key for one in again} & set(by_name.values())
-    for slave in ("jp.b", "jp.d"):
-        assert secret(ends.fetch(names(again), slave=slave)) == secret(again)
-        for key in given[slave]:
-            result = ends.fetch([key.key_id], slave=slave)
-            assert isinstance(result, door.KeyNotFoundError | door.NotYoursError)
+    refuse_anything_twice(ends, given)
     assert killed or at >= 12  # the shortest day has fewer points than this
 
 

@@ -1,5 +1,6 @@
 """Looking at every stored byte again: audit tells, scrub mends, rebuild fetches everything back."""
 
+import gc
 import json
 import multiprocessing
 import os
@@ -182,7 +183,9 @@ class _Statements:
         self._pool: ProcessPoolExecutor | None = None
         if signatures and log.size >= LONG and (os.cpu_count() or 1) > 1:
             self._pool = ProcessPoolExecutor(
-                os.cpu_count(), mp_context=multiprocessing.get_context("spawn")
+                os.cpu_count(),
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=gc.disable,  # nothing there refers to itself
             )
 
     def __enter__(self) -> Self:

@@ -7,7 +7,7 @@ are damaged themselves.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from renkei.border.engine._envelope import read_envelope, verify_envelope
+from renkei.border.engine._envelope import check_signatures, read_signed
 from renkei.border.engine._identity import KEY_TYPES, KeyHistory
 from renkei.border.engine._keys import BOTH
 from renkei.border.engine._merkle import HASH_BYTES, Frontier, leaf_hash
@@ -160,10 +160,11 @@ def unsigned(
     found = []
     for index, data in rows:
         try:
-            envelope = read_envelope(data)
-            both = envelope.type in solemn or envelope.type in KEY_TYPES
-            verify_envelope(envelope, history.keys_for("log", index), BOTH if both else BOTH[:1])
-            if envelope.issuer != origin:
+            name, issuer, signatures, payload = read_signed(data)
+            both = name in solemn or name in KEY_TYPES
+            pairs = history.keys_for("log", index)
+            check_signatures(signatures, payload, pairs, BOTH if both else BOTH[:1])
+            if issuer != origin:
                 found.append(index)
         except RenkeiError:
             found.append(index)
