@@ -8,6 +8,7 @@ a pair of nodes on this machine; when an act is witnessed is read from the node'
 """
 
 import json
+import math
 import os
 import platform
 import re
@@ -148,13 +149,13 @@ def rows(folder: Path) -> Iterator[dict[str, object]]:
         times, answered = latencies(rig)
         for name, value, target in (
             ("p50", statistics.median(times), "<= 0.1"),
-            ("p99", times[min(len(times) - 1, int(len(times) * 0.99))], "<= 0.5"),
+            ("p99", times[math.ceil(len(times) * 0.99) - 1], "<= 0.5"),  # the nearest rank
         ):
             yield {
                 "task": f"submit to witnessed on a loopback pair, {name} of {ACTS}",
                 "value": value, "unit": "s", "target": target,
                 "note": f"two entries a submission, over HTTP, which answered after "
-                f"{statistics.median(answered):.3f} s (median); best {times[0]:.3f} s; "
+                f"{statistics.median(answered):.3f} s (median); best {times[0]:.3f} s, worst {times[-1]:.3f} s; "
                 f"load {os.getloadavg()[0]:.1f}",
             }  # fmt: skip
 
