@@ -1,4 +1,4 @@
-"""What the border tells the dashboard: each partner's last proven state."""
+"""What the border tells the dashboard: each partner's last proven state, what all have witnessed."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from django.utils.translation import override
 
-from renkei.border.models import Checkpoint, Log
+from renkei.border.models import Act, Checkpoint, Entry, Log
 from renkei.border.views._overview import figures
 
 pytestmark = pytest.mark.django_db
@@ -41,3 +41,25 @@ def test_the_newest_witnessed_checkpoint_of_the_partner_is_shown():
     )  # fmt: skip
     with override("ja"):
         assert figures()[0].url == "/ja/border/"
+
+
+def test_the_newest_joint_act_that_all_have_witnessed_is_named():
+    log = Log.objects.create(origin="own", name="us", party="US", is_own=True, frontier=b"")
+    for number, (stage, at) in enumerate((("sealed", AT), ("proposed", None), ("sealed", None))):
+        entry = Entry.objects.create(
+            log=log, index=number, leaf=bytes([number]) * 32, data=b"{}", type="t", uid=f"u{number}",
+            fate="applied",
+        )  # fmt: skip
+        Act.objects.create(
+            uid=f"u{number}", kind="record.commitment", record=f"record.commitment/us/{number}",
+            stage=stage, home="us", parties=["US", "JP"], proposal=entry, witnessed_at=at,
+            seal=entry if stage == "sealed" else None, version=f"{number}" * 64 if at else "",
+            content={"title_en": f"Act {number}", "title_ja": f"行為{number}"}, expires=AT,
+        )  # fmt: skip
+
+    with override("en"):
+        figure = figures()[-1]
+    assert (str(figure.label), figure.value) == ("Joint acts witnessed by all", "1")
+    assert (figure.note, figure.url) == ("newest: Act 0", "/en/border/acts/")
+    with override("ja"):
+        assert figures()[-1].note == "最新: 行為0"

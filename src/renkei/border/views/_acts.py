@@ -31,13 +31,13 @@ def _shown(act: Act) -> dict[str, Any]:
     return {
         "act": act,
         "kind": kind,
-        "title": _title(act),
+        "title": title_of(act),
         "stage": door.shown_stage(act),
         "parties": [(party, given.get(party)) for party in act.parties],
     }
 
 
-def _title(act: Act) -> str:
+def title_of(act: Act) -> str:
     lines = door.content_lines(door.kind_of(act.kind), act.content)
     for name in (
         "title_ja" if get_language() == "ja" else "title_en",

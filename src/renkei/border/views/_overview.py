@@ -22,6 +22,7 @@ from renkei.base.shell import url
 from renkei.border import door
 from renkei.border.forms import CloseForm
 from renkei.border.models import Act, Checkpoint, Entry, Incident, Log, Peer
+from renkei.border.views._acts import title_of
 from renkei.kit.errors import NotFoundError, RenkeiError
 
 LONGEST_LIST = 200
@@ -31,6 +32,12 @@ UNDER_WAY = ("proposed", "approved")
 _LAST_PROVEN = """
 SELECT c.size, c.witnessed_at FROM border_checkpoint c JOIN border_log l ON l.id = c.log_id
 WHERE l.name = %s AND c.is_witnessed ORDER BY c.size DESC LIMIT 1
+"""
+
+
+_NEWEST_WITNESSED = """
+SELECT id, count(*) OVER () AS number FROM border_act WHERE witnessed_at IS NOT NULL
+ORDER BY witnessed_at DESC, id DESC LIMIT 1
 """
 
 
@@ -143,7 +150,7 @@ def verify(request: HttpRequest) -> HttpResponse:
 
 
 def figures() -> list[Figure]:
-    """Return what the dashboard shows: each partner's last proven state."""
+    """Return what the dashboard shows: each partner's last proven state, what all have witnessed."""
     shown = []
     for partner in door.partners():  # at every request for the dashboard: its version asks too
         proven = next(iter(ask(_LAST_PROVEN, [partner.name])), None)
@@ -157,6 +164,16 @@ def figures() -> list[Figure]:
                 value=_moment(at) if proven else _("none yet"),
                 url=url("border:overview"),
                 note=note,
+            )
+        )
+    if newest := next(iter(ask(_NEWEST_WITNESSED)), None):
+        act = Act.objects.get(pk=newest.id)
+        shown.append(
+            Figure(
+                label=_("Joint acts witnessed by all"),
+                value=str(newest.number),
+                url=url("border:acts"),
+                note=_("newest: {title}").format(title=title_of(act)),
             )
         )
     return shown
