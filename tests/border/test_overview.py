@@ -54,7 +54,8 @@ def test_the_newest_joint_act_that_all_have_witnessed_is_named():
             uid=f"u{number}", kind="record.commitment", record=f"record.commitment/us/{number}",
             stage=stage, home="us", parties=["US", "JP"], proposal=entry, witnessed_at=at,
             seal=entry if stage == "sealed" else None, version=f"{number}" * 64 if at else "",
-            content={"title_en": f"Act {number}", "title_ja": f"行為{number}"}, expires=AT,
+            content={"title_en": f"Act {number}", "title_ja": f"行為{number}"},
+            expires="2026-12-01T00:00:00Z",
         )  # fmt: skip
 
     with override("en"):
