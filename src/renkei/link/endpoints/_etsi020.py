@@ -72,7 +72,8 @@ class Interop:
         return self._clerk.submit(_closing, work, arguments, named).result()
 
     def close(self) -> None:
-        """End the clerk."""
+        """End the clerk, and its connection with the database."""
+        self._clerk.submit(connections.close_all)
         self._clerk.shutdown(wait=True)
 
     def peer(self, der: bytes | None) -> Peer | None:
