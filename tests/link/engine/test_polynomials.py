@@ -1,4 +1,4 @@
-"""Carry-less products both ways, the field GF(2^128), and the same bits on any processor."""
+"""Toeplitz matrices both ways, the field GF(2^128), and the same bits on any processor."""
 
 import os
 import subprocess
@@ -49,38 +49,50 @@ WAYS = [
 ]
 
 
+def by_integers(diagonals, vector, rows, columns):
+    """Bits ``columns - 1`` and on of the product without carries."""
+    values = whole(vector) & ((1 << columns) - 1)
+    return product(whole(diagonals), values) >> (columns - 1) & ((1 << rows) - 1)
+
+
+SHAPES = [
+    (1, 1), (1, 64), (64, 1), (65, 65), (500, 512), (700, 6000), (6000, 700), (4096, 4097),
+    (1, 20_000), (20_000, 1), (20_000, 19_000),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("by_fft", WAYS)
-@pytest.mark.parametrize("sizes", [(1, 1), (3, 8), (49, 48), (97, 130), (400, 30), (257, 256)])
-def test_a_product_is_that_of_the_integers_without_carries(sizes, by_fft):
-    left, right = words(1, sizes[0]), words(2, sizes[1])
+@pytest.mark.parametrize(("rows", "columns"), SHAPES)
+def test_a_toeplitz_matrix_is_the_middle_of_a_product_without_carries(rows, columns, by_fft):
+    diagonals, vector = words(1, (rows + columns + 62) // 64), words(2, (columns + 63) // 64)
 
-    found = engine.multiply(left, right, by_fft=by_fft)
+    found = engine.toeplitz(diagonals, vector, rows=rows, columns=columns, by_fft=by_fft)
 
-    assert found.size == sum(sizes)
-    assert whole(found) == product(whole(left), whole(right))
+    assert found.size == (rows + 63) // 64
+    assert whole(found) == by_integers(diagonals, vector, rows, columns)
 
 
 @pytest.mark.skipif(not HAS_WIDE_CLMUL, reason="no VPCLMULQDQ on this processor")
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 400), st.integers(1, 400), st.integers(0, 2**32))
-def test_both_ways_give_the_same_bits(left, right, seed):
-    x, y = words(seed, left), words(seed + 1, right)
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 30_000), st.integers(1, 30_000), st.integers(0, 2**32))
+def test_both_ways_give_the_same_bits(rows, columns, seed):
+    diagonals = words(seed, (rows + columns + 62) // 64 + 1)
+    vector = words(seed + 1, (columns + 63) // 64 + 1)
 
-    assert np.array_equal(engine.multiply(x, y, by_fft=True), engine.multiply(x, y, by_fft=False))
+    def made(by_fft):
+        return engine.toeplitz(diagonals, vector, rows=rows, columns=columns, by_fft=by_fft)
+
+    assert np.array_equal(made(by_fft=True), made(by_fft=False))
 
 
 def test_a_fft_of_ones_only_is_rounded_right():
     """The largest sums that can appear: every partial product is 1."""
-    ones = np.full(20_000, np.uint64(2**64 - 1))
+    size = 64 * 20_000
+    ones = np.full(2 * 20_000, np.uint64(2**64 - 1))
 
-    square = engine.multiply(ones, ones, by_fft=True)
+    found = engine.toeplitz(ones, ones, rows=size, columns=size + 1, by_fft=True)
 
-    assert whole(square) == product_of_ones(64 * 20_000)
-
-
-def product_of_ones(bits):
-    """(1 + x + ... + x^(n-1))^2 has the coefficient 1 at even powers alone, modulo 2."""
-    return int("01" * bits, 2) & ((1 << (2 * bits - 1)) - 1)
+    assert whole(found) == (1 << size) - 1  # an odd number of ones in every row
 
 
 def test_the_hash_is_horner_in_the_field():

@@ -177,8 +177,8 @@ if TYPE_CHECKING:
         rusca_key_length,
     )
     from renkei.link.engine._polynomials import (
-        multiply,
         pack,
+        toeplitz,
         unpack,
     )
     from renkei.link.engine._session import (
@@ -241,7 +241,7 @@ _LATER = {
         "lim_key_length",
         "rusca_key_length",
     ),
-    "_polynomials": ("multiply", "pack", "unpack"),
+    "_polynomials": ("pack", "toeplitz", "unpack"),
     "_session": (
         "Aborted",
         "AliceSession",
@@ -380,7 +380,6 @@ __all__ = [
     "key_length",
     "lim_bounds",
     "lim_key_length",
-    "multiply",
     "new_prefix",
     "one_time_tag",
     "pack",
@@ -408,6 +407,7 @@ __all__ = [
     "split_fingerprint",
     "status",
     "to_json",
+    "toeplitz",
     "unpack",
     "unseal",
     "unseal_pad",

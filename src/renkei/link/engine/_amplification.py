@@ -6,7 +6,7 @@ than a full Toeplitz matrix.
 """
 
 from renkei.kit.errors import RenkeiError, gettext_noop
-from renkei.link.engine._polynomials import Words, cut, multiply, words_of
+from renkei.link.engine._polynomials import Words, cut, toeplitz, words_of
 from renkei.link.engine._vectors import HAS_WIDE_CLMUL
 
 
@@ -46,5 +46,5 @@ def amplify(
             bits=bits,
         )
     rest = bits - out_bits
-    product = multiply(cut(seed, 0, bits - 1), cut(key, out_bits, rest), by_fft=by_fft)
-    return cut(key, 0, out_bits) ^ cut(product, rest - 1, out_bits)
+    mixed = toeplitz(seed, cut(key, out_bits, rest), rows=out_bits, columns=rest, by_fft=by_fft)
+    return cut(key, 0, out_bits) ^ mixed

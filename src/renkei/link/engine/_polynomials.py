@@ -1,8 +1,8 @@
-"""Polynomials over GF(2): long carry-less products, and the field GF(2^128) for hashing.
+"""Polynomials over GF(2): Toeplitz matrices, and the field GF(2^128) for hashing.
 
 A polynomial is an array of 64-bit words, the coefficient of x^i in bit i % 64 of word i // 64.
-Two ways multiply: Karatsuba over the processor's carry-less multiply, and a real FFT where there
-is none. Both give the same bits; the tests compare them.
+Two ways multiply a Toeplitz matrix: splits in three down to the processor's carry-less multiply,
+and a real FFT where there is none. Both give the same bits; the tests compare them.
 """
 
 from typing import Any, Final
@@ -14,6 +14,7 @@ from renkei.link.engine._vectors import (
     HAS_CLMUL,
     HAS_WIDE_CLMUL,
     clmul,
+    clmul_both_odd,
     clmul_even,
     clmul_odd,
     fill_words,
@@ -22,13 +23,16 @@ from renkei.link.engine._vectors import (
     load_word,
     load_words,
     store_words,
+    words_from_1,
+    words_from_2,
+    words_from_4,
     xor_words,
 )
 
 Words = NDArray[np.uint64]
 Stack = NDArray[np.int64]
 
-_BASE_WORDS: Final = 48  # below it the schoolbook product is faster than a Karatsuba step
+_BASE_WORDS: Final = 40  # below it the schoolbook product is faster than another split
 _LONGEST_FFT: Final = 1 << 22  # its rounding error stays below 1e-8, its memory below 200 MB
 
 
@@ -63,6 +67,20 @@ def _shift_kernel(words: Words, start: int, bits: int, out: Words) -> None:
         out[count - 1] &= (np.uint64(1) << rest) - np.uint64(1)
 
 
+@kernel
+def _place_kernel(words: Words, start: int, out: Words) -> None:
+    """Write ``words`` from bit ``start`` on, 1 to 64."""
+    offset = np.uint64(start & 63)
+    low = np.uint64(0)
+    for at in range(out.size):
+        word = words[at] if at < words.size else np.uint64(0)
+        if offset:
+            out[at] = word << offset | low
+            low = word >> (np.uint64(64) - offset)
+        else:
+            out[at], low = low, word
+
+
 def cut(words: Words, start: int, bits: int) -> Words:
     """Return ``bits`` bits from bit ``start`` on."""
     out = np.zeros(words_of(bits), np.uint64)
@@ -70,145 +88,154 @@ def cut(words: Words, start: int, bits: int) -> Words:
     return out
 
 
-# --- Karatsuba on the carry-less multiply; addresses and lengths in words, multiples of 8
+# --- Toeplitz matrices on the carry-less multiply; addresses in bytes, sizes in words
+#
+# With sums[i] = sum over j of diagonals[i + j] * vector[j], words as polynomials, word i of a
+# result is the high half of sums[i] and the low half of sums[i + 1]: a square of ``size`` words
+# takes 2 size words of diagonals. Split in four, its blocks are A B over B C, and three products
+# of half the size do the work of four: B (low + high), (A + B) low, (B + C) high.
 
 
 @helper
-def _clear(address: int, size: int) -> None:
-    zero = fill_words(0)
-    for at in range(0, size, 8):
-        store_words(address + 8 * at, zero)
+def _add(left: int, right: int, out: int, size: int) -> None:
+    for at in range(0, 8 * size, 64):
+        store_words(out + at, xor_words(load_words(left + at), load_words(right + at)))
 
 
 @helper
-def _schoolbook(left: int, right: int, out: int, size: int, scratch: int) -> None:
-    """Write out[0 : 2 size] = left * right; ``scratch`` has 3 size + 16 words."""
-    _clear(scratch, size)
-    _clear(scratch + 16 * size, size)
-    for at in range(0, size, 8):
-        store_words(scratch + 8 * (size + at), load_words(right + 8 * at))
-    # Each vector of sums is written once. Even and odd words of the shifted operand give
-    # products that start at even and odd words; the odd ones are added one word further.
-    _clear(out, 2 * size + 8)
-    for top in range(0, 2 * size, 8):
+def _schoolbook(diagonals: int, vector: int, out: int, size: int) -> None:
+    """Write the product of a square whose size is a multiple of 8, eight rows at a time."""
+    last = fill_words(0)
+    for at in range(0, 8 * size, 64):
+        factors, words = load_words(vector + at), load_words(diagonals + 8 * size + at)
+        last = xor_words(last, clmul_even(factors, words))
+        last = xor_words(last, clmul_both_odd(factors, words))
+    last = xor_words(last, words_from_4(last, last))
+    below = xor_words(last, words_from_2(last, last))
+    for row in range(8 * size - 64, -1, -64):
         even = fill_words(0)
         odd = fill_words(0)
-        for at in range(max(0, top - size + 1), min(size, top + 8)):
-            shifted = load_words(scratch + 8 * (size + top - at))
-            factor = fill_words(np.int64(load_word(left + 8 * at)))
-            even = xor_words(even, clmul_even(factor, shifted))
-            odd = xor_words(odd, clmul_odd(factor, shifted))
-        store_words(out + 8 * top, xor_words(load_words(out + 8 * top), even))
-        store_words(out + 8 * top + 8, xor_words(load_words(out + 8 * top + 8), odd))
+        for at in range(0, 8 * size, 16):  # two at once: the three-way exclusive or joins them
+            factor = fill_words(np.int64(load_word(vector + at)))
+            next_ = fill_words(np.int64(load_word(vector + at + 8)))
+            words = load_words(diagonals + row + at)
+            after = load_words(diagonals + row + at + 8)
+            even = xor_words(xor_words(even, clmul_even(factor, words)), clmul_even(next_, after))
+            odd = xor_words(xor_words(odd, clmul_odd(factor, words)), clmul_odd(next_, after))
+        # sums 0, 2, 4, 6 lie one word too far on, their high halves where word 0 ... 6 belong
+        store_words(out + row, xor_words(odd, words_from_1(even, below)))
+        below = even
 
 
 @helper
-def _split(left: int, right: int, size: int, free: int) -> None:
-    """Write low + high half of both operands to ``free``."""
-    half = size // 2
-    for at in range(0, half, 8):
-        low, high = 8 * at, 8 * (half + at)
-        store_words(free + low, xor_words(load_words(left + low), load_words(left + high)))
-        sum_ = xor_words(load_words(right + low), load_words(right + high))
-        store_words(free + 8 * half + low, sum_)
-
-
-@helper
-def _join(out: int, size: int, free: int) -> None:
-    """Add what the middle product has beyond the outer ones between them."""
-    half = size // 2
-    middle = free + 8 * size
-    for at in range(0, size, 8):
-        ends = xor_words(load_words(out + 8 * at), load_words(out + 8 * (size + at)))
-        store_words(middle + 8 * at, xor_words(load_words(middle + 8 * at), ends))
-    for at in range(0, size, 8):
-        sum_ = xor_words(load_words(out + 8 * (half + at)), load_words(middle + 8 * at))
-        store_words(out + 8 * (half + at), sum_)
-
-
-@helper
-def _karatsuba(
-    left: int, right: int, out: int, size: int, free: int, scratch: int, base: int, stack: Stack
+def _square(
+    diagonals: int, vector: int, out: int, size: int, base: int, free: int, stack: Stack
 ) -> None:
-    """Write out[0 : 2 size] = left * right; the 8 words behind are spoilt.
+    """Write the product of a square of base * 2^k words; ``free`` has 3 size words.
 
     The recursion is on ``stack``, shape (depth, 6): Numba's cache cannot bring back a function
     that calls itself (it crashes in the second process).
     """
     top = 0
-    stack[0, 0], stack[0, 1], stack[0, 2] = left, right, out
+    stack[0, 0], stack[0, 1], stack[0, 2] = diagonals, vector, out
     stack[0, 3], stack[0, 4], stack[0, 5] = size, free, 0
     while top >= 0:
-        left, right, out = stack[top, 0], stack[top, 1], stack[top, 2]
+        diagonals, vector, out = stack[top, 0], stack[top, 1], stack[top, 2]
         size, free, stage = stack[top, 3], stack[top, 4], stack[top, 5]
         if size <= base:
-            _schoolbook(left, right, out, size, scratch)
+            _schoolbook(diagonals, vector, out, size)
             top -= 1
             continue
         stack[top, 5] += 1
         half = size // 2
+        step = 8 * half
+        sums = free + step  # behind the product that both halves of the result share
         if stage == 0:
-            _split(left, right, size, free)
-            left, right, out = free, free + 8 * half, free + 8 * size
+            _add(vector, vector + step, sums, half)
+            diagonals, vector, out = diagonals + step, sums, free
+        elif stage == 1:
+            _add(diagonals, diagonals + step, sums, size)
+            diagonals = sums
         elif stage == 2:
-            left, right, out = left + 8 * half, right + 8 * half, out + 8 * size
-        elif stage == 3:
-            _join(out, size, free)
+            _add(diagonals + step, diagonals + 2 * step, sums, size)
+            diagonals, vector, out = sums, vector + step, out + step
+        else:
+            _add(out, free, out, half)
+            _add(out + step, free, out + step, half)
             top -= 1
             continue
         top += 1
-        stack[top, 0], stack[top, 1], stack[top, 2] = left, right, out
-        stack[top, 3], stack[top, 4], stack[top, 5] = half, free + 8 * (2 * size + 8), 0
+        stack[top, 0], stack[top, 1], stack[top, 2] = diagonals, vector, out
+        stack[top, 3], stack[top, 4], stack[top, 5] = half, free + 3 * step, 0
 
 
 @kernel
-def _multiply_kernel(
-    left: Words,
-    chunks: int,
-    right: Words,
-    size: int,
+def _strip_kernel(
+    diagonals: Words,
+    vector: Words,
     out: Words,
+    row: int,
+    column: int,
+    size: int,
     base: int,
+    count: int,
+    down: bool,
     work: Words,
     stack: Stack,
 ) -> None:
-    """Add left * right to ``out``, ``left`` in chunks of the size of ``right``."""
+    """Add ``count`` squares to ``out``, one below the other or one beside the other."""
     product = work.ctypes.data
-    scratch = product + 8 * (2 * size + 16)
-    free = scratch + 8 * (3 * base + 32)
-    for chunk in range(chunks):
-        from_ = left.ctypes.data + 8 * chunk * size
-        _karatsuba(from_, right.ctypes.data, product, size, free, scratch, base, stack)
-        to = out.ctypes.data + 8 * chunk * size
-        for at in range(0, 2 * size, 8):
-            store_words(
-                to + 8 * at, xor_words(load_words(to + 8 * at), load_words(product + 8 * at))
-            )
+    for _ in range(count):
+        from_ = diagonals.ctypes.data + 8 * (row + column)
+        values = vector.ctypes.data + 8 * column
+        _square(from_, values, product, size, base, product + 8 * size, stack)
+        to = out.ctypes.data + 8 * row
+        _add(to, product, to, size)
+        if down:
+            row += size
+        else:
+            column += size
 
 
 def _halvable(size: int) -> tuple[int, int]:
     """Return (base, size): at least ``size``, halvable down to base, which is a multiple of 8."""
-    halvings = 0
-    while words_of(-(-size // (1 << halvings)) * 8) * 8 > _BASE_WORDS:
+    base, halvings = size, 0
+    while -(-base // 8) * 8 > _BASE_WORDS:
         halvings += 1
-    base = words_of(-(-size // (1 << halvings)) * 8) * 8
+        base = -(-size // (1 << halvings))
+    base = -(-base // 8) * 8
     return base, base << halvings
 
 
-def _multiply_by_clmul(left: Words, right: Words) -> Words:
-    if left.size < right.size:
-        left, right = right, left
-    base, size = _halvable(max(right.size, 1))
-    chunks = -(-left.size // size)
-    long = np.zeros(chunks * size + 16, np.uint64)
-    long[: left.size] = left
-    short = np.zeros(size + 16, np.uint64)
-    short[: right.size] = right
-    out = np.zeros((chunks + 1) * size + 32, np.uint64)
-    work = np.empty(2 * size + 16 + 3 * base + 32 + 5 * size + 4096, np.uint64)
+def _strips(rows: int, columns: int) -> list[tuple[int, int, int, int, int, bool]]:
+    """Cover a rectangle with squares: (row, column, size, base, count, one below the other)."""
+    strips = []
+    row = column = 0
+    while row < rows and column < columns:
+        down = rows - row >= columns - column
+        base, size = _halvable(min(rows - row, columns - column))
+        count = max(1, (rows - row if down else columns - column) // size)
+        strips.append((row, column, size, base, count, down))
+        row += count * size if down else 0
+        column += 0 if down else count * size
+    return strips
+
+
+def _toeplitz_by_clmul(diagonals: Words, vector: Words, rows: int, columns: int) -> Words:
+    height, width = words_of(rows), words_of(columns)
+    strips = _strips(height, width)
+    largest = max(size for _, _, size, _, _, _ in strips)
+    # Bit ``columns - 1`` of the diagonals goes to the first bit of word ``width``.
+    placed = np.zeros(height + width + 4 * largest, np.uint64)
+    _place_kernel(diagonals, 64 * width - columns + 1, placed[: height + width])
+    values = np.zeros(width + 2 * largest, np.uint64)
+    values[:width] = cut(vector, 0, columns)[::-1]
+    out = np.zeros(height + 2 * largest, np.uint64)
+    work = np.empty(4 * largest + 64, np.uint64)
     stack = np.empty((64, 6), np.int64)
-    _multiply_kernel(long, chunks, short, size, out, base, work, stack)
-    return out[: left.size + right.size]
+    for row, column, size, base, count, down in strips:
+        _strip_kernel(placed, values, out, row, column, size, base, count, down, work, stack)
+    return cut(out, 0, rows)
 
 
 def _multiply_by_fft(left: Words, right: Words) -> Words:
@@ -230,18 +257,34 @@ def _multiply_by_fft(left: Words, right: Words) -> Words:
     return out[: left.size + right.size]
 
 
-def multiply(left: Words, right: Words, *, by_fft: bool = not HAS_WIDE_CLMUL) -> Words:
-    """Return the carry-less product of two polynomials.
+def toeplitz(
+    diagonals: Words,
+    vector: Words,
+    *,
+    rows: int,
+    columns: int,
+    by_fft: bool = not HAS_WIDE_CLMUL,
+) -> Words:
+    """Return a Toeplitz matrix times a vector, modulo 2.
+
+    Bit i of the result is the sum over j of diagonals[i - j + columns - 1] vector[j].
 
     Args:
-        left: at least one word.
-        right: at least one word.
+        diagonals: ``rows + columns - 1`` bits, packed; what lies beyond is not looked at.
+        vector: ``columns`` bits, packed; what lies beyond is not looked at.
+        rows: at least 1.
+        columns: at least 1.
         by_fft: go the way that needs no special instruction; the bits are the same.
 
     Returns:
-        ``left.size + right.size`` words.
+        ``rows`` bits, packed; the rest of the last word is zero.
+
+    Source: the split in three of Fan and Hasan, IEEE Trans. Computers 56 (2007) 224-233.
     """
-    return (_multiply_by_fft if by_fft else _multiply_by_clmul)(left, right)
+    if not by_fft:
+        return _toeplitz_by_clmul(diagonals, vector, rows, columns)
+    product = _multiply_by_fft(cut(diagonals, 0, rows + columns - 1), cut(vector, 0, columns))
+    return cut(product, columns - 1, rows)
 
 
 # --- GF(2^128) modulo x^128 + x^7 + x^2 + x + 1

@@ -141,6 +141,15 @@ def _store_word(builder: Any, address: Any, value: Any) -> None:
 
 store_word = _made(types.void(types.intp, types.uint64), _store_word)
 xor_words = _made(WORDS(WORDS, WORDS), lambda b, x, y: b.xor(x, y))
+
+
+def _from(first: int) -> Any:
+    """Return an intrinsic: the eight words from ``first`` on of two vectors in a row."""
+    order = ir.Constant(ir.VectorType(_I32, 8), list(range(first, first + 8)))
+    return _made(WORDS(WORDS, WORDS), lambda b, x, y: b.shuffle_vector(x, y, order))
+
+
+words_from_1, words_from_2, words_from_4 = _from(1), _from(2), _from(4)
 xor_bytes = _made(BYTES(BYTES, BYTES), lambda b, x, y: b.xor(x, y))
 
 
@@ -236,6 +245,8 @@ clmul_even = _wide_clmul(0x00)
 """Even words of x times even words of y: four products of 128 bits."""
 clmul_odd = _wide_clmul(0x10)
 """Even words of x times odd words of y."""
+clmul_both_odd = _wide_clmul(0x11)
+"""Odd words of x times odd words of y."""
 
 
 @intrinsic
