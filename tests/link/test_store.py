@@ -97,6 +97,18 @@ def test_a_batch_with_one_unknown_key_gives_none_and_takes_none(ends):
     assert secret(ends.fetch(names(drawn))) == secret(drawn)
 
 
+def test_a_key_named_twice_in_one_request_is_given_to_nobody(ends):
+    """An identifier is no other one for being written in capitals."""
+    drawn = ends.draw(number=2)
+    name = drawn[0].key_id
+
+    for twice in ([name, name], [name, name.upper()], [*names(drawn), name.upper()]):
+        assert isinstance(ends.fetch(twice), door.KeyNotFoundError)
+    assert secret(ends.fetch([name.upper()])) == secret(drawn[:1])
+    assert isinstance(ends.fetch([name]), door.KeyNotFoundError)
+    assert secret(ends.fetch(names(drawn[1:]))) == secret(drawn[1:])
+
+
 def test_a_loopback_sae_draws_for_itself_and_others_may_not(ends):
     ends.sae("us.probe", loopback=True)
     drawn = ends.draw("us.probe", ["us.probe"])

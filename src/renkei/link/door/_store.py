@@ -634,7 +634,8 @@ def _refuse_fetch(row: Held | None, one: Fetch, indices: Sequence[int]) -> None:
     if row is not None and (one.slave not in row.slaves or row.master != one.master):
         raise NotYoursError(gettext_noop("a key is for another application"))
     waiting = int(row.waiting[one.slave], 16) if row else 0
-    if not all(waiting >> index & 1 for index in indices):
+    is_twice = len(set(indices)) < len(indices)  # under two spellings of one identifier
+    if is_twice or not all(waiting >> index & 1 for index in indices):
         raise KeyNotFoundError(gettext_noop("a key is not known here, or was drawn already"))
 
 
