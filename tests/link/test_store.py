@@ -114,7 +114,23 @@ def test_a_loopback_sae_draws_for_itself_and_others_may_not(ends):
     drawn = ends.draw("us.probe", ["us.probe"])
 
     assert secret(ends.fetch(names(drawn), slave="us.probe", master="us.probe")) == secret(drawn)
-    assert isinstance(ends.draw("us.a", ["us.a"]), door.UnknownSaeError)
+    refused = ends.draw("us.a", ["us.a"])
+    assert isinstance(refused, door.UnknownSaeError)
+    assert "us.a may not draw keys for itself" in str(refused)
+
+
+def test_keys_are_counted_for_applications_that_are_known(ends):
+    """Of its own applications a node knows which there are; of the partner's, the partner does."""
+    dispenser = door.Dispenser(ends.us, lambda _link: None)
+
+    def ask(caller, slave):
+        waiting = door._dispense._Waiting(door.Caller(caller, caller), door.Count(32, slave))
+        dispenser._answer([waiting], None)
+        return waiting.result
+
+    assert ask("us.a", "jp.b") == ask("us.a", "us.c") == 312  # half of 20 000 bytes
+    assert isinstance(ask("us.a", "us.nobody"), door.UnknownSaeError)
+    assert isinstance(ask("us.nobody", "jp.b"), door.NotYoursError)
 
 
 @pytest.mark.parametrize("slave", ["jp.nobody", "us.nobody", "nowhere.x"])

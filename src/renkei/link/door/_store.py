@@ -546,8 +546,13 @@ def _draw(
         if node_of(slave) == link.partner:
             continue  # the partner says whether it knows it
         known = saes.get(slave)
-        if known is None or (slave == one.master and not known.loopback):
+        if known is None:
             raise UnknownSaeError(gettext_noop("{sae} is not known here"), sae=slave)
+        if slave == one.master and not known.loopback:
+            raise UnknownSaeError(
+                gettext_noop("{sae} may not draw keys for itself: that is for tests (--loopback)"),
+                sae=slave,
+            )
     if one.source and (one.source == "simulated") != link.simulated:
         raise UnmetError(gettext_noop("there is no {source} key here"), source=one.source)
     refuse_beyond_quota(master, one, now)
