@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from renkei.kit.errors import RenkeiError, gettext_noop
+from renkei.link.door._local import connect
 
 KEY_FILE = "link-fibre-{partner}"  # in a node's keys: its secret, and the fibre's file
 SECONDS_FOR_A_BLOCK = 120.0
@@ -45,7 +46,7 @@ def _connected(file: Path) -> Iterator[Connection]:
     try:
         known = json.loads(file.read_text("utf-8"))
         port = _read(Path(known["file"]))["ports"][known["node"]]
-        link = Client(("127.0.0.1", port), authkey=bytes.fromhex(known["secret"]))
+        link = connect(port, bytes.fromhex(known["secret"]))
     except (OSError, ValueError, KeyError, AuthenticationError, EOFError) as error:
         raise FibreAwayError(
             gettext_noop("the simulated fibre does not answer: `renkei up` starts it")
