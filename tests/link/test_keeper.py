@@ -19,7 +19,7 @@ def child(settings, tmp_path, monkeypatch):
     settings.NODE = replace(settings.NODE, folder=tmp_path, demonstration=True)
     door.ensure_kek()
     eve = {"intercept": 0.0}
-    monkeypatch.setattr(_fibre, "eavesdropper_on_file", lambda _file: dict(eve))
+    monkeypatch.setattr(_fibre, "eavesdropper", lambda _file: dict(eve))
     made = _keeper._Child(Ends(simulated=True).us)
     made.eavesdropper = eve
     made.started_at = time.monotonic()

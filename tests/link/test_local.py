@@ -1,5 +1,6 @@
 """Processes of one machine speak to each other at once, and to nobody who does not know the secret."""
 
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -46,12 +47,17 @@ def test_a_thousand_messages_of_a_block_do_not_wait_for_acknowledgements(
     assert sorted(times)[MESSAGES // 2] < 0.02
 
 
+def test_who_listens_and_never_answers_is_not_waited_for():
+    with socket.create_server(("127.0.0.1", 0)) as mute, pytest.raises(TimeoutError):
+        _local.connect(mute.getsockname()[1], b"right", seconds=0.1)
+
+
 def test_who_does_not_know_the_secret_is_not_spoken_to():
     with Listener(("127.0.0.1", 0), authkey=b"right") as listener:
         child = threading.Thread(target=serve, args=(listener,), daemon=True)
         child.start()
         with pytest.raises((AuthenticationError, EOFError, OSError)):
-            _local.connect(listener.address[1], b"wrong")
-        with _local.connect(listener.address[1], b"right") as link:
+            _local.connect(listener.address[1], b"wrong", seconds=5)
+        with _local.connect(listener.address[1], b"right", seconds=5) as link:
             link.send_bytes(b"ab")
             assert link.recv_bytes() == b"ba"

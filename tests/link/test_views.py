@@ -1,5 +1,8 @@
 """Pages of the link: they show what is, in both languages, and let anybody try the eavesdropper."""
 
+import json
+import socket
+import time
 from dataclasses import replace
 
 import pytest
@@ -90,6 +93,21 @@ def test_the_eavesdropper_is_turned_by_anybody_but_not_too_often(client, link, m
 @pytest.mark.parametrize("said", [{"intercept": 101, "split": 0}, {"intercept": "x"}, {}])
 def test_a_share_out_of_range_is_refused(client, link, said):
     assert client.post(reverse("link:eavesdrop"), said).status_code == 422
+
+
+def test_the_page_says_how_the_eavesdropper_is_turned_and_waits_for_no_fibre(
+    client, link, tmp_path
+):
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # a fibre that was stopped
+        ports = {name: mute.getsockname()[1] for name in ("us", "jp")}
+        said = {"ports": ports, "eve": {"intercept": 0.37, "split": 0.0}}
+        (tmp_path / "fibre.json").write_text(json.dumps(said))
+        known = {"node": "us", "secret": "00", "file": str(tmp_path / "fibre.json")}
+        (tmp_path / "keys" / "link-fibre-jp").write_text(json.dumps(known))
+        begun = time.perf_counter()
+        text = page(client).content.decode()
+    assert 'name="intercept" value="37"' in text
+    assert time.perf_counter() - begun < 4
 
 
 def test_there_is_no_eavesdropper_where_there_is_no_demonstration(client, link, settings):

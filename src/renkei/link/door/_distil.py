@@ -244,7 +244,7 @@ def hand_over(link: Link, message: bytes) -> bytes:
     wanted_file(link).touch()
     try:
         port = int(_port_file(link).read_text("ascii"))
-        with connect(port, local_secret()) as child:
+        with connect(port, local_secret(), seconds=MESSAGE_SECONDS) as child:
             child.send_bytes(message)
             if child.poll(MESSAGE_SECONDS):
                 return child.recv_bytes()

@@ -111,7 +111,7 @@ class _Child:
         if not self.link.simulated:
             return False
         try:
-            now: object = _fibre.eavesdropper_on_file(_fibre.key_file(self.link.partner))
+            now: object = _fibre.eavesdropper(_fibre.key_file(self.link.partner))
         except _fibre.FibreAwayError:
             return False
         changed = self.eve is not None and now != self.eve
