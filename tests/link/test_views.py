@@ -1,6 +1,7 @@
 """Pages of the link: they show what is, in both languages, and let anybody try the eavesdropper."""
 
 import json
+import re
 import socket
 import time
 from dataclasses import replace
@@ -12,6 +13,7 @@ from django.utils.translation import override
 from tests.link.ends import Ends
 
 from renkei.link import door
+from renkei.link.door import _distil
 from renkei.link.models import Kme, Run
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +62,23 @@ def test_an_alarm_is_shown(client, link):
     door.raise_alarm(link, door.QBER_ALARM, "error_rate: 25.00%")
     text = page(client, "now").content.decode()
     assert "delivery has stopped" in text
-    assert "25.00%" in text
+    assert "error rate too high: perhaps an eavesdropper (25.00%)" in text
+    assert (
+        "誤り率が高すぎます（盗聴の可能性） (25.00%)" in page(client, "now", "ja").content.decode()
+    )
+
+
+def test_a_source_that_does_not_answer_is_an_alarm(client, link, tmp_path):
+    with pytest.raises(door.FibreAwayError):
+        _distil._half(link, 1, 1000)
+    assert "does not answer: no new key" in page(client, "now").content.decode()
+
+
+def test_what_helps_with_a_field_is_where_the_field_says(client, link):
+    text = page(client).content.decode()
+    described = re.findall(r'aria-describedby="([^"]+)"', text)
+    assert described
+    assert all(f'id="{name}"' in text for name in described)
 
 
 def test_the_curves_lie_below_the_bound(client, link):

@@ -25,7 +25,13 @@ from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
 from renkei.link.door import _fibre
 from renkei.link.door._channel import Channel, RefusedByPartnerError, alone, settle_with
-from renkei.link.door._link import cache_folder, clear_alarm, raise_alarm, refuse_simulated
+from renkei.link.door._link import (
+    FIBRE_ALARM,
+    cache_folder,
+    clear_alarm,
+    raise_alarm,
+    refuse_simulated,
+)
 from renkei.link.door._local import HOST, connect
 from renkei.link.door._meet import SIGNED, meet, needs_signed_start, signatures
 from renkei.link.door._pages import write_curves
@@ -208,7 +214,7 @@ def _begin(link: Link, number: int, reconciler: str) -> _End:
         wanted = replace(wanted, reserve_tags=FIRST_TAGS)
     if link.simulated:
         refuse_simulated()
-    half = _fibre.half(_fibre.key_file(link.partner), number, key_bits=wanted.block_bits + 1)
+    half = _half(link, number, wanted.block_bits + 1)
     if is_alice(link):
         session: Any = engine.AliceSession(
             wanted, engine.Preparations.from_bytes(half), reserve, entropy=secrets.token_bytes
@@ -216,6 +222,17 @@ def _begin(link: Link, number: int, reconciler: str) -> _End:
     else:
         session = engine.BobSession(wanted, engine.Detections.from_bytes(half), reserve)
     return _End(link, number, wanted, reserve, session, time.monotonic())
+
+
+def _half(link: Link, number: int, key_bits: int) -> bytes:
+    """Return this node's half of a block; a source that does not answer raises an alarm."""
+    try:
+        half = _fibre.half(_fibre.key_file(link.partner), number, key_bits=key_bits)
+    except _fibre.FibreAwayError as error:
+        raise_alarm(link, FIBRE_ALARM, str(error))
+        raise
+    clear_alarm(link, FIBRE_ALARM)
+    return half
 
 
 # Alice, who listens
