@@ -2,14 +2,16 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.utils import timezone
 from tests.link.ends import CutError, Ends
 
 from renkei.kit.errors import RenkeiError
 from renkei.link import door, engine
-from renkei.link.door import _distil, _fibre, _meet
+from renkei.link.door import _distil, _fibre, _meet, _store
 from renkei.link.engine import Eavesdropper
 from renkei.link.models import Alarm, Link, Run
 
@@ -263,6 +265,29 @@ def test_an_end_that_nothing_authenticates_meets_the_other_one_first(ends, monke
     Link.objects.update(reserve=b"")
     with pytest.raises(RenkeiError, match="keys/border is missing"):  # nothing to sign with
         drive(ends)
+
+
+def test_a_clock_that_runs_backwards_hides_no_block(ends, monkeypatch):
+    """What happened last is what was written last, not what bears the latest time."""
+    monkeypatch.setattr(_store, "RUNS_KEPT", 2)
+    said = []
+    for days in (0, -10, -20, -30):
+        now = timezone.now() + timedelta(days=days)
+        monkeypatch.setattr(timezone, "now", lambda now=now: now)
+        ends.line.eve = Eavesdropper(intercept=1.0 if days == -20 else 0.0)
+        door.drive(ends.us, ends.way, blocks=1, reconciler="ldpc", tell=said.append)
+
+    assert [(run.number, bool(run.refused)) for run in said] == [
+        (1, False), (2, False), (3, True), (4, False),
+    ]  # fmt: skip
+    assert [run["number"] for run in door.summary(ends.us)["runs"]] == [4, 3]
+    points = [float(point.split(",")[1]) for point in door.history(ends.us)["qber"].split()]
+    assert points[0] < points[1]  # the page draws downwards: the disturbed block comes first
+    drawn = ends.draw(number=3)
+    assert [one.key for one in ends.fetch([one.key_id for one in drawn])] == [
+        one.key for one in drawn
+    ]
+    assert isinstance(ends.fetch([drawn[0].key_id]), door.KeyNotFoundError)
 
 
 def test_block_numbers_are_never_begun_twice(ends):

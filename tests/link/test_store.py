@@ -189,8 +189,10 @@ def test_an_hours_quota_is_kept(ends):
 
     from django.utils import timezone
 
-    Sae.objects.filter(name="us.a").update(window_started_at=timezone.now() - timedelta(hours=1))
-    assert len(ends.draw(number=3)) == 3
+    for begun in (timedelta(hours=-1), timedelta(days=9)):  # then: the clock was set back
+        Sae.objects.filter(name="us.a").update(window_started_at=timezone.now() + begun)
+        assert len(ends.draw(number=3)) == 3
+        assert isinstance(ends.draw(), door.QuotaError)
 
 
 def test_the_source_that_is_asked_for_is_given_or_nothing(ends):

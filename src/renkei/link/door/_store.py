@@ -288,7 +288,7 @@ def destroy(link: Link, numbers: Sequence[int]) -> None:
 
 def forget_old_runs(link: Link) -> None:
     """Delete what is known of how old blocks went."""
-    old = link.runs.order_by("-finished_at").values_list("pk", flat=True)[RUNS_KEPT:]
+    old = link.runs.newest().values_list("pk", flat=True)[RUNS_KEPT:]
     link.runs.filter(pk__in=list(old)).delete()
 
 
@@ -585,7 +585,8 @@ def refuse_beyond_quota(master: Sae, one: Draw, now: datetime) -> None:
     Raises:
         QuotaError: it is more.
     """
-    if master.window_started_at is None or now - master.window_started_at >= WINDOW:
+    begun = master.window_started_at
+    if begun is None or not begun <= now < begun + WINDOW:  # before it: the clock was set back
         master.window_started_at, master.window_bytes = now, 0
     if master.window_bytes + one.size * one.number > master.quota_bytes_per_hour:
         raise QuotaError(
