@@ -90,17 +90,16 @@ def ends(settings, tmp_path, monkeypatch):
         door.keep_seed(link, seed)
     monkeypatch.setattr(_distil, "write_curves", lambda: None)
     monkeypatch.setattr(_distil, "FRAMES", FRAMES)
-    monkeypatch.setattr(_distil, "LDPC_FRAMES", FRAMES)
     monkeypatch.setattr(_distil, "CUT_PAUSES_SECONDS", (0, 0, 0))
     begin = _distil._begin
 
-    def begin_at(link, number, reconciler):
+    def begin_at(link, number, reconciler, frames):
         monkeypatch.setattr(
             _fibre,
             "half",
             lambda _keys, number, *, key_bits: made.line.half(link.own, number, key_bits=key_bits),
         )
-        return begin(link, number, reconciler)
+        return begin(link, number, reconciler, frames)
 
     monkeypatch.setattr(_distil, "_begin", begin_at)
     made.alice = _distil._Alice(made.jp)
@@ -125,6 +124,21 @@ def test_a_block_gives_both_ends_the_same_key(ends, reconciler):
     assert [run.key_bits > 100_000 for run in runs] == [True, True]
     assert 0.005 < runs[0].qber < 0.03
     assert runs[0].figures["reconciler"] == reconciler
+
+
+def test_a_block_may_be_larger_and_both_ends_make_the_same(ends):
+    door.drive(ends.us, ends.way, blocks=1, reconciler="ldpc", sifted_bits=1_300_000)
+    assert {run.sifted_bits for run in Run.objects.all()} == {20 << 16}
+    assert door.blocks_of(ends.us) == door.blocks_of(ends.jp) != {}
+
+
+@pytest.mark.parametrize("bits", [0, 999_999, 10_000_001])
+def test_a_block_of_another_size_is_refused_by_either_end(ends, bits):
+    with pytest.raises(door.BadBlockError, match="1000000 to 10000000 sifted bits"):
+        door.drive(ends.us, ends.way, blocks=1, reconciler="ldpc", sifted_bits=bits)
+    asked = json.dumps({"number": 1, "reconciler": "ldpc", "sifted_bits": bits}).encode()
+    assert ends.alice.answer(b"B" + asked).startswith(b"!")
+    assert not Run.objects.exists()
 
 
 def test_tags_are_spent_and_filled_up_again(ends):
