@@ -66,15 +66,7 @@ class Way:
         if self.change:
             body = self.change(kind, body)
         if kind == "settle":
-            theirs = {
-                number: (engine.BlockState(state), mark)
-                for number, state, mark in json.loads(body)["blocks"]
-            }
-            mine = door.blocks_of(self.ends.jp)
-            door.settle(self.ends.jp, theirs)
-            return json.dumps(
-                {"blocks": [[number, *state] for number, state in mine.items()]}
-            ).encode()
+            return json.dumps(door.hear_settling(self.ends.jp, json.loads(body))).encode()
         return b"" if kind == "ping" else self.alice.answer(body)
 
 

@@ -101,13 +101,7 @@ class Way:
             if there in self.net.away and kind in {"relay", "allocate", "relay-begin"}:
                 raise door.PartnerSilentError("away")
             if kind == "settle":
-                theirs = {
-                    number: (engine.BlockState(state), mark)
-                    for number, state, mark in said["blocks"]
-                }
-                mine = [[one, *said] for one, said in door.blocks_of(link).items()]
-                door.settle(link, theirs)
-                return json.dumps({"blocks": mine}).encode()
+                return json.dumps(door.hear_settling(link, said)).encode()
             if kind == "confirm":
                 if self.net.lose_answers:
                     door.confirm(link, said["number"], said["fingerprint"])

@@ -1,6 +1,7 @@
 """Each key to its master once and to each slave once, whatever is lost, killed or restored."""
 
 import itertools
+import json
 import os
 import random
 from dataclasses import replace
@@ -18,6 +19,7 @@ from tests.link.ends import (
 )
 
 from renkei.link import door, engine
+from renkei.link.door import _channel
 from renkei.link.models import Alarm, Block, Held, Leaf, Link, Sae
 
 pytestmark = pytest.mark.django_db
@@ -438,6 +440,46 @@ def test_a_partner_that_says_nonsense_changes_nothing(ends):
     with pytest.raises(engine.BadAllocationError, match="no application of the node"):
         door.hear(ends.jp, engine.to_json(batch))
     assert ends.fresh(ends.jp).remembered == before
+
+
+class Settling:
+    """The way to the other end for its list of blocks; it keeps what was said."""
+
+    def __init__(self, link):
+        self.link, self.heard = link, []
+
+    def ask(self, kind, body):
+        assert kind == "settle"
+        self.heard.append(body)
+        return json.dumps(door.hear_settling(self.link, json.loads(body))).encode()
+
+
+def test_an_old_list_of_blocks_that_is_played_again_destroys_none(ends):
+    way = Settling(ends.jp)
+    _channel.settle_with(ends.us, way)
+    ends.add_block()
+    ends.draw()
+    before = door.blocks_of(ends.us)
+
+    door.hear_settling(ends.jp, json.loads(way.heard[0]))
+
+    assert door.blocks_of(ends.us) == door.blocks_of(ends.jp) == before
+    assert len(before) == 2
+
+
+def test_an_end_that_was_set_back_has_the_partner_destroy_what_it_lacks(ends):
+    old = ends.copy(ends.us)
+    ends.add_block()
+    ends.add_block()
+    ends.restore(ends.us, old)
+    way = Settling(ends.jp)
+
+    _channel.settle_with(ends.us, way)
+
+    assert len(way.heard) == 2
+    assert door.blocks_of(ends.us) == door.blocks_of(ends.jp)
+    assert ends.fresh(ends.us).next_block == ends.fresh(ends.jp).next_block
+    assert secret(ends.fetch(names(drawn := ends.draw(number=3)))) == secret(drawn)
 
 
 def test_a_replayed_message_changes_nothing(ends):

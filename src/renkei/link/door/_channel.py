@@ -23,8 +23,7 @@ from django.conf import settings
 
 from renkei.kit.errors import ForbiddenError, RenkeiError, gettext_noop
 from renkei.link.door._link import NoLinkError, cache_folder, write_secret
-from renkei.link.door._store import PartnerSilentError, blocks_of, settle
-from renkei.link.engine import BlockState
+from renkei.link.door._store import PartnerSilentError, settle_by, settling
 from renkei.link.models import Link
 
 SECRET_BYTES = 32
@@ -236,9 +235,7 @@ def alone(link: Link) -> Iterator[None]:
 
 def settle_with(link: Link, channel: Channel) -> None:
     """Compare lists of blocks with the partner: what one end lacks, the other destroys."""
-    mine = [[number, state, mark] for number, (state, mark) in blocks_of(link).items()]
-    said = json.loads(channel.ask("settle", json.dumps({"blocks": mine}).encode()))
-    settle(
-        link,
-        {int(number): (BlockState(state), str(mark)) for number, state, mark in said["blocks"]},
-    )
+    for _ in range(2):  # once more where this end was set back: the partner's newer blocks go too
+        said = json.loads(channel.ask("settle", json.dumps(settling(link)).encode()))
+        if not settle_by(link, said):
+            return

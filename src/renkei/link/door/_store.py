@@ -242,14 +242,52 @@ def blocks_of(link: Link) -> dict[int, tuple[BlockState, str]]:
     }
 
 
-def settle(link: Link, theirs: dict[int, tuple[BlockState, str]]) -> dict[int, BlockState | None]:
+def settling(link: Link) -> dict[str, Any]:
+    """Return what the partner is told to settle: this end's blocks, and which number is free."""
+    blocks = [[number, *said] for number, said in blocks_of(link).items()]
+    return {"blocks": blocks, "next": Link.objects.values_list("next_block").get(pk=link.pk)[0]}
+
+
+def hear_settling(link: Link, said: dict[str, Any]) -> dict[str, Any]:
+    """Settle with the partner's list, and return this end's, as it was before.
+
+    A list says nothing about blocks that were begun after it was written: an old one that somebody
+    plays again destroys none of them.
+    """
+    mine = settling(link)
+    settle(link, _listed(said), before=int(said["next"]))
+    return mine
+
+
+def settle_by(link: Link, said: dict[str, Any]) -> bool:
+    """Settle with the partner's fresh answer; tell whether it has begun blocks beyond this end's.
+
+    Then this end has been set back, and from now on goes on where the partner is.
+    """
+    settle(link, _listed(said))
+    theirs = int(said["next"])
+    return bool(Link.objects.filter(pk=link.pk, next_block__lt=theirs).update(next_block=theirs))
+
+
+def _listed(said: dict[str, Any]) -> dict[int, tuple[BlockState, str]]:
+    return {int(number): (BlockState(state), str(mark)) for number, state, mark in said["blocks"]}
+
+
+def settle(
+    link: Link, theirs: dict[int, tuple[BlockState, str]], *, before: int | None = None
+) -> dict[int, BlockState | None]:
     """Confirm what both sides hold alike, and destroy the rest; return what was decided.
 
-    Both sides call this with each other's list, while no block is on its way between them.
+    Both sides call this with each other's list, while no block is on its way between them. Blocks
+    from the number ``before`` on are left as they are.
     """
     with transaction.atomic():
         Link.objects.select_for_update().get(pk=link.pk)
-        decided = engine.settle(blocks_of(link), theirs)
+        mine = blocks_of(link)
+        decided = engine.settle(
+            {number: one for number, one in mine.items() if before is None or number < before},
+            theirs,
+        )
         ready = [number for number, state in decided.items() if state is BlockState.READY]
         gone = [number for number, state in decided.items() if state is None]
         for some in _some(ready):

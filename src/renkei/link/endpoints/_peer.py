@@ -13,7 +13,6 @@ from renkei.base.access import PUBLIC, access
 from renkei.border import door as border
 from renkei.kit.errors import RenkeiError, TooLargeError, gettext_noop
 from renkei.link import door
-from renkei.link.engine import BlockState
 from renkei.link.models import Link
 
 
@@ -32,14 +31,7 @@ def _confirm(link: Link, body: bytes) -> bytes:
 
 
 def _settle(link: Link, body: bytes) -> bytes:
-    theirs = {
-        int(number): (BlockState(state), str(fingerprint))
-        for number, state, fingerprint in _said(body)["blocks"]
-    }
-    mine = door.blocks_of(link)
-    door.settle(link, theirs)
-    blocks = [[number, state, fingerprint] for number, (state, fingerprint) in mine.items()]
-    return json.dumps({"blocks": blocks}).encode()
+    return json.dumps(door.hear_settling(link, _said(body))).encode()
 
 
 def _public(_link: Link, _body: bytes) -> bytes:
