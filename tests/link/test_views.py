@@ -58,6 +58,19 @@ def test_the_page_shows_the_last_block_and_that_it_is_simulated(client, link):
     assert "Simulated: protects nothing" in text
 
 
+def test_the_stages_of_the_last_block_are_shown_as_far_as_it_went(client, link):
+    run(link, figures={"pulses": 703_729_463, "rounds": 948, "phase_error": 0.0568})
+    text = page(client, "now").content.decode()
+    for said in ("Pulses sent", "703,729,463", "948", "5.68 %"):
+        assert said in text
+    assert "Bits after privacy amplification" not in text
+
+    run(link, number=8, figures={"pulses": None, "secret_bits": 628_790})
+    text = page(client, "now", "ja").content.decode()
+    assert "628,790" in text
+    assert "Pulses" not in text
+
+
 def test_an_alarm_is_shown(client, link):
     door.raise_alarm(link, door.QBER_ALARM, "error_rate: 25.00%")
     text = page(client, "now").content.decode()

@@ -1,5 +1,7 @@
 """Words and numbers of the link's pages."""
 
+from typing import Any
+
 from django import template
 from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_lazy
@@ -23,6 +25,35 @@ ALARMS = {
     "hybrid-or-pqc": gettext_lazy("allowed by the policy"),
     "ml-dsa-44": "ML-DSA-44",
 }
+
+
+STAGES = (  # of a block, in order: what is said, where in its figures, how it is written
+    (gettext_lazy("Pulses sent"), "pulses", "count"),
+    (gettext_lazy("Detections"), "detections", "count"),
+    (gettext_lazy("Double clicks, given a random bit"), "double_clicks", "count"),
+    (gettext_lazy("Bits after sifting"), "sifted_bits", "count"),
+    (gettext_lazy("Error rate of the test basis"), "test_error_rate", "share"),
+    (gettext_lazy("Error rate of the key"), "error_rate", "share"),
+    (gettext_lazy("Messages to correct errors"), "rounds", "count"),
+    (gettext_lazy("Bits disclosed to correct errors"), "disclosed_bits", "count"),
+    (gettext_lazy("Single photons, at least"), "single_photons", "count"),
+    (gettext_lazy("Phase error of single photons, at most"), "phase_error", "share"),
+    (gettext_lazy("Bits after privacy amplification"), "secret_bits", "count"),
+)
+
+
+@register.filter
+def stages(figures: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return in words and numbers what each stage of a block came to, as far as it went."""
+    found = [(str(said), figures.get(name), kind) for said, name, kind in STAGES]
+    return [
+        (
+            said,
+            percent(value) if kind == "share" else number_format(round(value), force_grouping=True),
+        )
+        for said, value, kind in found
+        if isinstance(value, int | float)
+    ]
 
 
 @register.filter
