@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.utils.translation import override
 from tests.link.ends import Ends
 
-from renkei.link import door
+from renkei.link import door, engine
 from renkei.link.door import _distil
 from renkei.link.models import Kme, Run
+from renkei.link.templatetags import link as words
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +70,12 @@ def test_the_stages_of_the_last_block_are_shown_as_far_as_it_went(client, link):
     text = page(client, "now", "ja").content.decode()
     assert "628,790" in text
     assert "Pulses" not in text
+
+
+def test_every_reason_for_no_key_is_said_in_words():
+    assert set(words.OUTCOMES) >= set(engine.REASONS)
+    with override("ja"):
+        assert all(str(said).isascii() is False for said in words.OUTCOMES.values())
 
 
 def test_an_alarm_is_shown(client, link):

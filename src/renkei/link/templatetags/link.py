@@ -14,6 +14,15 @@ OUTCOMES = {
     "no_key": gettext_lazy("no secret bit left: perhaps an eavesdropper"),
     "statistics": gettext_lazy("impossible statistics"),
     "unequal": gettext_lazy("the two nodes held different bytes"),
+    # The sentences of engine.REASONS; to load it here would cost each server Numba.
+    "short": gettext_lazy("The block has too few detections."),
+    "settings": gettext_lazy("The two sides have different settings."),
+    "reconciliation": gettext_lazy("The errors could not be corrected."),
+    "verification": gettext_lazy("Errors were left after the correction."),
+    "tag": gettext_lazy("A message was changed on its way, or the other side is not who it says."),
+    "reserve": gettext_lazy("No authentication key is left."),
+    "format": gettext_lazy("A message is not one of this protocol."),
+    "peer": gettext_lazy("The other side gave up."),
 }
 
 ALARMS = {
