@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,9 @@ BAN = {
 
 
 @pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def rig(tmp_path_factory: pytest.TempPathFactory, founded: Callable[[Path], Path]) -> Iterator[Rig]:
     """Return a running pair, shared by the whole file."""
-    with Rig(tmp_path_factory.mktemp("materials") / "var") as made:
+    with Rig(founded(tmp_path_factory.mktemp("materials") / "var")) as made:
         yield made
 
 
