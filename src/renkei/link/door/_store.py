@@ -22,6 +22,7 @@ from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
 from renkei.link.door._link import (
     BODIES_ALARM,
+    FIBRE_ALARM,
     SILENT_ALARM,
     at_rest,
     cache_folder,
@@ -41,7 +42,7 @@ RUNS_KEPT = 500
 QBER_ALARM = "qber"
 ROLLBACK_ALARM = "rolled-back"
 DAMAGED_ALARM = "damaged-key"
-CLEAR_THEMSELVES = (QBER_ALARM, SILENT_ALARM, BODIES_ALARM)
+CLEAR_THEMSELVES = (QBER_ALARM, SILENT_ALARM, FIBRE_ALARM, BODIES_ALARM)
 
 Send = Callable[[dict[str, object]], dict[str, Any]]
 
