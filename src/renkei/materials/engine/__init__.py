@@ -178,6 +178,7 @@ from renkei.materials.engine._drawing import (
     lines,
     world_map,
 )
+from renkei.materials.engine._files import MovedColumnsError, Source, UnreadableError
 from renkei.materials.engine._flows import (
     BadTableError,
     CountryShortage,
@@ -231,12 +232,9 @@ from renkei.materials.engine._releases import (
     CUSTOMS_COLUMNS,
     TONNES,
     FaultyRowError,
-    MovedColumnsError,
     Printed,
     Read,
     Trade,
-    UnreadableError,
-    flow_rows,
     key_of,
     read_baci,
     read_comtrade,
@@ -400,6 +398,7 @@ __all__ = [
     "Shortages",
     "Side",
     "SolverError",
+    "Source",
     "StockOffer",
     "Sweep",
     "TonneValue",
@@ -426,7 +425,6 @@ __all__ = [
     "difference_gate",
     "earlier",
     "economic_importance",
-    "flow_rows",
     "flow_table",
     "gate",
     "geopolrisk",
