@@ -292,11 +292,17 @@ def rules(
             print_json(told)
             return
         ended = f"\t{told['ended_on']} {told['ended_by']}" if told["ended_on"] else ""
+        ended += f"\t{told['begins_on']}…" if told["begins_on"] else ""
         mark = " (hypothetical)" if told["is_hypothetical"] else ""
         click.echo(f"{told['verdict']}{mark}\t{told['as_of']}{ended}")
         for one in told["findings"]:
             words = {True: "yes", False: "no", None: "missing " + ", ".join(one["missing"])}
-            click.echo(f"  {words[one['passed']]}\t{one['rule']}\t{one['clause']}")
+            figures = "" if one["measured"] is None else f"\t{one['measured']:g}"
+            figures += (
+                "" if one["required"] is None else f" ≥ {one['required']:g}" if figures else ""
+            )
+            detail = f"\t{', '.join(one['detail'])}" if one["detail"] else ""
+            click.echo(f"  {words[one['passed']]}\t{one['rule']}\t{one['clause']}{figures}{detail}")
 
 
 @materials.command(help=gettext_noop("Answer what happens when something stops."))

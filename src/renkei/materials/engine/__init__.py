@@ -221,6 +221,7 @@ from renkei.materials.engine._own import (
     read_trade,
 )
 from renkei.materials.engine._places import (
+    WORLD,
     place_code,
     place_name,
     places,
@@ -326,6 +327,7 @@ __all__ = [
     "UNITS",
     "UNKNOWN_STABILITY",
     "WINDOW",
+    "WORLD",
     "WORST_GOVERNANCE",
     "Action",
     "ActionKind",
