@@ -113,11 +113,14 @@ from renkei.materials.door._runs import (
 from renkei.materials.door._scenarios import (
     BadScenarioError,
     NotAnsweredError,
+    UnknownCodeError,
     UnknownScenarioError,
+    UnknownSiteError,
     disrupt,
     find_scenario,
     recommend,
     recommendation_schema,
+    sites,
     stop,
 )
 from renkei.materials.door._scores import (
@@ -186,6 +189,7 @@ __all__ = [
     "Survival",
     "Table",
     "UnknownCaseError",
+    "UnknownCodeError",
     "UnknownJointRunError",
     "UnknownMaterialError",
     "UnknownNoticeError",
@@ -193,6 +197,7 @@ __all__ = [
     "UnknownPlanError",
     "UnknownPublisherError",
     "UnknownScenarioError",
+    "UnknownSiteError",
     "UnknownTableError",
     "Watched",
     "Year",
@@ -264,6 +269,7 @@ __all__ = [
     "risks",
     "rules",
     "send_notice",
+    "sites",
     "sources",
     "state",
     "stop",
