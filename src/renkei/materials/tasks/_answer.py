@@ -41,6 +41,7 @@ NEW_SUPPLIER_PREMIUM: Final = 1.2  # assumed
 SUBSTITUTE_FACTOR: Final = 3.0  # assumed
 RECYCLE_FACTOR: Final = 1.5  # assumed
 LEAST_EXPORTER: Final = 0.005
+LEAST_ACTION: Final = 0.001  # of a party's demand: less is not worth a line
 LEAST_NEW_SUPPLIER: Final = 0.005  # of a party's demand: less is not worth qualifying
 QUALIFY_USD: Final = 250_000.0  # what tests and audits of one new supplier cost: assumed
 STOCK_DAYS: Final[Mapping[str, tuple[float, float]]] = {
@@ -416,7 +417,7 @@ def _respond(
     Recommendation.objects.bulk_create(
         Recommendation(
             scenario=scenario,
-            rank=action.rank,
+            rank=rank,
             kind=_KINDS[action.kind],
             material=by_slug[action.material],
             place=action.consumer,
@@ -425,9 +426,9 @@ def _respond(
             usd=action.cost,
             delay_days=round(action.delay_months * DAYS_A_MONTH),
             actor=action.who,
-            marginal_usd=action.worth,
+            marginal_usd=max(0.0, action.worth),  # rounding of the solver aside
         )
-        for action in best.plan.actions[:MOST_ACTIONS]
+        for rank, action in enumerate(_worth_telling(problem, best.plan)[:MOST_ACTIONS], 1)
     )
     whole = problem.demand.sum(axis=2)
     missing = best.plan.shortage.sum(axis=2)
@@ -475,6 +476,18 @@ def _respond(
             for action in best.plan.alternatives[:MOST_ACTIONS]
         ],
     }
+
+
+def _worth_telling(problem: engine.ResponseProblem, plan: engine.Plan) -> list[engine.Action]:
+    """Return a plan's measures, best first, without those of next to nothing."""
+    whole = problem.demand.sum(axis=2)
+    return [
+        one
+        for one in plan.actions
+        if one.tonnes
+        >= LEAST_ACTION
+        * whole[problem.materials.index(one.material), problem.consumers.index(one.consumer)]
+    ]
 
 
 def _dearest(
