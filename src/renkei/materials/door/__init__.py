@@ -114,11 +114,14 @@ from renkei.materials.door._runs import (
 from renkei.materials.door._scenarios import (
     BadScenarioError,
     NotAnsweredError,
+    UnknownCodeError,
     UnknownScenarioError,
+    UnknownSiteError,
     disrupt,
     find_scenario,
     recommend,
     recommendation_schema,
+    sites,
     stop,
 )
 from renkei.materials.door._scores import (
@@ -188,6 +191,7 @@ __all__ = [
     "Survival",
     "Table",
     "UnknownCaseError",
+    "UnknownCodeError",
     "UnknownJointRunError",
     "UnknownMaterialError",
     "UnknownNoticeError",
@@ -195,6 +199,7 @@ __all__ = [
     "UnknownPlanError",
     "UnknownPublisherError",
     "UnknownScenarioError",
+    "UnknownSiteError",
     "UnknownTableError",
     "Watched",
     "Year",
@@ -266,6 +271,7 @@ __all__ = [
     "risks",
     "rules",
     "send_notice",
+    "sites",
     "sources",
     "state",
     "stop",

@@ -79,6 +79,7 @@ from renkei.materials.engine._answers import (
     BadFigureError,
     Bounds,
     Input,
+    Remark,
     Score,
     UnknownCountryError,
 )
@@ -391,6 +392,7 @@ __all__ = [
     "QueryLimitError",
     "Read",
     "Release",
+    "Remark",
     "ResponseProblem",
     "Rule",
     "Score",
