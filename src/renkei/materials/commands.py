@@ -151,8 +151,8 @@ def _print_rows(rows: list[Item], names: tuple[str, ...], *, as_json: bool) -> N
 
 @materials.command(
     help=gettext_noop(
-        "Show how concentrated a material is with every input, or what a country is most "
-        "vulnerable to."
+        "Show how concentrated a material is with every input, what a country is most "
+        "vulnerable to, or, of both, what the score was made of."
     )
 )
 @click.argument("material", required=False)
@@ -191,7 +191,7 @@ def risk(
 ) -> None:
     """Show risks."""
     is_eu = method == "eu" and material is not None
-    if not is_eu and (material is None) == (country is None):
+    if not is_eu and material is None and country is None:
         raise click.UsageError("expected MATERIAL or --country")
     with entered(node, var, lang):
         from renkei.materials import door, schemas
@@ -214,6 +214,9 @@ def risk(
                 for line in _eu_lines(scored):
                     click.echo(line)
             return
+        if country is not None and material is not None:
+            _print_opened(material, door.place(country), stage, as_json=as_json)
+            return
         if country is not None:
             found = door.exposure(door.place(country))[:limit]
             rows = [schemas.exposure_out(row) for row in found]
@@ -233,6 +236,31 @@ def risk(
             )
             for line in one["inputs"]:
                 click.echo(f"  {line['country']}\t{line['quantity']:g}\t{line['share']:.4f}")
+
+
+def _print_opened(material: str, country: str, stage: str | None, *, as_json: bool) -> None:
+    """Print what a country's scores for one material were made of."""
+    from renkei.materials import door, schemas
+
+    row = door.find(material)
+    rows = door.exposure(country).filter(material=row)
+    opened = [
+        schemas.opened_out(door.open_exposure(country, row.slug, one.code))
+        for one in rows
+        if stage in {None, one.stage}
+    ]
+    if as_json:
+        print_json(opened)
+        return
+    for one in opened:
+        geopolitical = "-" if one["geopolitical"] is None else f"{one['geopolitical']:.6f}"
+        click.echo(f"{one['code']}\t{one['year']}\t{one['score']:.4f}\tGeoPolRisk {geopolitical}")
+        for line in one["shippers"]:
+            tonnes = "-" if line["tonnes"] is None else f"{line['tonnes']:g}"
+            click.echo(
+                f"  {line['country']}\t{tonnes} t\t{line['share']:.4f}\t{line['instability']:.4f}"
+                f"\t{line['release']} {line['row']}"
+            )
 
 
 def _eu_lines(told: Item) -> Iterator[str]:

@@ -143,6 +143,33 @@ class ExposureOut(Schema):
     score: float
 
 
+class ShipperOut(Schema):
+    """What one country shipped: one term of a score of exposure."""
+
+    country: str
+    kusd: float
+    tonnes: float | None
+    share: float
+    instability: float
+    term: float
+    release: str
+    row: int | None
+
+
+class OpenedOut(ExposureOut):
+    """A score of exposure with everything that it was made of."""
+
+    formula: str
+    by_mass: bool
+    shippers: list[ShipperOut]
+    geopolrisk_formula: str
+    world_index: float | None
+    weighted: float
+    imported: float
+    own: float
+    production: dict[str, float]
+
+
 class ObservationOut(Schema):
     """One printed cell, with the release and row."""
 
@@ -532,6 +559,24 @@ def exposure_out(row: Exposure) -> Item:
     """Return what a country buys of one code."""
     names = [name for name in ExposureOut.model_fields if name != "material"]
     return {**{name: getattr(row, name) for name in names}, "material": row.material.slug}
+
+
+def opened_out(one: door.Opened) -> Item:
+    """Return a score of exposure and its inputs."""
+    return {
+        **exposure_out(one.score),
+        "formula": "sum of share² × instability",
+        "by_mass": one.by_mass,
+        "shippers": [
+            {name: getattr(line, name) for name in ShipperOut.model_fields} for line in one.shippers
+        ],
+        "geopolrisk_formula": "world_index × weighted / (imported + own)",
+        "world_index": one.world_index,
+        "weighted": one.weighted,
+        "imported": one.imported,
+        "own": one.own,
+        "production": dict(one.made),
+    }
 
 
 def observation_out(row: Observation) -> Item:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 from django.conf import settings
-from django.db.models import F, Max, Q
+from django.db.models import F, Q
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.materials import engine
@@ -168,7 +168,7 @@ def _table(material: Material) -> tuple[engine.FlowTable | None, dict[tuple[str,
     forms = Form.objects.filter(material=material, is_mixed=False).exclude(hs92="")
     stages = {form.hs92: form.stage for form in forms}
     rows = Flow.objects.current().filter(code__in=stages, release__publisher="baci")
-    day = rows.aggregate(Max("valid_from"))["valid_from__max"]
+    day = rows.newest_whole()
     if day is None:
         return None, {}
     trade: dict[tuple[str, str, str], float] = defaultdict(float)

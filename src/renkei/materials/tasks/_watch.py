@@ -122,11 +122,11 @@ def watch(*, until: date | None = None) -> Watched:
             )
             new += made
         done = Watched(len(names), width, len(raised), new, _backtest(found, names), str(last))
-        State.objects.filter(pk=1).update(watched=_counts(done))
+        State.objects.filter(pk=1).update(watched=_counts(done, names))
     return done
 
 
-def _counts(done: Watched) -> dict[str, Any]:
+def _counts(done: Watched, names: list[Series]) -> dict[str, Any]:
     """Return a sweep's counts as JSON; without a usable event there is no back-test."""
     counts: dict[str, Any] = {"series": done.series, "until": done.until}
     if done.backtest is not None:
@@ -134,6 +134,7 @@ def _counts(done: Watched) -> dict[str, Any]:
         counts |= {
             "hits": back.hits,
             "events": back.events,
+            "codes": sorted({name[0] for name in names} & set(_events())),
             "false_alarms": back.false_alarms,
             "series_years": back.series_years,
             "rate": _number(back.false_alarms_per_series_year),
