@@ -18,7 +18,7 @@ from renkei.base.node import Nodes
 from renkei.kit.errors import RenkeiError, gettext_noop
 
 PUBLISHERS = ("usgs", "baci", "comtrade", "wgi", "gleif", "customs")
-OWN = ("links", "trade", "stocks", "sites", "bills")
+OWN = ("links", "trade", "stocks", "sites", "bills", "measures", "events")
 KINDS = (
     "export_ban",
     "export_quota",

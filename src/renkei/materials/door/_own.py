@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from renkei.kit.errors import NotFoundError, gettext_noop
-from renkei.materials import engine
+from renkei.materials import engine, tasks
 from renkei.materials.door import _read
 from renkei.materials.door._load import (
     CHUNK,
@@ -27,8 +27,10 @@ from renkei.materials.door._load import (
 )
 from renkei.materials.models import (
     Component,
+    Event,
     Link,
     Material,
+    Measure,
     Organisation,
     Product,
     Site,
@@ -37,7 +39,7 @@ from renkei.materials.models import (
     Trade,
 )
 
-OWN: Final = ("links", "trade", "stocks", "sites", "bills")
+OWN: Final = ("links", "trade", "stocks", "sites", "bills", "measures", "events")
 
 
 class UnknownTableError(NotFoundError):
@@ -88,6 +90,8 @@ def import_own(kind: str, file: Path, *, known_on: date | None = None) -> Loaded
         _STORES[kind](read.rows, known, day, loaded)
         if loaded.added or loaded.revised:
             changed()
+            if kind in {"measures", "events"}:  # the calendar and the back-test read them
+                tasks.sweep_series.enqueue()
     return loaded
 
 
@@ -104,6 +108,8 @@ _READERS: Final[Mapping[str, Callable[[engine.Source, Mapping[str, int]], engine
     "stocks": lambda content, known: engine.read_stocks(content, materials=known),
     "sites": lambda content, known: engine.read_sites(content, materials=known),
     "bills": _bills,
+    "measures": lambda content, known: engine.read_measures(content, materials=known),
+    "events": lambda content, known: engine.read_events(content, materials=known),
 }
 
 
@@ -307,6 +313,33 @@ def _store_bills(
     _read.bills()  # refuses a ring, and names it
 
 
+def _store_dated(model: type[Measure] | type[Event]) -> Callable[..., None]:
+    """Return what stores measures, or events, by their name, with the materials they are about."""
+
+    def store(
+        rows: Sequence[Mapping[str, Any]], materials: Mapping[str, int], _day: date, loaded: Loaded
+    ) -> None:
+        there = {row.slug: row for row in model.objects.prefetch_related("materials")}
+        for one in rows:
+            said = {
+                name: value
+                for name, value in one.items()
+                if name not in {"row", "slug", "materials"}
+            }
+            wanted = {materials[slug] for slug in one["materials"]}
+            before = there.get(one["slug"])
+            told = len(loaded.revised)
+            _put(before, model, {"slug": one["slug"]}, said, row=one["row"], loaded=loaded)
+            held = before or model.objects.get(slug=one["slug"])
+            was = {row.pk for row in before.materials.all()} if before else wanted
+            if was != wanted and len(loaded.revised) == told:
+                loaded.unchanged -= 1
+                loaded.revised.append(Revision(one["row"], str(before), "", ""))
+            held.materials.set(wanted)
+
+    return store
+
+
 _STORES: Final[
     Mapping[str, Callable[[Sequence[Mapping[str, Any]], Mapping[str, int], date, Loaded], None]]
 ] = {
@@ -315,4 +348,6 @@ _STORES: Final[
     "stocks": _store_stocks,
     "sites": _store_sites,
     "bills": _store_bills,
+    "measures": _store_dated(Measure),
+    "events": _store_dated(Event),
 }
