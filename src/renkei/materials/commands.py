@@ -5,6 +5,7 @@ Data goes to stdout, words to stderr. Nothing of Django is imported before a nod
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -340,9 +341,22 @@ def rules(
 @click.option("--to", "importers", multiple=True, help=gettext_noop("Whom it hits; else all."))
 @click.option("--strait", "straits", multiple=True, help=gettext_noop("A strait that is closed."))
 @click.option("--firm", "firms", multiple=True, help=gettext_noop("A firm that is attacked."))
+@click.option("--site", "sites", multiple=True, help=gettext_noop("A mine or works that is out."))
+@click.option(
+    "--code", "codes", multiple=True, help=gettext_noop("HS code of the goods; else all.")
+)
 @click.option("--start", type=DAY, help=gettext_noop("First day; else tomorrow."))
 @click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True)
 @click.option("--severity", type=float, default=1.0, show_default=True)
+@click.option(
+    "--assume",
+    "assumed",
+    multiple=True,
+    help=gettext_noop(
+        "NAME=LOW-HIGH of what is uncertain (diversion, new_partners, qualification_days, spare, "
+        "substitution), stock_days:JPN=LOW-HIGH, or NAME=SHARE (recycle_share, fair_gap, floor)."
+    ),
+)
 @click.option("--title", default="", help=gettext_noop("What it is called."))
 @click.option("--public", "is_public", is_flag=True, help=gettext_noop("Strangers may read it."))
 @on_node
@@ -354,9 +368,12 @@ def disrupt(
     importers: tuple[str, ...],
     straits: tuple[str, ...],
     firms: tuple[str, ...],
+    sites: tuple[str, ...],
+    codes: tuple[str, ...],
     start: datetime | None,
     days: int,
     severity: float,
+    assumed: tuple[str, ...],
     title: str,
     is_public: bool,
     node: Path | None,
@@ -373,7 +390,7 @@ def disrupt(
         from renkei.materials import door
 
         first = start.date() if start else timezone.localdate() + timedelta(days=1)
-        said = title or " ".join((kind, *named, *countries, *straits, *firms))[:160]
+        said = title or " ".join((kind, *named, *codes, *countries, *straits, *firms, *sites))[:160]
         made = door.disrupt(
             title=said,
             kind=kind,
@@ -382,6 +399,9 @@ def disrupt(
             importers=importers,
             straits=straits,
             firms=firms,
+            sites=sites,
+            codes=codes,
+            parameters=_assumed(assumed),
             starts_on=first,
             days=days,
             severity=severity,
@@ -396,35 +416,112 @@ def disrupt(
             click.echo(line)
 
 
+def _assumed(given: tuple[str, ...]) -> Item:
+    """Return the parameters that ``--assume`` states; the door checks them.
+
+    Raises:
+        click.UsageError: one that cannot be read.
+    """
+    found: Item = {}
+    for one in given:
+        name, _equals, value = one.partition("=")
+        name, _colon, party = name.strip().partition(":")
+        try:
+            ends = [float(part) for part in re.split(r"\s*[–〜～-]\s*", value.strip())]
+        except ValueError:
+            ends = []
+        if len(ends) == 2 and party:
+            found.setdefault(name, {})[party] = ends
+        elif ends:
+            found[name] = ends if len(ends) == 2 else ends[0]
+        else:
+            raise click.UsageError(f"--assume {one}: expected NAME=LOW-HIGH or NAME=SHARE")
+    return found
+
+
 def _scenario_lines(result: Item) -> Iterator[str]:
-    """Yield what a person reads of an answer: both bounds for each party, products, days."""
+    """Yield what a person reads of an answer: bounds and days for each party, products, plan."""
     if "cascade" in result:
-        found = result["cascade"]
-        whose = "synthetic network" if found["is_synthetic"] else "own network"
-        yield f"{whose}, {found['firms']} firms: loss {found['loss']:.4f}"
-        yield from (f"{one['firm']}\t{one['lost']:.3f}" for one in found["hit"][:10])
+        yield from _cascade_lines(result["cascade"])
         return
     for one in result["materials"]:
-        for row in one["rows"]:
-            if row["country"] in result["parties"]:
-                days = row["days_of_stock"]
-                left = (
-                    "-"
-                    if days is None
-                    else f"{days[0]:.0f}–" + ("∞" if days[1] is None else f"{days[1]:.0f}")
-                )
-                yield "\t".join(
-                    (
-                        one["material"],
-                        row["country"],
-                        f"{row['since']}/{row['until']}",
-                        f"no diversion {row['no_diversion']:.3f}",
-                        f"free diversion {row['free_diversion']:.3f}",
-                        f"days of stock {left}",
-                    )
-                )
+        yield from _material_lines(one, result["parties"])
     for row in result["products"]:
-        yield f"{row['product']}\t{row['party']}\t{row['free_diversion']:.3f}–{row['no_diversion']:.3f}\t{row['because']}"
+        yield (
+            f"{row['product']}\t{row['party']}\t"
+            f"{row['free_diversion']:.3f}–{row['no_diversion']:.3f}\t{row['because']}"
+        )
+    if result["spared"]:
+        yield f"# nothing is hit: {', '.join(result['spared'])}"
+    if result["unseen"]:
+        yield f"# flows cannot be seen: {', '.join(result['unseen'])}"
+    for row in result["unmet"]:
+        yield (
+            f"# no plan: the demand of {row['party']} for {row['material']} cannot be met:"
+            f" {row['tonnes']:.6g} t are missing in month {row['month']}"
+        )
+    said = (f"{name} {low:g}–{high:g}" for name, (low, high) in result["elasticities"].items())
+    yield f"# assumed: {', '.join(said)}"
+
+
+def _material_lines(one: Item, parties: list[str]) -> Iterator[str]:
+    from renkei.materials import schemas
+
+    for row in one["summary"]:
+        yield "\t".join(
+            (
+                one["material"],
+                row["party"],
+                f"no diversion {row['no_diversion']:.3f}",
+                f"free diversion {row['free_diversion']:.3f}",
+                f"with caps {row['capped'][0]:.3f}–{row['capped'][1]:.3f}",
+                f"tonnes {row['tonnes'][0]:.6g}–{row['tonnes'][1]:.6g}",
+                *(
+                    f"stock ends ({name.replace('_', ' ')}) day {_days(ends)}"
+                    for name, ends in row["stock_ends"].items()
+                ),
+            )
+        )
+    for row in one["dearer"]:
+        yield (
+            f"  {row['party']}\timports of {row['usd_a_year']:.6g} US dollars a year cost"
+            f" {row['more_usd_a_year']:.6g} more"
+        )
+    for row in one["rows"]:
+        if row["country"] in parties:
+            yield "\t".join(
+                (
+                    f"  {row['country']}",
+                    row["stage"],
+                    f"{row['since']}/{row['until']}",
+                    f"direct {row['direct']:.3f}",
+                    f"no diversion {row['no_diversion']:.3f}",
+                    f"free diversion {row['free_diversion']:.3f}",
+                    f"with caps {row['capped'][0]:.3f}–{row['capped'][1]:.3f}",
+                )
+            )
+    yield from (f"  # {schemas.remark(flag)}" for flag in one["flags"])
+
+
+def _cascade_lines(found: Item) -> Iterator[str]:
+    whose = "synthetic network" if found["is_synthetic"] else "own network"
+    yield (
+        f"{whose}, {found['firms']} firms\tloss {found['loss']:.4f}"
+        f"\tno diversion {found['no_diversion']:.4f}\tfree diversion {found['free_diversion']:.4f}"
+    )
+    low, high = found["lost_days_between"]
+    yield (
+        f"days of all output lost {found['lost_days']:.3f} ({low:.3f}–{high:.3f})"
+        f"\tfirst stock ends on day {_days(found['first_out_between'])}"
+    )
+    for one in found["hit"][:10]:
+        yield f"{one['firm']}\t{one['lost']:.3f}\t{one['free_diversion']:.3f}–{one['no_diversion']:.3f}"
+
+
+def _days(ends: list[float | None]) -> str:
+    """Return days, or one of two that are the same."""
+    said = ["never" if day is None else f"{day:.0f}" for day in ends]
+    return "–".join(dict.fromkeys(said))
 
 
 @materials.command(
@@ -473,8 +570,58 @@ def respond(
         for plan in door.plans(scenario=found.slug):
             tell(f"{plan.act.uid}\t{plan.stage}")
         rows = schemas.actions_out(found)
-        names = ("rank", "kind", "material", "place", "origin", "tonnes", "usd", "delay_days")
-        _print_rows(rows, names, as_json=as_json)
+        if as_json:
+            print_json({**((found.result or {}).get("response") or {}), "actions": rows})
+            return
+        for line in _plan_lines(found.result or {}, rows):
+            click.echo(line)
+
+
+def _plan_lines(result: Item, rows: list[Item]) -> Iterator[str]:
+    """Yield a response plan: measures by rank, what is missing still, alternatives, values."""
+    response = result.get("response")
+    if response is None:
+        for row in result.get("unmet", ()):
+            yield (
+                f"no plan: the demand of {row['party']} for {row['material']} cannot be met:"
+                f" {row['tonnes']:.6g} t are missing in month {row['month']}"
+            )
+        return
+    yield "rank\tmeasure\tmaterial\tfor\tfrom\ttonnes\tUS dollars\tdays\twho acts\tone more tonne saves"
+    for row in rows:
+        yield "\t".join(
+            (
+                *(str(row[name]) for name in ("rank", "kind", "material", "place")),
+                row["origin"] or "-",
+                f"{row['tonnes']:.6g}",
+                f"{row['usd'] or 0:.6g}",
+                str(row["delay_days"]),
+                row["actor"],
+                f"{row['marginal_usd'] or 0:.6g}",
+            )
+        )
+    for row in response["by_party"]:
+        yield (
+            f"# {row['party']} {row['material']}: {row['missing']:.6g} of {row['demand']:.6g} t"
+            " stay missing"
+        )
+    for row in response["variants"]:
+        yield (
+            f"# {'without ' + row['without'] if row['without'] else 'with everything'}: missing"
+            f" {row['missing']:.4f}, {row['cost']:.6g} US dollars, {row['delay_months']} months,"
+            f" {' '.join(row['who']) or 'nobody'} act"
+        )
+    for row in response["alternatives"]:
+        yield (
+            f"# not chosen: {row['kind']} {row['material']} for {row['place']}"
+            f" {row['origin'] or '-'}, {row['usd_a_tonne']:.6g} US dollars a tonne,"
+            f" {row['delay_days']} days, {row['who']}"
+        )
+    for row in response["values"]:
+        yield (
+            f"# one more tonne of {row['kind']} ({row['place']}, {row['material']}) saves"
+            f" {row['usd']:.6g} US dollars"
+        )
 
 
 @materials.command(help=gettext_noop("List the joint plans and how far each has come."))

@@ -228,14 +228,14 @@ def scenario(request: HttpRequest, slug: str, asked: Query[Asked]) -> dict[str, 
 @router.post(
     "/scenarios",
     response={202: ScenarioOut},
-    auth=allow(Role.ANALYST),
+    auth=allow(Role.ANALYST, Role.OFFICER),
     operation_id="materials_disrupt",
 )
 def scenario_open(request: HttpRequest, body: ScenarioIn) -> Status[dict[str, Any]]:
     """Open a scenario and queue its answer."""
     author = request.user if isinstance(request.user, User) else None
     made = door.disrupt(**body.dict(), author=author)
-    return Status(202, scenario_out(made, with_stocks=True))
+    return Status(202, scenario_out(made, with_stocks=_is_analyst(request)))
 
 
 @router.get(

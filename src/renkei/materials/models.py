@@ -822,6 +822,9 @@ class Scenario(models.Model):
     codes = models.CharField(_("codes"), max_length=200, blank=True)
     straits = models.CharField(_("straits"), max_length=200, blank=True)
     firms = models.CharField(_("firms"), max_length=300, blank=True)
+    sites = models.CharField(
+        _("sites"), max_length=300, blank=True, help_text=_("names of sites in the registry")
+    )
     starts_on = models.DateField(_("first day"))
     days = models.PositiveSmallIntegerField(_("days"), default=365)
     severity = models.FloatField(_("share that is lost"), default=1.0)

@@ -1,11 +1,12 @@
 """What programs are told: public figures with their sources; codes as they are, names as asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext
 from ninja import Field, Schema
 
 from renkei.materials import door, engine
@@ -20,6 +21,8 @@ from renkei.materials.models import (
     Overlap,
     Risk,
     Scenario,
+    Stage,
+    language,
 )
 
 Item = dict[str, Any]
@@ -235,6 +238,7 @@ class ScenarioIn(Schema):
     codes: list[str] = Field(default_factory=list)
     straits: list[str] = Field(default_factory=list)
     firms: list[str] = Field(default_factory=list)
+    sites: list[str] = Field(default_factory=list)
     starts_on: date
     days: int = 365
     severity: float = 1.0
@@ -261,6 +265,10 @@ class ScenarioOut(ScenarioRow):
     """A scenario with its answer."""
 
     materials: list[str]
+    codes: list[str]
+    sites: list[str]
+    straits: list[str]
+    firms: list[str]
     why: str
     parameters: dict[str, Any]
     result: dict[str, Any] | None
@@ -617,20 +625,43 @@ def scenario_row(row: Scenario) -> Item:
     }
 
 
+def remark(flag: Mapping[str, Any]) -> str:
+    """Return what an answer assumed, in the reader's words."""
+    values = dict(flag["values"])
+    if "stage" in values:
+        values["stage"] = str(dict(Stage.choices).get(values["stage"], values["stage"]))
+    if "countries" in values:
+        named = (engine.place_name(code, language()) for code in values["countries"].split())
+        values["countries"] = ("・" if language() == "ja" else ", ").join(named)
+    return gettext(flag["text"]).format(**values)
+
+
+def why_out(row: Scenario) -> str:
+    """Return why a scenario has no answer, in the reader's words."""
+    said = (row.result or {}).get("why")
+    return remark(said) if said else row.why
+
+
 def result_out(row: Scenario, *, with_stocks: bool) -> Item | None:
     """Return a scenario's answer; what follows from the node's own stocks to analysts alone."""
     result: Item | None = row.result
+    if result is not None and "why" in result:
+        return None
     own = [one for one in (result or {}).get("materials", ()) if one.get("own_stock")]
     if result is None or with_stocks or not own:
         return result
     told = [
-        {**one, "rows": [{**line, "days_of_stock": None} for line in one["rows"]]}
+        {
+            **one,
+            "rows": [{**line, "days_of_stock": None} for line in one["rows"]],
+            "summary": [{**line, "stock_ends": {}} for line in one.get("summary", ())],
+        }
         if one.get("own_stock")
         else one
         for one in result["materials"]
     ]
     # What a plan still misses would tell how much is in store.
-    return {**result, "materials": told, "response": None, "stock_days": {}}
+    return {**result, "materials": told, "response": None, "unmet": [], "stock_days": {}}
 
 
 def scenario_out(row: Scenario, *, with_stocks: bool) -> Item:
@@ -639,7 +670,8 @@ def scenario_out(row: Scenario, *, with_stocks: bool) -> Item:
     return {
         **scenario_row(row),
         "materials": [one.slug for one in row.materials.all()],
-        "why": row.why,
+        **{name: getattr(row, name).split() for name in ("codes", "sites", "straits", "firms")},
+        "why": why_out(row),
         "parameters": row.parameters,
         "result": result_out(row, with_stocks=with_stocks),
         "actions": actions if with_stocks else [one for one in actions if one["kind"] != "stock"],

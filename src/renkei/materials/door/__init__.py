@@ -114,11 +114,14 @@ from renkei.materials.door._runs import (
 from renkei.materials.door._scenarios import (
     BadScenarioError,
     NotAnsweredError,
+    UnknownCodeError,
     UnknownScenarioError,
+    UnknownSiteError,
     disrupt,
     find_scenario,
     recommend,
     recommendation_schema,
+    sites,
     stop,
 )
 from renkei.materials.door._scores import (
@@ -190,6 +193,7 @@ __all__ = [
     "Survival",
     "Table",
     "UnknownCaseError",
+    "UnknownCodeError",
     "UnknownJointRunError",
     "UnknownMaterialError",
     "UnknownNoticeError",
@@ -197,6 +201,7 @@ __all__ = [
     "UnknownPlanError",
     "UnknownPublisherError",
     "UnknownScenarioError",
+    "UnknownSiteError",
     "UnknownTableError",
     "Watched",
     "Year",
@@ -269,6 +274,7 @@ __all__ = [
     "risks",
     "rules",
     "send_notice",
+    "sites",
     "sources",
     "state",
     "stop",

@@ -183,9 +183,9 @@ def _reliance(
     """Return net import reliance: printed for the United States, else whether anything is made."""
     if country == "USA":
         printed = [
-            (row.valid_from, row.quantity if row.bound is None else row.bound, row.qualifier)
+            (row.valid_from, figure, row.qualifier)
             for row in _read.reliance(material)
-            if row.quantity is not None or row.bound is not None
+            if (figure := row.quantity if row.bound is None else row.bound) is not None
         ]
         if printed:
             last = max(day for day, _quantity, _sign in printed)

@@ -81,6 +81,7 @@ from renkei.materials.engine._answers import (
     BadFigureError,
     Bounds,
     Input,
+    Remark,
     Score,
     UnknownCountryError,
 )
@@ -396,6 +397,7 @@ __all__ = [
     "QueryLimitError",
     "Read",
     "Release",
+    "Remark",
     "ResponseProblem",
     "Rule",
     "Score",

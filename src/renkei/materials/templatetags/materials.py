@@ -101,6 +101,12 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{share * 100:.1f} %" if share < 0.9995 else "100 %"
 
 
+@register.filter
+def rise(share: float) -> str:
+    """Return by how much something grows, in percent; it may more than double."""
+    return f"+{share * 100:,.4g} %"
+
+
 @register.simple_tag
 def tenthousandths(units: int) -> str:
     """Return a share that is told in ten-thousandths."""
