@@ -150,9 +150,11 @@ def test_moved_columns_and_empty_files(tmp_path):
 
 def test_a_ring_is_named_and_refuses_the_whole_file(load):
     load("bills", *BILLS)
-    with pytest.raises(engine.CycleError, match=r"board → chip → board|chip → board → chip"):
+    with pytest.raises(
+        engine.CycleError, match=r"row 2: .*(board → chip → board|chip → board → chip)"
+    ):
         load("bills", "chip,,,,board,1,,yes,,,s,")
-    with pytest.raises(engine.CycleError, match="chip → chip"):
+    with pytest.raises(engine.CycleError, match="row 2: .*chip → chip"):
         load("bills", "chip,,,,chip,1,,yes,,,s,")
     assert Component.objects.count() == 2
 

@@ -243,3 +243,30 @@ def test_a_few_flows_of_a_newer_year_are_not_that_years_trade(tmp_path):
     door.import_file("baci", file)
     assert door.exposure("USA").count() == before
     assert door.flows(door.find("natural_graphite")).year == 2024
+
+
+def test_a_material_tells_both_views_and_the_printed_reliance():
+    """Gallium: 3.4 t of stocks, 19 t a year; by who ships it and by where it was made."""
+    told = Client().get("/node/v1/materials/materials/gallium").json()
+    views = told["survival"]
+    assert (views["lost"], views["year"]) == ("CHN", 2025)
+    assert views["shipper"]["low"] > views["origin"]["high"]
+    by_name = {one["name"]: one for one in views["origin"]["inputs"]}
+    assert (by_name["stock"]["low"], by_name["stock"]["unit"]) == (pytest.approx(3.4), "t")
+    antimony = Client().get("/node/v1/materials/materials/antimony").json()["reliance"]
+    assert [one["raw"] for one in antimony] == ["85", "81", "81", "86", "91"]
+    assert all(one["release"] == "usgs-mcs-2026" and one["row"] for one in antimony)
+
+
+def test_a_notice_names_materials_of_the_registry(person):
+    owner = person("analyst", name="analyst")
+    case = door.open_case(title="A fear", owner=owner, materials=["gallium"])
+    with pytest.raises(door.UnknownMaterialError):
+        door.add_notice(
+            case,
+            author=owner,
+            text="x",
+            effect="capacity-reduction",
+            start_expected=date(2027, 1, 1),
+            materials_affected="gallium unobtainium",
+        )

@@ -5,6 +5,7 @@ No public page reads the first three.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +41,9 @@ from renkei.materials.models import (
 )
 
 OWN: Final = ("links", "trade", "stocks", "sites", "bills", "measures", "events")
+
+
+_RING: Final = gettext_noop("row {row}: a product cannot be a part of itself: {ring}")
 
 
 class UnknownTableError(NotFoundError):
@@ -304,13 +308,18 @@ def _store_bills(
         }
         if part == key["product_id"]:
             raise engine.CycleError(
-                gettext_noop("a product cannot be a part of itself: {ring}"),
-                ring=f"{one['product']} → {one['product']}",
+                _RING, row=one["row"], ring=f"{one['product']} → {one['product']}"
             )
         names = ("quantity", "unit", "is_essential", "substitutable", "weight", "source", "note")
         said = {name: one[name] for name in names}
         _put(there.get(tuple(key.values())), Component, key, said, row=one["row"], loaded=loaded)
-    _read.bills()  # refuses a ring, and names it
+    try:
+        _read.bills()
+    except engine.CycleError as error:
+        ring = str(error.values["ring"]).split(" → ")
+        edges = set(pairwise(ring))
+        closing = [one["row"] for one in rows if (one["product"], one["part"]) in edges]
+        raise engine.CycleError(_RING, row=max(closing), ring=" → ".join(ring)) from error
 
 
 def _store_dated(model: type[Measure] | type[Event]) -> Callable[..., None]:

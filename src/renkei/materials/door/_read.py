@@ -372,9 +372,10 @@ def survival(material: Material) -> Survival | None:
                 by_shipper[row.place] = row.quantity / 100
         if not by_shipper or sum(by_shipper.values()) > 1.0001:
             return None
+        in_tonnes = stock.tonnes is not None and demand.tonnes is not None
         shipper, origin = engine.time_to_survive(
-            stock=stock.quantity or 0.0,
-            demand=demand.quantity or 0.0,
+            stock=stock.tonnes if in_tonnes else stock.quantity or 0.0,
+            demand=demand.tonnes if in_tonnes else demand.quantity or 0.0,
             lost=[made.leader],
             by_shipper=by_shipper,
             by_origin=by_origin,
