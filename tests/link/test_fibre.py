@@ -52,7 +52,6 @@ def test_the_eavesdropper_is_one_for_both_and_survives(fibre):
     assert client.eavesdropper(fibre / "us") == {"intercept": 0.0, "split": 0.0}
     client.set_eavesdropper(fibre / "us", intercept=1.0, split=0.5)
     assert client.eavesdropper(fibre / "jp") == {"intercept": 1.0, "split": 0.5}
-    assert client.eavesdropper_on_file(fibre / "jp") == {"intercept": 1.0, "split": 0.5}
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])

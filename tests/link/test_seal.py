@@ -134,6 +134,19 @@ def test_without_key_the_policy_decides_and_a_downgrade_raises_an_alarm_at_both(
     }
 
 
+def test_a_forged_file_without_a_key_that_does_not_open_raises_no_alarm(ends):
+    """Anybody can write such a header; an alarm says that something was opened."""
+    ends.at("us")
+    border.found()
+    Link.objects.filter(pk=ends.us.pk).update(tags_left=0)
+    text = seal(ends, policy=Policy.HYBRID_OR_PQC)
+    Alarm.objects.all().delete()
+
+    with pytest.raises(engine.NotSealedError):
+        unseal(ends, text[:-1] + bytes([text[-1] ^ 1]))
+    assert not Alarm.objects.exists()
+
+
 def test_a_partner_that_is_away_costs_no_key(ends):
     before = ends.fresh(ends.us).counters
     ends.cut = "ask"

@@ -97,12 +97,40 @@ def test_a_batch_with_one_unknown_key_gives_none_and_takes_none(ends):
     assert secret(ends.fetch(names(drawn))) == secret(drawn)
 
 
+def test_a_key_named_twice_in_one_request_is_given_to_nobody(ends):
+    """An identifier is no other one for being written in capitals."""
+    drawn = ends.draw(number=2)
+    name = drawn[0].key_id
+
+    for twice in ([name, name], [name, name.upper()], [*names(drawn), name.upper()]):
+        assert isinstance(ends.fetch(twice), door.KeyNotFoundError)
+    assert secret(ends.fetch([name.upper()])) == secret(drawn[:1])
+    assert isinstance(ends.fetch([name]), door.KeyNotFoundError)
+    assert secret(ends.fetch(names(drawn[1:]))) == secret(drawn[1:])
+
+
 def test_a_loopback_sae_draws_for_itself_and_others_may_not(ends):
     ends.sae("us.probe", loopback=True)
     drawn = ends.draw("us.probe", ["us.probe"])
 
     assert secret(ends.fetch(names(drawn), slave="us.probe", master="us.probe")) == secret(drawn)
-    assert isinstance(ends.draw("us.a", ["us.a"]), door.UnknownSaeError)
+    refused = ends.draw("us.a", ["us.a"])
+    assert isinstance(refused, door.UnknownSaeError)
+    assert "us.a may not draw keys for itself" in str(refused)
+
+
+def test_keys_are_counted_for_applications_that_are_known(ends):
+    """Of its own applications a node knows which there are; of the partner's, the partner does."""
+    dispenser = door.Dispenser(ends.us, lambda _link: None)
+
+    def ask(caller, slave):
+        waiting = door._dispense._Waiting(door.Caller(caller, caller), door.Count(32, slave))
+        dispenser._answer([waiting], None)
+        return waiting.result
+
+    assert ask("us.a", "jp.b") == ask("us.a", "us.c") == 312  # half of 20 000 bytes
+    assert isinstance(ask("us.a", "us.nobody"), door.UnknownSaeError)
+    assert isinstance(ask("us.nobody", "jp.b"), door.NotYoursError)
 
 
 @pytest.mark.parametrize("slave", ["jp.nobody", "us.nobody", "nowhere.x"])

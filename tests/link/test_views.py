@@ -1,5 +1,9 @@
 """Pages of the link: they show what is, in both languages, and let anybody try the eavesdropper."""
 
+import json
+import re
+import socket
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,6 +13,7 @@ from django.utils.translation import override
 from tests.link.ends import Ends
 
 from renkei.link import door
+from renkei.link.door import _distil
 from renkei.link.models import Kme, Run
 
 pytestmark = pytest.mark.django_db
@@ -57,7 +62,23 @@ def test_an_alarm_is_shown(client, link):
     door.raise_alarm(link, door.QBER_ALARM, "error_rate: 25.00%")
     text = page(client, "now").content.decode()
     assert "delivery has stopped" in text
-    assert "25.00%" in text
+    assert "error rate too high: perhaps an eavesdropper (25.00%)" in text
+    assert (
+        "誤り率が高すぎます（盗聴の可能性） (25.00%)" in page(client, "now", "ja").content.decode()
+    )
+
+
+def test_a_source_that_does_not_answer_is_an_alarm(client, link, tmp_path):
+    with pytest.raises(door.FibreAwayError):
+        _distil._half(link, 1, 1000)
+    assert "does not answer: no new key" in page(client, "now").content.decode()
+
+
+def test_what_helps_with_a_field_is_where_the_field_says(client, link):
+    text = page(client).content.decode()
+    described = re.findall(r'aria-describedby="([^"]+)"', text)
+    assert described
+    assert all(f'id="{name}"' in text for name in described)
 
 
 def test_the_curves_lie_below_the_bound(client, link):
@@ -90,6 +111,21 @@ def test_the_eavesdropper_is_turned_by_anybody_but_not_too_often(client, link, m
 @pytest.mark.parametrize("said", [{"intercept": 101, "split": 0}, {"intercept": "x"}, {}])
 def test_a_share_out_of_range_is_refused(client, link, said):
     assert client.post(reverse("link:eavesdrop"), said).status_code == 422
+
+
+def test_the_page_says_how_the_eavesdropper_is_turned_and_waits_for_no_fibre(
+    client, link, tmp_path
+):
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # a fibre that was stopped
+        ports = {name: mute.getsockname()[1] for name in ("us", "jp")}
+        said = {"ports": ports, "eve": {"intercept": 0.37, "split": 0.0}}
+        (tmp_path / "fibre.json").write_text(json.dumps(said))
+        known = {"node": "us", "secret": "00", "file": str(tmp_path / "fibre.json")}
+        (tmp_path / "keys" / "link-fibre-jp").write_text(json.dumps(known))
+        begun = time.perf_counter()
+        text = page(client).content.decode()
+    assert 'name="intercept" value="37"' in text
+    assert time.perf_counter() - begun < 4
 
 
 def test_there_is_no_eavesdropper_where_there_is_no_demonstration(client, link, settings):

@@ -135,6 +135,34 @@ def test_the_bar_on_foreign_entities():
     assert found.verdict == "no"
 
 
+def test_a_country_may_be_named():
+    """ "China" is no free pass: it is found by its name, or refused."""
+    found = door.judge(
+        CREDIT,
+        as_of=date(2025, 6, 1),
+        facts={"mineral_entities": "Australia, China", "critical_mineral_value": "Japan=6, CHN=4"},
+    )
+    by_name = {row.rule: row for row in found.findings}
+    assert by_name["no critical mineral of a foreign entity of concern"].detail == ("CHN",)
+    assert by_name["critical minerals 2025"].measured == pytest.approx(0.6)
+
+
+def test_an_agreement_counts_for_its_minerals():
+    facts = {"critical_mineral_value": "JPN=100"}
+    counted = [
+        door.judge(CREDIT, as_of=date(2024, 6, 1), facts=facts, mineral=name).findings[0].passed
+        for name in ("", "Cobalt")
+    ]
+    assert counted == [True, True]
+    with pytest.raises(door.BadFactTextError, match="expected one of cobalt, graphite"):
+        door.judge(CREDIT, as_of=date(2024, 6, 1), facts=facts, mineral="gold")
+
+
+def test_what_has_not_begun_says_when_it_does():
+    found = door.judge("battery_passport", as_of=date(2026, 1, 1))
+    assert (found.verdict, found.begins_on) == ("not_in_force", date(2027, 2, 18))
+
+
 def test_the_battery_passport_names_what_lacks():
     found = door.judge(
         "battery_passport", as_of=date(2027, 3, 1), facts={"passport": "manufacturer, weight"}
@@ -149,6 +177,10 @@ def test_the_battery_passport_names_what_lacks():
         ({"luck": "1"}, door.BadFactTextError),
         ({"critical_mineral_value": "much"}, door.BadFactTextError),
         ({"component_share": "half"}, door.BadFactTextError),
+        ({"component_share": "95"}, engine.BadFactError),
+        ({"critical_mineral_value": "XYZ=70"}, door.BadFactTextError),
+        ({"critical_mineral_value": "AUS=60, Australia=40"}, door.BadFactTextError),
+        ({"component_entities": "Atlantis"}, door.BadFactTextError),
     ],
 )
 def test_facts_that_cannot_be_read(facts, error):
@@ -172,3 +204,10 @@ def test_the_page_judges(code):
     assert ("Hypothetical" if code == "en" else "仮定") in would.content.decode()
     assert Client().get(where + asked + "&component_share=x").status_code == 422
     assert Client().get(where + "?programme=nothing").status_code == 422
+    chosen = Client().get(where + f"?programme={CREDIT}")
+    assert chosen.status_code == 200
+    assert b'name="critical_mineral_value"' in chosen.content
+    # Each rule shows what it asks for, and those that a later law overtook say so.
+    assert "≥ 40%" in chosen.content.decode()
+    never = "never came into force" if code == "en" else "施行されず"
+    assert chosen.content.decode().count(never) == 6

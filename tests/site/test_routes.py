@@ -394,9 +394,8 @@ def address(name):  # noqa: C901  a table of what each page needs
         return reverse(name, kwargs={one: kinds[one] for one in names if one in kinds})
 
 
-@pytest.fixture
-def registry(shipped):
-    """A material that one country makes, and a scenario."""
+def registry():
+    """Make a material that two countries refine, and a scenario."""
     release = Release.objects.create(
         slug="r", publisher="usgs", title="r", known_on=date(2026, 1, 1)
     )
@@ -424,10 +423,21 @@ def registry(shipped):
     )
 
 
-@pytest.fixture
-def callers(registry):
-    """Return everybody: a stranger, an account without a role, one of each role, a foreign officer."""
+@pytest.fixture(scope="module")
+def _callers_for_module(_shipped_for_module, django_db_blocker):
+    """Make once, in the module's transaction, what every test asks for."""
+    with django_db_blocker.unblock():
+        registry()
+        return everybody()
 
+
+@pytest.fixture
+def callers(_callers_for_module, shipped):
+    """Return everybody: a stranger, an account without a role, one of each role, a foreign officer."""
+    return _callers_for_module
+
+
+def everybody():
     def account(*roles, party="US"):
         user = User.objects.create(username=f"{party}{''.join(roles)}")  # no password: none is used
         Grant.objects.bulk_create(Grant(user=user, party=party, role=role) for role in roles)

@@ -293,11 +293,17 @@ def rules(
             print_json(told)
             return
         ended = f"\t{told['ended_on']} {told['ended_by']}" if told["ended_on"] else ""
+        ended += f"\t{told['begins_on']}…" if told["begins_on"] else ""
         mark = " (hypothetical)" if told["is_hypothetical"] else ""
         click.echo(f"{told['verdict']}{mark}\t{told['as_of']}{ended}")
         for one in told["findings"]:
             words = {True: "yes", False: "no", None: "missing " + ", ".join(one["missing"])}
-            click.echo(f"  {words[one['passed']]}\t{one['rule']}\t{one['clause']}")
+            figures = "" if one["measured"] is None else f"\t{one['measured']:g}"
+            figures += (
+                "" if one["required"] is None else f" ≥ {one['required']:g}" if figures else ""
+            )
+            detail = f"\t{', '.join(one['detail'])}" if one["detail"] else ""
+            click.echo(f"  {words[one['passed']]}\t{one['rule']}\t{one['clause']}{figures}{detail}")
 
 
 @materials.command(help=gettext_noop("Answer what happens when something stops."))
@@ -635,6 +641,20 @@ def alarms(*, limit: int, node: Path | None, var: Path, lang: str | None, as_jso
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--known-on", type=DAY, help=gettext_noop("Day of publication; else today."))
 @click.option("--title", default="", help=gettext_noop("What the edition is called."))
+@click.option(
+    "--reporter", default="", help=gettext_noop("Whose trade it is, where the table does not say.")
+)
+@click.option(
+    "--flow",
+    type=click.Choice(["", "import", "export"]),
+    default="",
+    help=gettext_noop("Which way it goes, where the table does not say."),
+)
+@click.option(
+    "--leave-out",
+    is_flag=True,
+    help=gettext_noop("Load the rest if at most 1 row in 20 is faulty, and list what stays out."),
+)
 @on_node
 def import_(
     *,
@@ -642,15 +662,21 @@ def import_(
     file: Path,
     known_on: datetime | None,
     title: str,
+    reporter: str,
+    flow: str,
+    leave_out: bool,
     node: Path | None,
     var: Path,
     lang: str | None,
     as_json: bool,
 ) -> None:
     """Load a release."""
+    given = {name: said for name, said in (("reporter", reporter), ("flow", flow)) if said}
+    if publisher not in {"comtrade", "customs"} and given:
+        raise click.UsageError("--reporter and --flow are for comtrade and customs")
+    if publisher in OWN and (leave_out or title):
+        raise click.UsageError("--leave-out and --title are for publishers' files")
     with entered(node, var, lang):
-        from dataclasses import asdict
-
         from renkei.base import problems
         from renkei.materials import door
 
@@ -659,7 +685,9 @@ def import_(
             if publisher in OWN:
                 loaded = door.import_own(publisher, file, known_on=day)
             else:
-                loaded = door.import_file(publisher, file, known_on=day, title=title)
+                loaded = door.import_file(
+                    publisher, file, known_on=day, title=title, given=given, leave_out=leave_out
+                )
         except door.FaultyReleaseError as error:
             faults = [_fault(fault, problems.say(fault)) for fault in error.faults]
             if as_json:
@@ -669,27 +697,39 @@ def import_(
                     tell(fault["detail"])
                 tell(problems.say(error))
             sys.exit(1)
-        if as_json:
-            print_json(asdict(loaded))
-            return
-        click.echo(
-            "\t".join(
-                (
-                    loaded.release,
-                    f"rows={loaded.rows}",
-                    f"added={loaded.added}",
-                    f"unchanged={loaded.unchanged}",
-                    f"revised={len(loaded.revised)}",
-                    *(f"passed over ({why})={count}" for why, count in loaded.passed_over.items()),
-                )
+        _print_loaded(loaded, as_json=as_json)
+
+
+def _print_loaded(loaded: Any, *, as_json: bool) -> None:
+    from dataclasses import asdict, replace
+
+    from renkei.base import problems
+
+    left_out = [_fault(fault, problems.say(fault)) for fault in loaded.left_out]
+    if as_json:
+        print_json(asdict(replace(loaded, left_out=[])) | {"left_out": left_out})
+        return
+    click.echo(
+        "\t".join(
+            (
+                loaded.release,
+                f"rows={loaded.rows}",
+                f"added={loaded.added}",
+                f"unchanged={loaded.unchanged}",
+                f"revised={len(loaded.revised)}",
+                *((f"left out={len(left_out)}",) if left_out else ()),
+                *(f"passed over ({why})={count}" for why, count in loaded.passed_over.items()),
             )
         )
-        for one in loaded.revised:
-            click.echo(f"  {one.row}\t{one.what}\t{one.before} → {one.after}")
-        if loaded.was_loaded:
-            from django.utils.translation import gettext
+    )
+    for one in loaded.revised:
+        click.echo(f"  {one.row}\t{one.what}\t{one.before} → {one.after}")
+    for fault in left_out:
+        tell(fault["detail"])
+    if loaded.was_loaded:
+        from django.utils.translation import gettext
 
-            tell(gettext("This file was loaded before; nothing changed."))
+        tell(gettext("This file was loaded before; nothing changed."))
 
 
 @materials.command(

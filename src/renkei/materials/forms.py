@@ -241,6 +241,13 @@ PROGRAMMES: Mapping[str, Any] = {
     "us_japan_minerals_agreement": _("US–Japan critical minerals agreement"),
     "battery_passport": _("Battery passport (EU)"),
 }
+MINERALS: Mapping[str, Any] = {
+    "cobalt": _("Cobalt"),
+    "graphite": _("Graphite"),
+    "lithium": _("Lithium"),
+    "manganese": _("Manganese"),
+    "nickel": _("Nickel"),
+}
 FACTS: Mapping[str, Any] = {
     "critical_mineral_value": _("Value of critical minerals by country"),
     "component_share": _("Share of battery components made in North America, 0 to 1"),
@@ -263,9 +270,7 @@ class JudgeForm(forms.Form):
     as_of = forms.DateField(
         label=_("As of"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
-    mineral = forms.CharField(
-        label=_("Count agreements for this mineral alone"), required=False, max_length=40
-    )
+    mineral = forms.ChoiceField(label=_("Count agreements for this mineral alone"), required=False)
     hypothetical = forms.BooleanField(
         label=_("Answer although the programme does not hold on that day"), required=False
     )
@@ -275,6 +280,13 @@ class JudgeForm(forms.Form):
         known = door.programmes()
         self.fields["programme"].choices = [  # type: ignore[attr-defined]
             (name, PROGRAMMES.get(name, name)) for name in known
+        ]
+        minerals = sorted(
+            {name for rules in known.values() for one in rules for name in one.minerals}
+        )
+        self.fields["mineral"].choices = [  # type: ignore[attr-defined]
+            ("", _("all minerals")),
+            *((name, MINERALS.get(name, name)) for name in minerals),
         ]
         self.facts = door.facts_of(programme) if programme in known else {}
         for name, kind in self.facts.items():

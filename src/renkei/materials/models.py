@@ -88,6 +88,8 @@ class Qualifier(models.TextChoices):
 
 
 NUMBERLESS = (
+    Qualifier.BELOW,
+    Qualifier.ABOVE,
     Qualifier.MISSING,
     Qualifier.WITHHELD,
     Qualifier.EXPORTER,
@@ -303,6 +305,9 @@ class Observation(Fact):
     quantity = models.FloatField(null=True, blank=True)
     unit = models.CharField(max_length=40, blank=True)
     tonnes = models.FloatField(null=True, blank=True)
+    bound = models.FloatField(
+        null=True, blank=True, help_text=_("of “<5” and “>95”, which are no quantities")
+    )
     note = models.TextField(blank=True)
 
     class Meta:
@@ -332,6 +337,10 @@ class Observation(Fact):
                 condition=~Q(qualifier__in=NUMBERLESS) | Q(quantity=None, tonnes=None),
             ),
             models.CheckConstraint(
+                name="materials_observation_bound_with_its_sign",
+                condition=Q(bound=None) | Q(qualifier__in=(Qualifier.BELOW, Qualifier.ABOVE)),
+            ),
+            models.CheckConstraint(
                 name="materials_observation_not_negative",
                 condition=Q(quantity=None) | Q(quantity__gte=0) | Q(subject=Subject.RELIANCE),
             ),
@@ -357,6 +366,11 @@ class Flow(Fact):
         choices=[("consignment", _("by shipper")), ("origin", _("by origin"))],
         default="consignment",
     )
+    reporter = models.CharField(
+        max_length=3,
+        blank=True,
+        help_text=_("whose customs said so; empty: both sides were reconciled"),
+    )
     kusd = models.FloatField(help_text=_("thousand US dollars"))
     tonnes = models.FloatField(null=True, blank=True)
 
@@ -370,7 +384,15 @@ class Flow(Fact):
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["code", "exporter", "importer", "valid_from", "valid_to", "basis"],
+                fields=[
+                    "code",
+                    "exporter",
+                    "importer",
+                    "valid_from",
+                    "valid_to",
+                    "basis",
+                    "reporter",
+                ],
                 condition=Q(known_to=None),
                 name="materials_flow_once",
             ),

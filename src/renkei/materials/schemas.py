@@ -164,6 +164,7 @@ class ObservationOut(Schema):
     quantity: float | None
     unit: str
     tonnes: float | None
+    bound: float | None
     release: str
     row: int | None
 
@@ -665,6 +666,7 @@ def _facts(kind: str) -> Iterator[Item]:
                 "exporter": flow.exporter,
                 "importer": flow.importer,
                 "basis": flow.basis,
+                "reporter": flow.reporter,
                 "valid_from": flow.valid_from,
                 "valid_to": flow.valid_to,
                 "kusd": flow.kusd,

@@ -82,6 +82,23 @@ def test_get_and_post_ask_for_the_same():
             {"extension_mandatory": [{"renkei_source": "moon"}]},
             "not all extension_mandatory request options could be met",
         ),
+        *(
+            (
+                {"extension_mandatory": [{"renkei_source": said}]},
+                "not all extension_mandatory request options could be met",
+            )
+            for said in ("", None, 0, False, [], {}, ["quantum"])
+        ),
+        (
+            {"extension_mandatory": [{"renkei_source": "quantum"}, {"renkei_source": "simulated"}]},
+            "not all extension_mandatory request options could be met",
+        ),
+        ({"extension_mandatory": 0}, "extension_mandatory shall be an array of objects"),
+        ({"extension_optional": ""}, "extension_optional shall be an array of objects"),
+        (
+            {"additional_slave_SAE_IDs": ""},
+            "additional_slave_SAE_IDs shall be an array of SAE IDs",
+        ),
         (
             {"extension_optional": [{"renkei_source": 7}]},
             "not all extension_optional request options handled",
@@ -165,6 +182,7 @@ def test_key_ids_are_read_in_both_forms():
         {"key_IDs": [{"id": "abc"}]},
         {"key_IDs": [{"key_ID": 5}]},
         {"key_IDs": [{"key_ID": "a"}, {"key_ID": "a"}]},
+        {"key_IDs": [{"key_ID": "0a"}, {"key_ID": "0A"}]},
         {"key_IDs": [{"key_ID": str(at)} for at in range(129)]},
     ],
 )

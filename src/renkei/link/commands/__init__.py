@@ -15,11 +15,13 @@ import click
 from renkei.base.commands import enter as enter_folder
 from renkei.base.commands import folders, print_json, tell
 from renkei.base.commands import on_node as on_any_node
-from renkei.kit.errors import ConflictError, gettext_noop
+from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
 from renkei.link.commands._kme import kme
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
+INPUT = click.Path(path_type=Path, dir_okay=False, exists=True)
+SEALED_MORE_BYTES = 1 << 16  # what a header takes at most
 POLICIES = ("require-qkd", "hybrid-or-pqc")
 
 
@@ -33,6 +35,13 @@ class FileThereError(ConflictError):
     """A command would write over a file."""
 
     code = "link.file_there"
+
+
+class CannotWriteError(RenkeiError):
+    """A command cannot write its file, and has done nothing yet."""
+
+    code = "link.cannot_write"
+    status = 507
 
 
 def on_node(command: Callable[..., None]) -> Callable[..., None]:
@@ -271,14 +280,31 @@ def sae_revoke(name: str, node: Path | None, var: Path, partner: str, *, as_json
 
 
 @contextmanager
-def appearing(out: Path) -> Iterator[BinaryIO]:
-    """Yield a file that appears under its name when the block ends well."""
+def appearing(out: Path, *, room: int = 0) -> Iterator[BinaryIO]:
+    """Yield a file that appears under its name when the block ends well.
+
+    Args:
+        out: its name.
+        room: bytes that are kept free for it first: the block may use up what nobody gives back.
+
+    Raises:
+        FileThereError, CannotWriteError: before the block begins.
+    """
     if out.exists():
         raise FileThereError(gettext_noop("{file} is there already: it is left alone"), file=out)
-    handle, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+    except OSError as error:
+        raise _cannot_write(out, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
+            try:
+                if room and hasattr(os, "posix_fallocate"):  # not on every system
+                    os.posix_fallocate(file.fileno(), 0, room)
+            except OSError as error:
+                raise _cannot_write(out, error) from error
             yield file
+            file.truncate()
             file.flush()
             os.fsync(file.fileno())
         Path(name).rename(out)
@@ -287,13 +313,19 @@ def appearing(out: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def _cannot_write(out: Path, error: OSError) -> CannotWriteError:
+    return CannotWriteError(
+        gettext_noop("{file} cannot be written: {why}"), file=out, why=error.strerror
+    )
+
+
 @link.command(
     help=gettext_noop(
         "Seal FILE for the partner: ML-KEM-1024, X25519 and one QKD key, all three mixed. It "
         "becomes FILE.sealed."
     )
 )
-@click.argument("file", type=FILE)
+@click.argument("file", type=INPUT)
 @click.option("--out", type=FILE, help=gettext_noop("Name of the sealed file."))
 @click.option(
     "--policy",
@@ -320,12 +352,16 @@ def seal(
     """Seal a file."""
     enter(node, var)
     from renkei.link import door
-    from renkei.link.engine import Policy
+    from renkei.link.engine import Policy, pad_bytes
 
     where = door.link_with(partner)
     target = out or file.with_name(file.name + ".sealed")
     channel = door.SecretChannel(where)
-    with file.open("rb") as plain, appearing(target) as sealed:
+    size = file.stat().st_size
+    if pad:
+        pad_bytes(size)  # refuses a file that is too long before it is read
+    room = size + (size >> 16) + SEALED_MORE_BYTES  # a tag of 16 bytes for each MiB
+    with file.open("rb") as plain, appearing(target, room=room) as sealed:
         if pad:
             sealed.write(door.seal_pad(where, channel, plain.read(1 << 20), name=file.name))
         else:
@@ -341,7 +377,7 @@ def seal(
         "Open the sealed FILE of the partner. Its QKD key is used up: this succeeds once."
     ),
 )
-@click.argument("file", type=FILE)
+@click.argument("file", type=INPUT)
 @click.option("--out", type=FILE, help=gettext_noop("Name of the opened file."))
 @on_node
 def open_(
@@ -354,12 +390,13 @@ def open_(
     where = door.link_with(partner)
     plain_name = file.with_suffix("") if file.suffix == ".sealed" else Path(f"{file}.opened")
     target = out or plain_name
-    with file.open("rb") as sealed, appearing(target) as plain:
+    with file.open("rb") as sealed, appearing(target, room=file.stat().st_size) as plain:
         opened = door.unseal(where, door.SecretChannel(where), sealed, plain)
-    _report(target, opened.header, as_json=as_json, index=opened.downgrade_index)
+    _report(target, opened.header, as_json=as_json, opened=opened)
 
 
-def _report(target: Path, header: Any, *, as_json: bool, index: int | None = None) -> None:
+def _report(target: Path, header: Any, *, as_json: bool, opened: Any = None) -> None:
+    index = opened.downgrade_index if opened else None
     if as_json:
         print_json(
             {
@@ -392,6 +429,16 @@ def _report(target: Path, header: Any, *, as_json: bool, index: int | None = Non
                     gettext_noop("{sender} signed that as entry {index} of its log."),
                     sender=header.sender,
                     index=index,
+                )
+            )
+        elif opened:
+            tell(
+                say(
+                    gettext_noop(
+                        "The log of {sender} says nothing of it, as far as it has arrived here: "
+                        "anybody may have sealed it."
+                    ),
+                    sender=header.sender,
                 )
             )
     if header.source == "simulated":

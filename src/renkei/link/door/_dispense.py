@@ -19,7 +19,9 @@ from renkei.link.door._store import (
     Key,
     NotYoursError,
     PartnerSilentError,
+    UnknownSaeError,
     burn_to,
+    node_of,
     serve,
     stored,
     turn,
@@ -43,9 +45,10 @@ class Caller:
 
 @dataclass(frozen=True)
 class Count:
-    """A request for how many keys of a size (bytes) could be drawn now."""
+    """A request for how many keys of a size (bytes) could be drawn now for an application."""
 
     size: int
+    slave: str
 
 
 @dataclass
@@ -130,16 +133,20 @@ class Dispenser:
 
     def _count(self, group: list[_Waiting]) -> None:
         link = Link.objects.get(pk=self._link.pk)
+        counts = [(one, one.asked) for one in group if isinstance(one.asked, Count)]
+        names = {name for one, count in counts for name in (one.caller.name, count.slave)}
         known = dict(
-            Sae.objects.filter(
-                name__in={one.caller.name for one in group}, revoked_at=None
-            ).values_list("name", "serial")
+            Sae.objects.filter(name__in=names, revoked_at=None).values_list("name", "serial")
         )
-        for one in group:
+        for one, count in counts:
             if known.get(one.caller.name) != one.caller.serial:
                 one.result = NotYoursError(gettext_noop("the certificate is of no SAE known here"))
-            elif isinstance(one.asked, Count):
-                one.result = stored(link, size=one.asked.size)
+            elif node_of(count.slave) == link.own and count.slave not in known:
+                one.result = UnknownSaeError(
+                    gettext_noop("{sae} is not known here"), sae=count.slave
+                )  # of its own applications alone a node knows that
+            else:
+                one.result = stored(link, size=count.size)
 
     def _greet(self, channel: Channel) -> None:
         """Tell the partner our counters, and learn whether we are behind what it remembers."""

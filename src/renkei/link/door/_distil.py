@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Listener
+from multiprocessing.connection import Listener
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,14 @@ from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
 from renkei.link.door import _fibre
 from renkei.link.door._channel import Channel, RefusedByPartnerError, alone, settle_with
-from renkei.link.door._link import cache_folder, clear_alarm, raise_alarm, refuse_simulated
+from renkei.link.door._link import (
+    FIBRE_ALARM,
+    cache_folder,
+    clear_alarm,
+    raise_alarm,
+    refuse_simulated,
+)
+from renkei.link.door._local import HOST, connect
 from renkei.link.door._meet import SIGNED, meet, needs_signed_start, signatures
 from renkei.link.door._pages import write_curves
 from renkei.link.door._store import (
@@ -207,7 +214,7 @@ def _begin(link: Link, number: int, reconciler: str) -> _End:
         wanted = replace(wanted, reserve_tags=FIRST_TAGS)
     if link.simulated:
         refuse_simulated()
-    half = _fibre.half(_fibre.key_file(link.partner), number, key_bits=wanted.block_bits + 1)
+    half = _half(link, number, wanted.block_bits + 1)
     if is_alice(link):
         session: Any = engine.AliceSession(
             wanted, engine.Preparations.from_bytes(half), reserve, entropy=secrets.token_bytes
@@ -215,6 +222,17 @@ def _begin(link: Link, number: int, reconciler: str) -> _End:
     else:
         session = engine.BobSession(wanted, engine.Detections.from_bytes(half), reserve)
     return _End(link, number, wanted, reserve, session, time.monotonic())
+
+
+def _half(link: Link, number: int, key_bits: int) -> bytes:
+    """Return this node's half of a block; a source that does not answer raises an alarm."""
+    try:
+        half = _fibre.half(_fibre.key_file(link.partner), number, key_bits=key_bits)
+    except _fibre.FibreAwayError as error:
+        raise_alarm(link, FIBRE_ALARM, str(error))
+        raise
+    clear_alarm(link, FIBRE_ALARM)
+    return half
 
 
 # Alice, who listens
@@ -243,7 +261,7 @@ def hand_over(link: Link, message: bytes) -> bytes:
     wanted_file(link).touch()
     try:
         port = int(_port_file(link).read_text("ascii"))
-        with Client(("127.0.0.1", port), authkey=local_secret()) as child:
+        with connect(port, local_secret(), seconds=MESSAGE_SECONDS) as child:
             child.send_bytes(message)
             if child.poll(MESSAGE_SECONDS):
                 return child.recv_bytes()
@@ -260,7 +278,7 @@ def listen(link: Link) -> int:
     """
     done = 0
     write_curves()
-    with Listener(("127.0.0.1", 0), authkey=local_secret(), backlog=8) as listener:
+    with Listener((HOST, 0), authkey=local_secret(), backlog=8) as listener:
         listener._listener._socket.settimeout(ALICE_IDLE_SECONDS)  # type: ignore[attr-defined]  # noqa: SLF001  the library offers no other way
         _port_file(link).write_text(str(listener.address[1]), "ascii")
         alice = _Alice(link)

@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from renkei.kit.errors import RenkeiError, gettext_noop
+from renkei.link.door._local import connect
 
 KEY_FILE = "link-fibre-{partner}"  # in a node's keys: its secret, and the fibre's file
 SECONDS_FOR_A_BLOCK = 120.0
@@ -41,11 +42,11 @@ def key_files() -> list[Path]:
 
 
 @contextmanager
-def _connected(file: Path) -> Iterator[Connection]:
+def _connected(file: Path, *, seconds: float) -> Iterator[Connection]:
     try:
         known = json.loads(file.read_text("utf-8"))
         port = _read(Path(known["file"]))["ports"][known["node"]]
-        link = Client(("127.0.0.1", port), authkey=bytes.fromhex(known["secret"]))
+        link = connect(port, bytes.fromhex(known["secret"]), seconds=seconds)
     except (OSError, ValueError, KeyError, AuthenticationError, EOFError) as error:
         raise FibreAwayError(
             gettext_noop("the simulated fibre does not answer: `renkei up` starts it")
@@ -55,7 +56,7 @@ def _connected(file: Path) -> Iterator[Connection]:
 
 
 def _asked(file: Path, said: dict[str, Any], *, seconds: float) -> bytes:
-    with _connected(file) as link:
+    with _connected(file, seconds=seconds) as link:
         try:
             link.send_bytes(json.dumps(said).encode())
             if link.poll(seconds):
@@ -87,16 +88,9 @@ def half(file: Path, number: int, *, key_bits: int) -> bytes:
 
 
 def eavesdropper(file: Path) -> dict[str, float]:
-    """Return what the eavesdropper on the simulated fibre does.
+    """Return what the eavesdropper on the simulated fibre does, as the fibre last wrote it down.
 
-    Raises:
-        FibreAwayError: the fibre does not answer.
-    """
-    return dict(json.loads(_asked(file, {"op": "look"}, seconds=5.0)))
-
-
-def eavesdropper_on_file(file: Path) -> dict[str, float]:
-    """Return what the fibre last said of the eavesdropper, without asking it.
+    It is not asked: a page or a service waits for no other process.
 
     Raises:
         FibreAwayError: there is no fibre.

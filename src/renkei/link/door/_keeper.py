@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 PROBE_SECONDS = 600.0  # a line that nobody uses is looked at so often
 ALARM_SECONDS = 15.0  # and so often while it is disturbed
+FULL_SECONDS = 30.0  # so often for an eavesdropper that somebody turns while the pools overflow
 PAUSE_SECONDS = 5.0
 MEET_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 120.0
@@ -41,6 +42,7 @@ class _Child:
     not_before: float = 0.0
     failures: int = 0
     eve: object = None
+    has_turned: bool = False  # since the last block
     seen_wanted: float = field(default_factory=time.time)
 
     def look(self) -> None:
@@ -58,13 +60,18 @@ class _Child:
             and (is_alice(self.link) or has_met(self.link) or self._meet())
             and self._is_wanted()
         ):
-            self.started_at = time.monotonic()
+            self.begin()
             self.running = subprocess.Popen(  # noqa: S603  our own program
                 [sys.executable, "-m", PROGRAM, "--node", str(settings.NODE.folder),
                  "link", "distil", self.link.partner],
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, SUPERVISOR: str(os.getpid())},
             )  # fmt: skip
+
+    def begin(self) -> None:
+        """Note that blocks are tried from now on."""
+        self.started_at = time.monotonic()
+        self.has_turned = False
 
     def _meet(self) -> bool:
         """Meet the partner; tell whether that is done."""
@@ -80,17 +87,14 @@ class _Child:
         if is_alice(self.link):
             return self._was_asked()
         since = time.monotonic() - self.started_at
+        self.has_turned |= self._eve_changed()
+        if self.link.alarms.filter(kind=QBER_ALARM, cleared_at=None).exists():
+            return since > ALARM_SECONDS or self.has_turned
         level = levels(self.link)
-        if min(level["own"], level["peer"]) >= MOST_BYTES:
-            return False
-        disturbed = self.link.alarms.filter(kind=QBER_ALARM, cleared_at=None).exists()
-        if disturbed:
-            return since > ALARM_SECONDS or self._eve_changed()
-        return (
-            is_low(self.link)
-            or self._eve_changed()
-            or (since > PROBE_SECONDS and min(level["own"], level["peer"]) < 2 * HIGH_BYTES)
-        )
+        least = min(level["own"], level["peer"])
+        if self.has_turned:  # also while the pools are full: delivery stops by a block alone
+            return least < MOST_BYTES or since > FULL_SECONDS
+        return is_low(self.link) or (since > PROBE_SECONDS and least < 2 * HIGH_BYTES)
 
     def _was_asked(self) -> bool:
         file = wanted_file(self.link)
@@ -107,7 +111,7 @@ class _Child:
         if not self.link.simulated:
             return False
         try:
-            now: object = _fibre.eavesdropper_on_file(_fibre.key_file(self.link.partner))
+            now: object = _fibre.eavesdropper(_fibre.key_file(self.link.partner))
         except _fibre.FibreAwayError:
             return False
         changed = self.eve is not None and now != self.eve

@@ -17,9 +17,10 @@ from renkei.link.models import Alarm, Event, Link, Sae
 KEK_FILE = "link-kek"
 DOWNGRADE_ALARM = "downgrade"
 SILENT_ALARM = "partner-silent"
+FIBRE_ALARM = "fibre-away"
 BODIES_ALARM = "bodies"  # private statement bodies go without a quantum key
-# A downgrade is signed itself; that a partner does not answer says nothing about the key.
-UNSIGNED = frozenset({DOWNGRADE_ALARM, SILENT_ALARM})
+# A downgrade is signed itself; that somebody does not answer says nothing about the key.
+UNSIGNED = frozenset({DOWNGRADE_ALARM, SILENT_ALARM, FIBRE_ALARM})
 NODE_QUOTA_BYTES_PER_HOUR = 1 << 40
 
 

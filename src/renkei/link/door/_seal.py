@@ -144,7 +144,6 @@ def unseal(link: Link, channel: Channel, file: BinaryIO, out: BinaryIO) -> Opene
     if header.source is Source.SIMULATED:
         refuse_simulated()
     if header.is_downgrade:
-        raise_alarm(link, DOWNGRADE_ALARM, header.name)
         key = Key("", b"", simulated=False)
     else:
         key = fetch_one(link, channel, header.key_ids)
@@ -157,7 +156,10 @@ def unseal(link: Link, channel: Channel, file: BinaryIO, out: BinaryIO) -> Opene
         out.write(message)
         return Opened(header, len(message))
     done = engine.unseal(file, out, recipient=recipient(), header=header, head=head, qkd=key.key)
-    return Opened(header, done, downgrade_index(link, head) if header.is_downgrade else None)
+    if not header.is_downgrade:
+        return Opened(header, done)
+    raise_alarm(link, DOWNGRADE_ALARM, header.name)  # not for a header that anybody wrote
+    return Opened(header, done, downgrade_index(link, head))
 
 
 def peek(file: BinaryIO) -> engine.Header:

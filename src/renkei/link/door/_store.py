@@ -22,6 +22,7 @@ from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link import engine
 from renkei.link.door._link import (
     BODIES_ALARM,
+    FIBRE_ALARM,
     SILENT_ALARM,
     at_rest,
     cache_folder,
@@ -41,7 +42,7 @@ RUNS_KEPT = 500
 QBER_ALARM = "qber"
 ROLLBACK_ALARM = "rolled-back"
 DAMAGED_ALARM = "damaged-key"
-CLEAR_THEMSELVES = (QBER_ALARM, SILENT_ALARM, BODIES_ALARM)
+CLEAR_THEMSELVES = (QBER_ALARM, SILENT_ALARM, FIBRE_ALARM, BODIES_ALARM)
 
 Send = Callable[[dict[str, object]], dict[str, Any]]
 
@@ -546,8 +547,13 @@ def _draw(
         if node_of(slave) == link.partner:
             continue  # the partner says whether it knows it
         known = saes.get(slave)
-        if known is None or (slave == one.master and not known.loopback):
+        if known is None:
             raise UnknownSaeError(gettext_noop("{sae} is not known here"), sae=slave)
+        if slave == one.master and not known.loopback:
+            raise UnknownSaeError(
+                gettext_noop("{sae} may not draw keys for itself: that is for tests (--loopback)"),
+                sae=slave,
+            )
     if one.source and (one.source == "simulated") != link.simulated:
         raise UnmetError(gettext_noop("there is no {source} key here"), source=one.source)
     refuse_beyond_quota(master, one, now)
@@ -634,7 +640,8 @@ def _refuse_fetch(row: Held | None, one: Fetch, indices: Sequence[int]) -> None:
     if row is not None and (one.slave not in row.slaves or row.master != one.master):
         raise NotYoursError(gettext_noop("a key is for another application"))
     waiting = int(row.waiting[one.slave], 16) if row else 0
-    if not all(waiting >> index & 1 for index in indices):
+    is_twice = len(set(indices)) < len(indices)  # under two spellings of one identifier
+    if is_twice or not all(waiting >> index & 1 for index in indices):
         raise KeyNotFoundError(gettext_noop("a key is not known here, or was drawn already"))
 
 

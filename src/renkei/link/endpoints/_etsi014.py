@@ -6,6 +6,7 @@ It runs in the worker's process, a thread a connection. Who calls is read from t
 certificate alone. A handler touches no table: it hands what is asked to the link's dispenser.
 """
 
+import contextlib
 import logging
 import socket
 import socketserver
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 MOST_CONNECTIONS = 200
 IDLE_SECONDS = 60.0
 HANDSHAKE_SECONDS = 10.0
+LINGER_SECONDS = 1.0
 LARGEST_BODY_BYTES = 64 << 10
 DRAINED_BYTES = 16 << 20  # of a body that is refused, so that its sender hears why
 LIMITS = engine.Limits()
@@ -84,7 +86,14 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         try:
             request.settimeout(HANDSHAKE_SECONDS)
             request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self.tls.wrap_socket(request, server_side=True) as secure:
+            with self.tls.wrap_socket(
+                request, server_side=True, do_handshake_on_connect=False
+            ) as secure:
+                try:
+                    secure.do_handshake()
+                except ssl.SSLError:
+                    _let_hear(secure)
+                    raise
                 secure.settimeout(IDLE_SECONDS)
                 Handler(secure, client_address, self)
         except OSError as error:  # a foreign certificate, plain HTTP, a scanner, a lost connection
@@ -92,6 +101,16 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         finally:
             self.shutdown_request(request)
             self._free.release()
+
+
+def _let_hear(refused: ssl.SSLSocket) -> None:
+    """Say no more, and read on: what lies unread at the end would undo the alert that says why."""
+    with contextlib.suppress(OSError):
+        refused.settimeout(LINGER_SECONDS)
+        refused.shutdown(socket.SHUT_WR)
+        left = LARGEST_BODY_BYTES
+        while left > 0 and (said := refused.recv(left)):
+            left -= len(said)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -207,7 +226,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.interop.do(door.refuse_unknown, caller.name, caller.serial)
             count: list[door.Key] | int = LIMITS.max_key_per_request
         else:
-            count = self._dispenser(slave).ask(caller, door.Count(LIMITS.key_size // 8))
+            count = self._dispenser(slave).ask(caller, door.Count(LIMITS.key_size // 8, slave))
         return engine.status(
             LIMITS,
             source_kme=door.kme_name(),
@@ -275,16 +294,27 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Cache-Control", "no-store")
         if status == 503:
             self.send_header("Retry-After", "5")
+        if status == 405:
+            self.send_header("Allow", self._allowed())
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
         self.wfile.flush()
 
+    def _allowed(self) -> str:
+        """Return which methods there are where another one was used."""
+        if self.command in {"GET", "POST"}:
+            return "GET" if self.command == "POST" else "POST"
+        return "GET" if self.path.partition("?")[0].endswith("/status") else "GET, POST"
+
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuse what is no HTTP as everything else is refused."""
+        """Refuse what is no HTTP, or another method, as everything else is refused."""
         del explain
         self.close_connection = True
+        if code == 501:  # what the base class says of every method but GET and POST
+            code, message = 405, "keys are asked for with GET and POST"
         self._answer(code, {"message": message or "bad request format"})
 
 

@@ -103,7 +103,7 @@ def read_key_request(body: bytes | None, query: str, limits: Limits) -> KeyReque
     given = _body(body) if body is not None else _query(query, {"number", "size"})
     number = _integer(given.get("number", 1), "number")
     size = _integer(given.get("size", limits.key_size), "size")
-    slaves: Any = given.get("additional_slave_SAE_IDs") or []
+    slaves: Any = _array(given, "additional_slave_SAE_IDs")
     if not _is_list_of(slaves, str) or not all(0 < len(one) <= LONGEST_SAE_ID for one in slaves):
         raise RefusedError(400, "additional_slave_SAE_IDs shall be an array of SAE IDs")
     mandatory = _extensions(given, "extension_mandatory")
@@ -115,10 +115,11 @@ def read_key_request(body: bytes | None, query: str, limits: Limits) -> KeyReque
             MANDATORY_UNSUPPORTED,
             [{"extension_mandatory_unsupported": name} for name in unknown],
         )
-    source = mandatory.get(SOURCE, "")
-    if source and source not in SOURCES:
+    demanded = mandatory.get(SOURCE, [])
+    # What is demanded is one source: nothing, or two that contradict, must not become any source.
+    if any(one not in SOURCES or one != demanded[0] for one in demanded):
         raise RefusedError(400, MANDATORY_UNMET, [{SOURCE: "quantum or simulated"}])
-    if SOURCE in optional and optional[SOURCE] not in SOURCES:
+    if any(one not in SOURCES for one in optional.get(SOURCE, [])):
         raise RefusedError(400, OPTIONAL_UNHANDLED, [{SOURCE: "quantum or simulated"}])
     if size % 8:
         raise RefusedError(400, NOT_MULTIPLE_OF_8)
@@ -133,7 +134,10 @@ def read_key_request(body: bytes | None, query: str, limits: Limits) -> KeyReque
             400, f"additional_slave_SAE_IDs: at most {limits.max_sae_id_count} are supported"
         )
     return KeyRequest(
-        number=number, size=size, additional_slaves=tuple(dict.fromkeys(slaves)), source=source
+        number=number,
+        size=size,
+        additional_slaves=tuple(dict.fromkeys(slaves)),
+        source=demanded[0] if demanded else "",
     )
 
 
@@ -155,7 +159,7 @@ def read_key_ids(body: bytes | None, query: str, limits: Limits) -> tuple[str, .
         raise RefusedError(400, BAD_FORMAT)
     if len(found) > limits.max_key_per_request:
         raise RefusedError(400, f"key_IDs: at most {limits.max_key_per_request}")
-    if len(set(found)) != len(found):
+    if len({name.lower() for name in found}) != len(found):  # RFC 9562, 4: in either case
         raise RefusedError(400, BAD_FORMAT)
     return tuple(found)
 
@@ -244,10 +248,21 @@ def _is_list_of(value: object, kind: type) -> bool:
     return isinstance(value, list) and all(isinstance(item, kind) for item in value)
 
 
-def _extensions(given: Mapping[str, Any], name: str) -> dict[str, Any]:
-    items = given.get(name) or []
+def _array(given: Mapping[str, Any], name: str) -> Any:
+    """Return what a field says that may be left out; some clients write ``null`` for that."""
+    said = given.get(name)
+    return [] if said is None else said
+
+
+def _extensions(given: Mapping[str, Any], name: str) -> dict[str, list[Any]]:
+    """Return every value that each extension is given, by name."""
+    items = _array(given, name)
     if isinstance(items, dict):  # one client sends a single object where an array is meant
         items = [items]
     if not _is_list_of(items, dict):
         raise RefusedError(400, f"{name} shall be an array of objects")
-    return {key: value for item in items for key, value in item.items()}
+    said: dict[str, list[Any]] = {}
+    for item in items:
+        for key, value in item.items():
+            said.setdefault(key, []).append(value)
+    return said

@@ -39,6 +39,16 @@ def outcome(refused: str) -> str:
 
 
 @register.filter
+def detail(alarm: dict[str, str]) -> str:
+    """Return what an alarm says besides its kind."""
+    said = alarm["detail"]
+    if alarm["kind"] != "qber":
+        return said
+    reason, _, rate = said.partition(": ")
+    return outcome(reason) + (f" ({rate})" if rate else "")
+
+
+@register.filter
 def alarm(kind: str) -> str:
     """Return in words what an alarm or a signed event is about."""
     return str(ALARMS.get(kind, kind))

@@ -19,6 +19,7 @@ from renkei.materials.door._load import (
     CHUNK,
     EmptyReleaseError,
     FaultyReleaseError,
+    KnownTooEarlyError,
     Loaded,
     OlderReleaseError,
     Revision,
@@ -68,14 +69,17 @@ def import_own(kind: str, file: Path, *, known_on: date | None = None) -> Loaded
             kind=kind,
             known=", ".join(OWN),
         )
-    content = file.read_bytes()
     day = known_on or timezone.localdate()
+    if day > timezone.localdate():
+        raise KnownTooEarlyError(
+            gettext_noop("{day} is not yet: expected the day since which it is known"), day=day
+        )
     with transaction.atomic():
         State.objects.select_for_update().get_or_create(pk=1)
         known = dict(Material.objects.values_list("slug", "pk"))
-        read = _READERS[kind](content, known)
+        read = _READERS[kind](file, known)
         if read.faults:
-            raise FaultyReleaseError(read.faults)
+            raise FaultyReleaseError(read.faults, is_cut=read.is_cut)
         if not read.rows:
             raise EmptyReleaseError(
                 gettext_noop("{file} says nothing that the registry keeps"), file=file.name
@@ -87,12 +91,12 @@ def import_own(kind: str, file: Path, *, known_on: date | None = None) -> Loaded
     return loaded
 
 
-def _bills(content: bytes, materials: Mapping[str, int]) -> engine.Read:
+def _bills(content: engine.Source, materials: Mapping[str, int]) -> engine.Read:
     products = set(Product.objects.values_list("slug", flat=True))
     return engine.read_bills(content, materials=materials, products=products)
 
 
-_READERS: Final[Mapping[str, Callable[[bytes, Mapping[str, int]], engine.Read]]] = {
+_READERS: Final[Mapping[str, Callable[[engine.Source, Mapping[str, int]], engine.Read]]] = {
     "links": lambda content, known: engine.read_links(content, materials=known),
     "trade": lambda content, known: engine.read_trade(
         content, materials=known, parties={one.party for one in settings.NODE.partners}

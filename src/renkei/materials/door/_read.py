@@ -186,7 +186,7 @@ def tables(material: Material, *, subjects: Iterable[str] = (Subject.PRODUCTION,
 
 def _total(rows: Sequence[Observation]) -> float:
     world = next((row.quantity for row in rows if row.place == WORLD), None)
-    named = sum(row.quantity or 0 for row in rows if row.place != WORLD and row.qualifier != "<")
+    named = sum(row.quantity or 0 for row in rows if row.place != WORLD)
     return max(world or 0.0, named)
 
 

@@ -66,7 +66,7 @@ def production(material: int | None = None) -> dict[tuple[int, str, int, str, st
         )
         if qualifier == "W":
             table["withheld"].append(place)
-        if quantity is None or qualifier == "<":  # a bound is no figure
+        if quantity is None:  # words, and bounds, are no figures
             continue
         if place == WORLD:
             table["world"] = quantity

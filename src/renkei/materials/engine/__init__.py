@@ -179,6 +179,7 @@ from renkei.materials.engine._drawing import (
     lines,
     world_map,
 )
+from renkei.materials.engine._files import MovedColumnsError, Source, UnreadableError
 from renkei.materials.engine._flows import (
     BadTableError,
     CountryShortage,
@@ -221,6 +222,7 @@ from renkei.materials.engine._own import (
     read_trade,
 )
 from renkei.materials.engine._places import (
+    WORLD,
     place_code,
     place_name,
     places,
@@ -232,12 +234,9 @@ from renkei.materials.engine._releases import (
     CUSTOMS_COLUMNS,
     TONNES,
     FaultyRowError,
-    MovedColumnsError,
     Printed,
     Read,
     Trade,
-    UnreadableError,
-    flow_rows,
     key_of,
     read_baci,
     read_comtrade,
@@ -329,6 +328,7 @@ __all__ = [
     "UNITS",
     "UNKNOWN_STABILITY",
     "WINDOW",
+    "WORLD",
     "WORST_GOVERNANCE",
     "Action",
     "ActionKind",
@@ -402,6 +402,7 @@ __all__ = [
     "Shortages",
     "Side",
     "SolverError",
+    "Source",
     "StockOffer",
     "Sweep",
     "TonneValue",
@@ -428,7 +429,6 @@ __all__ = [
     "difference_gate",
     "earlier",
     "economic_importance",
-    "flow_rows",
     "flow_table",
     "gate",
     "geopolrisk",

@@ -12,8 +12,9 @@ from datetime import date
 from typing import Any, Final
 
 from renkei.kit.errors import gettext_noop
+from renkei.materials.engine._files import Source, rows_of
 from renkei.materials.engine._places import place_code, places
-from renkei.materials.engine._releases import Read, _whole, table
+from renkei.materials.engine._releases import Read, _whole
 
 LINK_COLUMNS: Final = (
     "supplier_lei", "supplier", "buyer_lei", "buyer", "material", "kusd", "low_share",
@@ -140,9 +141,9 @@ class _Row:
         return said
 
 
-def _rows(content: bytes, kind: str, read: Read) -> Iterator[_Row]:
+def _rows(content: Source, kind: str, read: Read) -> Iterator[_Row]:
     columns = {name: (name,) for name in OWN_COLUMNS[kind]}
-    for number, cells in table(content, columns, optional=_OPTIONAL[kind]):
+    for number, cells in rows_of(content, columns, optional=_OPTIONAL[kind]):
         if _whole(read, number, cells):
             yield _Row(read, number, cells)
 
@@ -153,7 +154,7 @@ def _again(seen: dict[Any, int], key: Any, row: _Row) -> None:
     seen.setdefault(key, row.number)
 
 
-def read_links(content: bytes, *, materials: Collection[str]) -> Read:
+def read_links(content: Source, *, materials: Collection[str]) -> Read:
     """Read who supplies whom: yearly value and share of what the buyer takes of a material.
 
     Shares of one buyer and material cannot surely be more than the whole.
@@ -200,7 +201,7 @@ def read_links(content: bytes, *, materials: Collection[str]) -> Read:
     return read
 
 
-def read_trade(content: bytes, *, materials: Collection[str], parties: Collection[str]) -> Read:
+def read_trade(content: Source, *, materials: Collection[str], parties: Collection[str]) -> Read:
     """Read what own firms sell to the partners' countries and buy there, by material."""
     read, seen = Read(), dict[Any, int]()
     for row in _rows(content, "trade", read):
@@ -224,7 +225,7 @@ def read_trade(content: bytes, *, materials: Collection[str], parties: Collectio
     return read
 
 
-def read_stocks(content: bytes, *, materials: Collection[str]) -> Read:
+def read_stocks(content: Source, *, materials: Collection[str]) -> Read:
     """Read stocks by owner, material and class, as intervals of tonnes.
 
     An owner that is a country is kept by its code.
@@ -254,7 +255,7 @@ def read_stocks(content: bytes, *, materials: Collection[str]) -> Read:
     return read
 
 
-def read_sites(content: bytes, *, materials: Collection[str]) -> Read:
+def read_sites(content: Source, *, materials: Collection[str]) -> Read:
     """Read mines, refineries and works; a UN/LOCODE must be one of the site's country."""
     read, seen = Read(), dict[Any, int]()
     for row in _rows(content, "sites", read):
@@ -296,7 +297,7 @@ def read_sites(content: bytes, *, materials: Collection[str]) -> Read:
     return read
 
 
-def read_bills(content: bytes, *, materials: Collection[str], products: Collection[str]) -> Read:
+def read_bills(content: Source, *, materials: Collection[str], products: Collection[str]) -> Read:
     """Read lines of bills of materials; a part is a material, or a product known or in the file.
 
     A product that is new has its names in some row.

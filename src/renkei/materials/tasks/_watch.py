@@ -29,18 +29,23 @@ class Watched:
     until: str
 
 
-def _monthly() -> dict[tuple[str, str, str], dict[engine.Month, tuple[float | None, float]]]:
-    """Return every monthly series: tonnes and thousand dollars by code, exporter and importer."""
-    found: dict[tuple[str, str, str], dict[engine.Month, tuple[float | None, float]]] = defaultdict(
-        dict
-    )
+Series = tuple[str, str, str, str]
+"""Code, exporter, importer, and whose customs say so."""
+
+
+def _monthly() -> dict[Series, dict[engine.Month, tuple[float | None, float]]]:
+    """Return every monthly series: tonnes and thousand dollars."""
+    found: dict[Series, dict[engine.Month, tuple[float | None, float]]] = defaultdict(dict)
     rows = Flow.objects.current().exclude(
         Q(valid_to__month=F("valid_from__month") + 11) & Q(valid_from__month=1)
     )
-    for code, exporter, importer, day, tonnes, kusd in rows.values_list(
-        "code", "exporter", "importer", "valid_from", "tonnes", "kusd"
+    for code, exporter, importer, reporter, day, tonnes, kusd in rows.values_list(
+        "code", "exporter", "importer", "reporter", "valid_from", "tonnes", "kusd"
     ):
-        found[code, exporter, importer][engine.Month(day.year, day.month)] = (tonnes, kusd)
+        found[code, exporter, importer, reporter][engine.Month(day.year, day.month)] = (
+            tonnes,
+            kusd,
+        )
     return {name: months for name, months in found.items() if len(months) >= LEAST_MONTHS}
 
 
@@ -79,7 +84,11 @@ def watch(*, until: date | None = None) -> Watched:
                 kusd[row, column] = value
     found = engine.sweep(tonnes, first=first, value=kusd)
     said = [_said(name) for name in names]
-    groups = [name[0] if name[2] != "OTH" else f"{name[0]} total" for name in names]
+    # Partners of one reporter move together, or not: what another reports of them is no partner more.
+    groups = [
+        f"{name[0]} {name[3]}" if "OTH" not in name[1:3] else f"{name[0]} {name[3]} total"
+        for name in names
+    ]
     raised = engine.alarms(
         found,
         names=said,
@@ -132,9 +141,10 @@ def _counts(done: Watched) -> dict[str, Any]:
     return counts
 
 
-def _said(name: tuple[str, str, str]) -> str:
-    code, exporter, importer = name
-    return f"{code} {exporter}→{importer}" if importer != "OTH" else f"{code} {exporter}"
+def _said(name: Series) -> str:
+    code, exporter, importer, reporter = name
+    said = f"{code} {exporter}→{importer}" if importer != "OTH" else f"{code} {exporter}"
+    return said if reporter in {"", exporter} else f"{said} ({reporter})"
 
 
 def _number(value: float) -> float | None:
@@ -157,7 +167,7 @@ def _calendar() -> list[engine.Measure]:
     return found
 
 
-def _backtest(found: engine.Sweep, names: list[tuple[str, str, str]]) -> engine.Backtest | None:
+def _backtest(found: engine.Sweep, names: list[Series]) -> engine.Backtest | None:
     """Return what the change on the year before would have found on the dated events."""
     events = _events()
     codes = [name[0] for name in names]

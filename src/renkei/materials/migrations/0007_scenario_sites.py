@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("materials", "0005_joint_runs"),
+        ("materials", "0006_reporters_and_bounds"),
     ]
 
     operations = [

@@ -1,0 +1,76 @@
+"""When the child that distils is wanted: low pools, and whoever listens in, also while pools are full."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from tests.link.ends import Ends
+
+from renkei.link import door
+from renkei.link.door import _fibre, _keeper
+from renkei.link.models import Leaf
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def child(settings, tmp_path, monkeypatch):
+    (tmp_path / "keys").mkdir()
+    settings.NODE = replace(settings.NODE, folder=tmp_path, demonstration=True)
+    door.ensure_kek()
+    eve = {"intercept": 0.0}
+    monkeypatch.setattr(_fibre, "eavesdropper", lambda _file: dict(eve))
+    made = _keeper._Child(Ends(simulated=True).us)
+    made.eavesdropper = eve
+    made.started_at = time.monotonic()
+    return made
+
+
+def fill(kib):
+    a_half = Leaf.objects.filter(link__own="us", share=1).count()
+    Leaf.objects.all().update(length=(kib << 10) // a_half)
+
+
+def run(child, *, seconds_ago=0.0):
+    child.begin()
+    child.started_at = time.monotonic() - seconds_ago
+
+
+def test_a_low_pool_is_filled_and_a_full_one_left_alone(child):
+    assert child._is_wanted()
+    fill(200)
+    assert not child._is_wanted()
+
+
+@pytest.mark.parametrize("kib", [200, 3000])
+def test_whoever_begins_to_listen_in_is_noticed_however_full_the_pools_are(child, kib):
+    fill(kib)
+    assert not child._is_wanted()
+    child.eavesdropper["intercept"] = 1.0
+    child.started_at -= _keeper.FULL_SECONDS
+    assert child._is_wanted()
+    run(child)
+    assert not child._is_wanted()
+
+
+@pytest.mark.parametrize("kib", [200, 3000])
+def test_a_disturbed_line_is_tried_again_however_full_the_pools_are(child, kib):
+    fill(kib)
+    door.raise_alarm(child.link, "qber", "")
+    run(child)
+    assert not child._is_wanted()
+    child.eavesdropper["intercept"] = 0.5
+    assert child._is_wanted()
+    run(child, seconds_ago=_keeper.ALARM_SECONDS + 1)
+    assert child._is_wanted()
+
+
+def test_whoever_plays_with_the_eavesdropper_fills_the_disk_slowly(child):
+    """Each block adds key; a change is remembered until the next one may be tried."""
+    fill(3000)
+    assert not child._is_wanted()
+    run(child)
+    child.eavesdropper["intercept"] = 0.01
+    assert not child._is_wanted()
+    child.started_at -= _keeper.FULL_SECONDS
+    assert child._is_wanted()
