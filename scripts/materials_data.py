@@ -159,6 +159,10 @@ def drawn(ring: list[list[float]]) -> str:
 
 FORMER = [  # places that trade releases name and ISO 3166-1 does not, or no longer
     ["ANT", "AN", "530", "Netherlands Antilles", "オランダ領アンティル", -69.0, 12.2, ""],
+    ["ZA1", "", "711", "Southern African Customs Union", "南部アフリカ関税同盟", 24.6, -28.5, ""],
+    ["SCG", "CS", "891", "Serbia and Montenegro", "セルビア・モンテネグロ", 20.9, 44.2, ""],
+    ["BLX", "", "058", "Belgium and Luxembourg", "ベルギー・ルクセンブルク", 4.6, 50.6, ""],
+    ["PUS", "", "849", "US Miscellaneous Pacific Islands", "合衆国領太平洋諸島", "", "", ""],
     ["S19", "", "490", "Other Asia, not specified", "その他のアジア（特定なし）", 121.0, 23.7, ""],
     ["OTH", "", "", "Other countries", "その他の国", "", "", "Other countries"],
     ["WLD", "", "000", "World", "世界", "", "", "World total"],

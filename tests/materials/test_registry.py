@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.utils.translation import override
 
@@ -361,6 +362,14 @@ def test_what_the_node_knows_of_stocks_shortens_or_lengthens_the_days(ban):
         ({"parameters": {"luck": 1}}, door.BadScenarioError),
         ({"parameters": {"stock_days": 5}}, door.BadScenarioError),
         ({"parameters": {"fair_gap": "much"}}, door.BadScenarioError),
+        ({"parameters": {"substitution": [0, 3]}}, engine.BadFigureError),
+        ({"parameters": {"floor": 2}}, door.BadScenarioError),
+        ({"codes": ["283691"]}, door.UnknownCodeError),
+        ({"kind": "mine_out", "sites": ["atlantis"]}, door.UnknownSiteError),
+        ({"starts_on": date(9999, 12, 31)}, door.BadScenarioError),
+        ({"severity": -0.5}, ValidationError),
+        ({"severity": 1.5}, ValidationError),
+        ({"days": 0}, ValidationError),
         ({"countries": ["BTN"]}, engine.ZeroEffectError),
         ({"materials": ["gallium"]}, door.NoFlowsError),
     ],
@@ -376,6 +385,7 @@ def test_scenarios_that_cannot_be(values, error):
     }
     with pytest.raises(error):
         door.disrupt(**asked | values)
+    assert not Scenario.objects.exists()  # nobody would ever answer it
 
 
 def test_a_firm_of_the_synthetic_network():
@@ -383,7 +393,11 @@ def test_a_firm_of_the_synthetic_network():
         title="attack", kind="cyber_attack", firms=["F00007"], starts_on=NEW_YEAR, days=20, now=True
     )
     found = made.result["cascade"]
-    assert found["loss"] >= 0
+    assert 0 < found["free_diversion"] <= found["loss"] <= found["no_diversion"]
+    low, high = found["lost_days_between"]
+    assert low <= found["lost_days"] <= high
+    for at in ("days_low", "days_high"):
+        assert len(found[at]) == len(found["days"])
     assert found["hit_firms"] >= 1
     assert len(found["days"]) == 110
     with pytest.raises(engine.BadDisruptionError, match="F99999"):

@@ -135,6 +135,34 @@ def test_the_bar_on_foreign_entities():
     assert found.verdict == "no"
 
 
+def test_a_country_may_be_named():
+    """ "China" is no free pass: it is found by its name, or refused."""
+    found = door.judge(
+        CREDIT,
+        as_of=date(2025, 6, 1),
+        facts={"mineral_entities": "Australia, China", "critical_mineral_value": "Japan=6, CHN=4"},
+    )
+    by_name = {row.rule: row for row in found.findings}
+    assert by_name["no critical mineral of a foreign entity of concern"].detail == ("CHN",)
+    assert by_name["critical minerals 2025"].measured == pytest.approx(0.6)
+
+
+def test_an_agreement_counts_for_its_minerals():
+    facts = {"critical_mineral_value": "JPN=100"}
+    counted = [
+        door.judge(CREDIT, as_of=date(2024, 6, 1), facts=facts, mineral=name).findings[0].passed
+        for name in ("", "Cobalt")
+    ]
+    assert counted == [True, True]
+    with pytest.raises(door.BadFactTextError, match="expected one of cobalt, graphite"):
+        door.judge(CREDIT, as_of=date(2024, 6, 1), facts=facts, mineral="gold")
+
+
+def test_what_has_not_begun_says_when_it_does():
+    found = door.judge("battery_passport", as_of=date(2026, 1, 1))
+    assert (found.verdict, found.begins_on) == ("not_in_force", date(2027, 2, 18))
+
+
 def test_the_battery_passport_names_what_lacks():
     found = door.judge(
         "battery_passport", as_of=date(2027, 3, 1), facts={"passport": "manufacturer, weight"}
@@ -149,6 +177,10 @@ def test_the_battery_passport_names_what_lacks():
         ({"luck": "1"}, door.BadFactTextError),
         ({"critical_mineral_value": "much"}, door.BadFactTextError),
         ({"component_share": "half"}, door.BadFactTextError),
+        ({"component_share": "95"}, engine.BadFactError),
+        ({"critical_mineral_value": "XYZ=70"}, door.BadFactTextError),
+        ({"critical_mineral_value": "AUS=60, Australia=40"}, door.BadFactTextError),
+        ({"component_entities": "Atlantis"}, door.BadFactTextError),
     ],
 )
 def test_facts_that_cannot_be_read(facts, error):
@@ -172,3 +204,69 @@ def test_the_page_judges(code):
     assert ("Hypothetical" if code == "en" else "仮定") in would.content.decode()
     assert Client().get(where + asked + "&component_share=x").status_code == 422
     assert Client().get(where + "?programme=nothing").status_code == 422
+    chosen = Client().get(where + f"?programme={CREDIT}")
+    assert chosen.status_code == 200
+    assert b'name="critical_mineral_value"' in chosen.content
+    # Each rule shows what it asks for, and those that a later law overtook say so.
+    assert "≥ 40%" in chosen.content.decode()
+    never = "never came into force" if code == "en" else "施行されず"
+    assert chosen.content.decode().count(never) == 6
+
+
+@pytest.mark.parametrize(
+    ("material", "code"), [("rare_earths", "284690"), ("natural_graphite", "250410")]
+)
+def test_a_countrys_score_opens_to_its_inputs(material, code):
+    """What is shown adds up to what is ranked, and each term names its release and row."""
+    one = door.open_exposure("JPN", material, code)
+    assert sum(row.term for row in one.shippers) == pytest.approx(one.score.score)
+    assert sum(row.share**2 for row in one.shippers) == pytest.approx(one.score.concentration)
+    assert all(row.release == "cepii-baci-hs92" and row.row for row in one.shippers)
+    if one.score.geopolitical is not None:
+        made = one.world_index * one.weighted / (one.imported + one.own)
+        assert made == pytest.approx(one.score.geopolitical)
+    text = Client().get(f"/en/materials/exposure/JPN/{material}/{code}/").content.decode()
+    assert "what the score was made of" in text
+    told = Client().get(f"/node/v1/materials/exposure/{material}/{code}?country=JPN").json()
+    assert told["shippers"][0]["country"] == one.score.leader
+    assert Client().get(f"/ja/materials/exposure/ATA/{material}/{code}/").status_code == 404
+
+
+def test_graphite_has_a_score_of_geopolitical_supply_risk():
+    assert door.open_exposure("JPN", "natural_graphite", "250410").score.geopolitical > 0
+
+
+def test_a_few_flows_of_a_newer_year_are_not_that_years_trade(tmp_path):
+    file = tmp_path / "baci.csv"
+    file.write_text("t,i,j,k,v,q\n2025,156,392,250410,5,5\n")
+    before = door.exposure("USA").count()
+    door.import_file("baci", file)
+    assert door.exposure("USA").count() == before
+    assert door.flows(door.find("natural_graphite")).year == 2024
+
+
+def test_a_material_tells_both_views_and_the_printed_reliance():
+    """Gallium: 3.4 t of stocks, 19 t a year; by who ships it and by where it was made."""
+    told = Client().get("/node/v1/materials/materials/gallium").json()
+    views = told["survival"]
+    assert (views["lost"], views["year"]) == ("CHN", 2025)
+    assert views["shipper"]["low"] > views["origin"]["high"]
+    by_name = {one["name"]: one for one in views["origin"]["inputs"]}
+    assert (by_name["stock"]["low"], by_name["stock"]["unit"]) == (pytest.approx(3.4), "t")
+    antimony = Client().get("/node/v1/materials/materials/antimony").json()["reliance"]
+    assert [one["raw"] for one in antimony] == ["85", "81", "81", "86", "91"]
+    assert all(one["release"] == "usgs-mcs-2026" and one["row"] for one in antimony)
+
+
+def test_a_notice_names_materials_of_the_registry(person):
+    owner = person("analyst", name="analyst")
+    case = door.open_case(title="A fear", owner=owner, materials=["gallium"])
+    with pytest.raises(door.UnknownMaterialError):
+        door.add_notice(
+            case,
+            author=owner,
+            text="x",
+            effect="capacity-reduction",
+            start_expected=date(2027, 1, 1),
+            materials_affected="gallium unobtainium",
+        )

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from tests.site.command import renkei
 
 from renkei import __version__
@@ -220,6 +221,27 @@ def test_an_old_database_is_not_served(node: Path) -> None:
 
     assert (refused.returncode, "renkei node migrate" in refused.stderr) == (1, True)
     assert json.loads(migrated.stdout) == {"applied": ["sessions.0001_initial"]}
+
+
+@pytest.mark.django_db
+def test_a_founded_node_has_the_tables_that_migrations_make(founded: Path) -> None:
+    """Founding takes a shorter way through them; the tests' own database takes Django's."""
+    made = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_stat%'"
+    with connection.cursor() as cursor:
+        wanted = set(cursor.execute(made).fetchall())
+        steps = cursor.execute("SELECT app, name FROM django_migrations ORDER BY id").fetchall()
+        types = set(cursor.execute("SELECT app_label, model FROM django_content_type").fetchall())
+        rights = set(cursor.execute("SELECT codename FROM auth_permission").fetchall())
+
+    with sqlite3.connect(founded / "node.sqlite3") as database:
+        found = set(database.execute(made))
+        taken = list(database.execute("SELECT app, name FROM django_migrations ORDER BY id"))
+        known = set(database.execute("SELECT app_label, model FROM django_content_type"))
+        given = set(database.execute("SELECT codename FROM auth_permission"))
+    database.close()
+
+    assert found == wanted
+    assert (taken, known, given) == (steps, types, rights)
 
 
 def test_an_account_is_made_once_with_its_roles(node: Path) -> None:

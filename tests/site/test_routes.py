@@ -17,7 +17,7 @@ from renkei.base.models import ApiToken, Grant, Role, User
 from renkei.border import door as border
 from renkei.border.models import Act, Incident, Obligation
 from renkei.kit.errors import RenkeiError
-from renkei.materials.models import JointRun, Material, Observation, Release, Scenario
+from renkei.materials.models import Exposure, JointRun, Material, Observation, Release, Scenario
 from renkei.record.models import Claim, Disbursement, Milestone
 from renkei.site.api import api
 
@@ -166,6 +166,7 @@ PAGES = {
     # The materials
     "materials:list": EVERYBODY,
     "materials:exposure": EVERYBODY,
+    "materials:exposure_inputs": EVERYBODY,
     "materials:releases": EVERYBODY,
     "materials:scenarios": EVERYBODY,
     "materials:scenario": EVERYBODY,
@@ -186,8 +187,8 @@ PAGES = {
     "materials:product": EVERYBODY,
     "materials:material": EVERYBODY,
     "materials:inputs": EVERYBODY,
-    "materials:scenario_add": ANALYST,
-    "materials:scenario_stop": ANALYST,
+    "materials:scenario_add": ANALYST | OFFICER,
+    "materials:scenario_stop": ANALYST | OFFICER,
     "materials:scenario_propose": OFFICER,
     "materials:cases": ANALYST,
     "materials:case_add": ANALYST,
@@ -254,10 +255,11 @@ OPERATIONS = {
     ("GET", "/materials/materials/{slug}/inputs/{stage}"): EVERYBODY,
     ("GET", "/materials/materials/{slug}/observations"): EVERYBODY,
     ("GET", "/materials/exposure"): EVERYBODY,
+    ("GET", "/materials/exposure/{slug}/{code}"): EVERYBODY,
     ("GET", "/materials/alarms"): EVERYBODY,
     ("GET", "/materials/scenarios"): EVERYBODY,
     ("GET", "/materials/scenarios/{slug}"): EVERYBODY,
-    ("POST", "/materials/scenarios"): ANALYST,
+    ("POST", "/materials/scenarios"): ANALYST | OFFICER,
     ("GET", "/materials/scenarios/{slug}/recommendation"): ANALYST | OFFICER,
     ("POST", "/materials/scenarios/{slug}/proposal"): OFFICER,
     ("GET", "/materials/notices"): ANALYST | OFFICER,
@@ -357,7 +359,8 @@ def address(name):  # noqa: C901  a table of what each page needs
         "slug": SLUGS.get(short, "s1-c01"),
         "pk": 1,
         "task": uuid.uuid4(),
-        "code": "en",
+        "code": "811291" if name == "materials:exposure_inputs" else "en",
+        "country": "JPN",
         "name": "money",
         "key": "abc",
         "uidb36": "1",
@@ -394,9 +397,8 @@ def address(name):  # noqa: C901  a table of what each page needs
         return reverse(name, kwargs={one: kinds[one] for one in names if one in kinds})
 
 
-@pytest.fixture
-def registry(shipped):
-    """A material that one country makes, and a scenario."""
+def registry():
+    """Make a material that two countries refine, and a scenario."""
     release = Release.objects.create(
         slug="r", publisher="usgs", title="r", known_on=date(2026, 1, 1)
     )
@@ -419,15 +421,39 @@ def registry(shipped):
     Scenario.objects.create(
         slug="what-if", title="t", kind="export_ban", starts_on=date(2027, 1, 1), is_public=True
     )
+    Exposure.objects.create(
+        importer="JPN",
+        material=material,
+        stage="refine",
+        code="811291",
+        is_mixed=True,
+        year=2024,
+        kusd=1.0,
+        leader="CHN",
+        leader_share=1.0,
+        concentration=1.0,
+        score=0.5,
+    )
     JointRun.objects.create(
         uid="0" * 32, partner="jp", is_opened_here=False, state="running", opened_at=NOON
     )
 
 
-@pytest.fixture
-def callers(registry):
-    """Return everybody: a stranger, an account without a role, one of each role, a foreign officer."""
+@pytest.fixture(scope="module")
+def _callers_for_module(_shipped_for_module, django_db_blocker):
+    """Make once, in the module's transaction, what every test asks for."""
+    with django_db_blocker.unblock():
+        registry()
+        return everybody()
 
+
+@pytest.fixture
+def callers(_callers_for_module, shipped):
+    """Return everybody: a stranger, an account without a role, one of each role, a foreign officer."""
+    return _callers_for_module
+
+
+def everybody():
     def account(*roles, party="US"):
         user = User.objects.create(username=f"{party}{''.join(roles)}")  # no password: none is used
         Grant.objects.bulk_create(Grant(user=user, party=party, role=role) for role in roles)
@@ -488,6 +514,7 @@ def test_operations_take_whom_the_table_names_and_nobody_else(callers, key):
     kind = path.split("/")[2]
     slug = {
         "materials": "gallium",
+        "exposure": "gallium",
         "scenarios": "what-if",
         "findings": "x01",
         "sources": "s1",
@@ -504,6 +531,7 @@ def test_operations_take_whom_the_table_names_and_nobody_else(callers, key):
         .replace("{uid}", Act.objects.first().uid)
         .replace("{claim}", "1")
         .replace("{stage}", "refine")
+        .replace("{code}", "811291?country=JPN")
         .replace("{run}", "0" * 32)
         .replace("{verb}", "stop")
     )

@@ -3,12 +3,14 @@
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from stdnum.iso7064 import mod_97_10
+from tests.conftest import CHROMIUM
 
 from renkei.border import engine
 from renkei.border.commands._rig import Rig, until
@@ -27,9 +29,9 @@ BAN = {
 
 
 @pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def rig(tmp_path_factory: pytest.TempPathFactory, founded: Callable[[Path], Path]) -> Iterator[Rig]:
     """Return a running pair, shared by the whole file."""
-    with Rig(tmp_path_factory.mktemp("materials") / "var") as made:
+    with Rig(founded(tmp_path_factory.mktemp("materials") / "var")) as made:
         yield made
 
 
@@ -95,6 +97,95 @@ def test_a_ban_becomes_a_plan_that_both_nodes_keep(rig: Rig) -> None:
         assert plan_at(rig, name, uid)["stage"] == "witnessed"
         assert plan["uid"] in page(rig, name, "/en/materials/rare_earths/")
         assert "Witnessed by all" in page(rig, name, f"/en/materials/plans/{plan['uid']}/")
+
+
+@pytest.fixture
+def officers(rig: Rig, request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """Return a browser page of each node's officer, signed in, each in a context of its own."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is absent: install chromium")
+    chromium = request.getfixturevalue("chromium")
+    rows = json.loads((rig.var / "demo.json").read_text("utf-8"))
+    pages = {}
+    for name, lang, width in (("us", "en", 1280), ("jp", "ja", 390)):
+        account = next(r for r in rows if (r["node"], r["role"]) == (name, "officer"))
+        context = chromium.new_context(
+            base_url=rig.address(name), viewport={"width": width, "height": 900}
+        )
+        page = pages[name] = context.new_page()
+        page.goto(f"/{lang}/materials/")
+        page.get_by_role("link", name={"en": "Sign in", "ja": "ログイン"}[lang]).first.click()
+        page.locator("input[name=login]").fill(account["name"])
+        page.locator("input[type=password]").fill(account["password"])
+        page.locator("input[type=password]").press("Enter")
+        page.wait_for_url(f"**/{lang}/materials/")
+    yield pages
+    for page in pages.values():
+        page.context.close()
+
+
+def test_officers_ask_propose_and_approve_in_the_browser(
+    rig: Rig, officers: dict[str, Any]
+) -> None:
+    """An officer asks what if from the registry's first page; the partner's approves in Japanese."""
+    assert until(rig.is_even, 90)
+    us, jp = officers["us"], officers["jp"]
+    begun = time.monotonic()
+    us.get_by_role("link", name="What if", exact=True).click()
+    us.get_by_role("link", name="Build a scenario").click()
+    us.get_by_label("Title").fill("China stops exporting rare-earth compounds")
+    us.get_by_label("Materials").select_option(label="Rare earths")
+    us.get_by_label("Where it happens").select_option(label="China")
+    year = date.today().year + 1  # noqa: DTZ011  the browser's day
+    assert us.get_by_label("First day").input_value() == f"{year}-01-01"
+    chosen = us.get_by_label("Whom it hits").locator("option:checked")
+    assert sorted(chosen.all_inner_texts()) == ["Japan", "United States"]
+    us.get_by_role("button", name="Answer it").click()
+    us.get_by_role("heading", name="Products that are hit").wait_for(timeout=60_000)
+    answer = us.locator("main").inner_text()
+    for part in (
+        "No diversion",
+        "Free diversion",
+        "With caps",
+        "Neodymium magnet",
+        "not in this time",
+    ):
+        assert part in answer
+    table = us.get_by_role("table", name="What each party misses, and until when its stock lasts")
+    assert "69.9 %" in table.get_by_role("row", name="Japan").inner_text()
+    assert us.locator(".materials-map svg").count() == 1
+    assert us.get_by_role("table", name="Value of one more tonne").is_visible()
+
+    us.get_by_label("Reason for the partner").fill("imports stop")
+    us.get_by_role("button", name="Propose to the partner").click()
+    us.wait_for_url("**/materials/plans/*/")
+    uid = us.url.rstrip("/").rpartition("/")[2]
+    assert until(lambda: plan_at(rig, "jp", uid), LIMIT_SECONDS)
+    assert time.monotonic() - begun <= LIMIT_SECONDS
+
+    jp.get_by_role("link", name="共同計画").first.click()
+    jp.locator(f'a[href*="plans/{uid}"]').first.click()
+    jp.get_by_role("heading", name="輸出禁止：中国から日本・米国へ（レアアース）").wait_for()
+    assert jp.evaluate("document.documentElement.scrollWidth") <= 390
+    jp.get_by_role("link", name="提案に回答する").click()
+    jp.get_by_role("button", name="承認する").click()
+    for name, page, said in (("us", us, "in the registry"), ("jp", jp, "登録済み")):
+        assert until(lambda name=name: plan_at(rig, name, uid).get("is_kept"), LIMIT_SECONDS)
+        page.goto(f"/{'en' if name == 'us' else 'ja'}/materials/plans/{uid}/")
+        assert said in page.locator(".badges").inner_text()
+        act = rig.act(name, uid)
+        assert act["stage"] == "witnessed"
+        assert set(plan_at(rig, name, uid)["approvals"].values()) == {True}
+
+
+def test_a_run_is_stopped_in_the_browser(rig: Rig, officers: dict[str, Any]) -> None:
+    us = officers["us"]
+    us.goto("/en/materials/scenarios/add/")
+    us.get_by_label("Title").fill("all of China's exports")
+    us.get_by_label("Where it happens").select_option(label="China")
+    us.get_by_role("button", name="Answer it").click()
+    us.get_by_role("button", name="Stop").click()
+    us.get_by_text("The run was stopped.").wait_for(timeout=30_000)
 
 
 def test_the_command_proposes_and_the_partner_may_say_no(rig: Rig) -> None:

@@ -5,6 +5,7 @@ Data goes to stdout, words to stderr. Nothing of Django is imported before a nod
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from renkei.base.node import Nodes
 from renkei.kit.errors import RenkeiError, gettext_noop
 
 PUBLISHERS = ("usgs", "baci", "comtrade", "wgi", "gleif", "customs")
-OWN = ("links", "trade", "stocks", "sites", "bills")
+OWN = ("links", "trade", "stocks", "sites", "bills", "measures", "events")
 KINDS = (
     "export_ban",
     "export_quota",
@@ -131,6 +132,17 @@ def show(
             for line in table["rows"]:
                 share = "-" if line["share"] is None else f"{line['share']:.3f}"
                 click.echo(f"  {line['place']}\t{line['raw']}\t{share}")
+        for one in told["reliance"]:
+            click.echo(f"net import reliance {one['year']}\t{one['raw']} %\t{one['of']}")
+        if told["survival"] is not None:
+            for view in ("shipper", "origin"):
+                ends = told["survival"][view]
+                days = "–".join("∞" if end is None else f"{end:.0f}" for end in _ends(ends))
+                click.echo(f"days without {told['survival']['lost']}, by {view}\t{days}")
+
+
+def _ends(view: Item) -> tuple[float | None, ...]:
+    return (view["low"],) if view["low"] == view["high"] else (view["low"], view["high"])
 
 
 def _risk_line(risk: Item) -> str:
@@ -151,8 +163,8 @@ def _print_rows(rows: list[Item], names: tuple[str, ...], *, as_json: bool) -> N
 
 @materials.command(
     help=gettext_noop(
-        "Show how concentrated a material is with every input, or what a country is most "
-        "vulnerable to."
+        "Show how concentrated a material is with every input, what a country is most "
+        "vulnerable to, or, of both, what the score was made of."
     )
 )
 @click.argument("material", required=False)
@@ -191,7 +203,7 @@ def risk(
 ) -> None:
     """Show risks."""
     is_eu = method == "eu" and material is not None
-    if not is_eu and (material is None) == (country is None):
+    if not is_eu and material is None and country is None:
         raise click.UsageError("expected MATERIAL or --country")
     with entered(node, var, lang):
         from renkei.materials import door, schemas
@@ -214,6 +226,9 @@ def risk(
                 for line in _eu_lines(scored):
                     click.echo(line)
             return
+        if country is not None and material is not None:
+            _print_opened(material, door.place(country), stage, as_json=as_json)
+            return
         if country is not None:
             found = door.exposure(door.place(country))[:limit]
             rows = [schemas.exposure_out(row) for row in found]
@@ -233,6 +248,31 @@ def risk(
             )
             for line in one["inputs"]:
                 click.echo(f"  {line['country']}\t{line['quantity']:g}\t{line['share']:.4f}")
+
+
+def _print_opened(material: str, country: str, stage: str | None, *, as_json: bool) -> None:
+    """Print what a country's scores for one material were made of."""
+    from renkei.materials import door, schemas
+
+    row = door.find(material)
+    rows = door.exposure(country).filter(material=row)
+    opened = [
+        schemas.opened_out(door.open_exposure(country, row.slug, one.code))
+        for one in rows
+        if stage in {None, one.stage}
+    ]
+    if as_json:
+        print_json(opened)
+        return
+    for one in opened:
+        geopolitical = "-" if one["geopolitical"] is None else f"{one['geopolitical']:.6f}"
+        click.echo(f"{one['code']}\t{one['year']}\t{one['score']:.4f}\tGeoPolRisk {geopolitical}")
+        for line in one["shippers"]:
+            tonnes = "-" if line["tonnes"] is None else f"{line['tonnes']:g}"
+            click.echo(
+                f"  {line['country']}\t{tonnes} t\t{line['share']:.4f}\t{line['instability']:.4f}"
+                f"\t{line['release']} {line['row']}"
+            )
 
 
 def _eu_lines(told: Item) -> Iterator[str]:
@@ -292,11 +332,17 @@ def rules(
             print_json(told)
             return
         ended = f"\t{told['ended_on']} {told['ended_by']}" if told["ended_on"] else ""
+        ended += f"\t{told['begins_on']}…" if told["begins_on"] else ""
         mark = " (hypothetical)" if told["is_hypothetical"] else ""
         click.echo(f"{told['verdict']}{mark}\t{told['as_of']}{ended}")
         for one in told["findings"]:
             words = {True: "yes", False: "no", None: "missing " + ", ".join(one["missing"])}
-            click.echo(f"  {words[one['passed']]}\t{one['rule']}\t{one['clause']}")
+            figures = "" if one["measured"] is None else f"\t{one['measured']:g}"
+            figures += (
+                "" if one["required"] is None else f" ≥ {one['required']:g}" if figures else ""
+            )
+            detail = f"\t{', '.join(one['detail'])}" if one["detail"] else ""
+            click.echo(f"  {words[one['passed']]}\t{one['rule']}\t{one['clause']}{figures}{detail}")
 
 
 @materials.command(help=gettext_noop("Answer what happens when something stops."))
@@ -306,9 +352,23 @@ def rules(
 @click.option("--to", "importers", multiple=True, help=gettext_noop("Whom it hits; else all."))
 @click.option("--strait", "straits", multiple=True, help=gettext_noop("A strait that is closed."))
 @click.option("--firm", "firms", multiple=True, help=gettext_noop("A firm that is attacked."))
+@click.option("--site", "sites", multiple=True, help=gettext_noop("A mine or works that is out."))
+@click.option(
+    "--code", "codes", multiple=True, help=gettext_noop("HS code of the goods; else all.")
+)
 @click.option("--start", type=DAY, help=gettext_noop("First day; else tomorrow."))
+@click.option("--end", type=DAY, help=gettext_noop("Last day, instead of --days."))
 @click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True)
 @click.option("--severity", type=float, default=1.0, show_default=True)
+@click.option(
+    "--assume",
+    "assumed",
+    multiple=True,
+    help=gettext_noop(
+        "NAME=LOW-HIGH of what is uncertain (diversion, new_partners, qualification_days, spare, "
+        "substitution), stock_days:JPN=LOW-HIGH, or NAME=SHARE (recycle_share, fair_gap, floor)."
+    ),
+)
 @click.option("--title", default="", help=gettext_noop("What it is called."))
 @click.option("--public", "is_public", is_flag=True, help=gettext_noop("Strangers may read it."))
 @on_node
@@ -320,9 +380,13 @@ def disrupt(
     importers: tuple[str, ...],
     straits: tuple[str, ...],
     firms: tuple[str, ...],
+    sites: tuple[str, ...],
+    codes: tuple[str, ...],
     start: datetime | None,
+    end: datetime | None,
     days: int,
     severity: float,
+    assumed: tuple[str, ...],
     title: str,
     is_public: bool,
     node: Path | None,
@@ -339,7 +403,7 @@ def disrupt(
         from renkei.materials import door
 
         first = start.date() if start else timezone.localdate() + timedelta(days=1)
-        said = title or " ".join((kind, *named, *countries, *straits, *firms))[:160]
+        said = title or " ".join((kind, *named, *codes, *countries, *straits, *firms, *sites))[:160]
         made = door.disrupt(
             title=said,
             kind=kind,
@@ -348,7 +412,11 @@ def disrupt(
             importers=importers,
             straits=straits,
             firms=firms,
+            sites=sites,
+            codes=codes,
+            parameters=_assumed(assumed),
             starts_on=first,
+            ends_on=end.date() if end else None,
             days=days,
             severity=severity,
             is_public=is_public,
@@ -362,35 +430,112 @@ def disrupt(
             click.echo(line)
 
 
+def _assumed(given: tuple[str, ...]) -> Item:
+    """Return the parameters that ``--assume`` states; the door checks them.
+
+    Raises:
+        click.UsageError: one that cannot be read.
+    """
+    found: Item = {}
+    for one in given:
+        name, _equals, value = one.partition("=")
+        name, _colon, party = name.strip().partition(":")
+        try:
+            ends = [float(part) for part in re.split(r"\s*[–〜～-]\s*", value.strip())]
+        except ValueError:
+            ends = []
+        if len(ends) == 2 and party:
+            found.setdefault(name, {})[party] = ends
+        elif ends:
+            found[name] = ends if len(ends) == 2 else ends[0]
+        else:
+            raise click.UsageError(f"--assume {one}: expected NAME=LOW-HIGH or NAME=SHARE")
+    return found
+
+
 def _scenario_lines(result: Item) -> Iterator[str]:
-    """Yield what a person reads of an answer: both bounds for each party, products, days."""
+    """Yield what a person reads of an answer: bounds and days for each party, products, plan."""
     if "cascade" in result:
-        found = result["cascade"]
-        whose = "synthetic network" if found["is_synthetic"] else "own network"
-        yield f"{whose}, {found['firms']} firms: loss {found['loss']:.4f}"
-        yield from (f"{one['firm']}\t{one['lost']:.3f}" for one in found["hit"][:10])
+        yield from _cascade_lines(result["cascade"])
         return
     for one in result["materials"]:
-        for row in one["rows"]:
-            if row["country"] in result["parties"]:
-                days = row["days_of_stock"]
-                left = (
-                    "-"
-                    if days is None
-                    else f"{days[0]:.0f}–" + ("∞" if days[1] is None else f"{days[1]:.0f}")
-                )
-                yield "\t".join(
-                    (
-                        one["material"],
-                        row["country"],
-                        f"{row['since']}/{row['until']}",
-                        f"no diversion {row['no_diversion']:.3f}",
-                        f"free diversion {row['free_diversion']:.3f}",
-                        f"days of stock {left}",
-                    )
-                )
+        yield from _material_lines(one, result["parties"])
     for row in result["products"]:
-        yield f"{row['product']}\t{row['party']}\t{row['free_diversion']:.3f}–{row['no_diversion']:.3f}\t{row['because']}"
+        yield (
+            f"{row['product']}\t{row['party']}\t"
+            f"{row['free_diversion']:.3f}–{row['no_diversion']:.3f}\t{row['because']}"
+        )
+    if result["spared"]:
+        yield f"# nothing is hit: {', '.join(result['spared'])}"
+    if result["unseen"]:
+        yield f"# flows cannot be seen: {', '.join(result['unseen'])}"
+    for row in result["unmet"]:
+        yield (
+            f"# no plan: the demand of {row['party']} for {row['material']} cannot be met:"
+            f" {row['tonnes']:.6g} t are missing in month {row['month']}"
+        )
+    said = (f"{name} {low:g}–{high:g}" for name, (low, high) in result["elasticities"].items())
+    yield f"# assumed: {', '.join(said)}"
+
+
+def _material_lines(one: Item, parties: list[str]) -> Iterator[str]:
+    from renkei.materials import schemas
+
+    for row in one["summary"]:
+        yield "\t".join(
+            (
+                one["material"],
+                row["party"],
+                f"no diversion {row['no_diversion']:.3f}",
+                f"free diversion {row['free_diversion']:.3f}",
+                f"with caps {row['capped'][0]:.3f}–{row['capped'][1]:.3f}",
+                f"tonnes {row['tonnes'][0]:.6g}–{row['tonnes'][1]:.6g}",
+                *(
+                    f"stock ends ({name.replace('_', ' ')}) day {_days(ends)}"
+                    for name, ends in row["stock_ends"].items()
+                ),
+            )
+        )
+    for row in one["dearer"]:
+        yield (
+            f"  {row['party']}\timports of {row['usd_a_year']:.6g} US dollars a year cost"
+            f" {row['more_usd_a_year']:.6g} more"
+        )
+    for row in one["rows"]:
+        if row["country"] in parties:
+            yield "\t".join(
+                (
+                    f"  {row['country']}",
+                    row["stage"],
+                    f"{row['since']}/{row['until']}",
+                    f"direct {row['direct']:.3f}",
+                    f"no diversion {row['no_diversion']:.3f}",
+                    f"free diversion {row['free_diversion']:.3f}",
+                    f"with caps {row['capped'][0]:.3f}–{row['capped'][1]:.3f}",
+                )
+            )
+    yield from (f"  # {schemas.remark(flag)}" for flag in one["flags"])
+
+
+def _cascade_lines(found: Item) -> Iterator[str]:
+    whose = "synthetic network" if found["is_synthetic"] else "own network"
+    yield (
+        f"{whose}, {found['firms']} firms\tloss {found['loss']:.4f}"
+        f"\tno diversion {found['no_diversion']:.4f}\tfree diversion {found['free_diversion']:.4f}"
+    )
+    low, high = found["lost_days_between"]
+    yield (
+        f"days of all output lost {found['lost_days']:.3f} ({low:.3f}–{high:.3f})"
+        f"\tfirst stock ends on day {_days(found['first_out_between'])}"
+    )
+    for one in found["hit"][:10]:
+        yield f"{one['firm']}\t{one['lost']:.3f}\t{one['free_diversion']:.3f}–{one['no_diversion']:.3f}"
+
+
+def _days(ends: list[float | None]) -> str:
+    """Return days, or one of two that are the same."""
+    said = ["never" if day is None else f"{day:.0f}" for day in ends]
+    return "–".join(dict.fromkeys(said))
 
 
 @materials.command(
@@ -439,8 +584,58 @@ def respond(
         for plan in door.plans(scenario=found.slug):
             tell(f"{plan.act.uid}\t{plan.stage}")
         rows = schemas.actions_out(found)
-        names = ("rank", "kind", "material", "place", "origin", "tonnes", "usd", "delay_days")
-        _print_rows(rows, names, as_json=as_json)
+        if as_json:
+            print_json({**((found.result or {}).get("response") or {}), "actions": rows})
+            return
+        for line in _plan_lines(found.result or {}, rows):
+            click.echo(line)
+
+
+def _plan_lines(result: Item, rows: list[Item]) -> Iterator[str]:
+    """Yield a response plan: measures by rank, what is missing still, alternatives, values."""
+    response = result.get("response")
+    if response is None:
+        for row in result.get("unmet", ()):
+            yield (
+                f"no plan: the demand of {row['party']} for {row['material']} cannot be met:"
+                f" {row['tonnes']:.6g} t are missing in month {row['month']}"
+            )
+        return
+    yield "rank\tmeasure\tmaterial\tfor\tfrom\ttonnes\tUS dollars\tdays\twho acts\tone more tonne saves"
+    for row in rows:
+        yield "\t".join(
+            (
+                *(str(row[name]) for name in ("rank", "kind", "material", "place")),
+                row["origin"] or "-",
+                f"{row['tonnes']:.6g}",
+                f"{row['usd'] or 0:.6g}",
+                str(row["delay_days"]),
+                row["actor"],
+                f"{row['marginal_usd'] or 0:.6g}",
+            )
+        )
+    for row in response["by_party"]:
+        yield (
+            f"# {row['party']} {row['material']}: {row['missing']:.6g} of {row['demand']:.6g} t"
+            " stay missing"
+        )
+    for row in response["variants"]:
+        yield (
+            f"# {'without ' + row['without'] if row['without'] else 'with everything'}: missing"
+            f" {row['missing']:.4f}, {row['cost']:.6g} US dollars, {row['delay_months']} months,"
+            f" {' '.join(row['who']) or 'nobody'} act"
+        )
+    for row in response["alternatives"]:
+        yield (
+            f"# not chosen: {row['kind']} {row['material']} for {row['place']}"
+            f" {row['origin'] or '-'}, {row['usd_a_tonne']:.6g} US dollars a tonne,"
+            f" {row['delay_days']} days, {row['who']}"
+        )
+    for row in response["values"]:
+        yield (
+            f"# one more tonne of {row['kind']} ({row['place']}, {row['material']}) saves"
+            f" {row['usd']:.6g} US dollars"
+        )
 
 
 @materials.command(help=gettext_noop("List the joint plans and how far each has come."))
@@ -485,6 +680,20 @@ def alarms(*, limit: int, node: Path | None, var: Path, lang: str | None, as_jso
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--known-on", type=DAY, help=gettext_noop("Day of publication; else today."))
 @click.option("--title", default="", help=gettext_noop("What the edition is called."))
+@click.option(
+    "--reporter", default="", help=gettext_noop("Whose trade it is, where the table does not say.")
+)
+@click.option(
+    "--flow",
+    type=click.Choice(["", "import", "export"]),
+    default="",
+    help=gettext_noop("Which way it goes, where the table does not say."),
+)
+@click.option(
+    "--leave-out",
+    is_flag=True,
+    help=gettext_noop("Load the rest if at most 1 row in 20 is faulty, and list what stays out."),
+)
 @on_node
 def import_(
     *,
@@ -492,15 +701,21 @@ def import_(
     file: Path,
     known_on: datetime | None,
     title: str,
+    reporter: str,
+    flow: str,
+    leave_out: bool,
     node: Path | None,
     var: Path,
     lang: str | None,
     as_json: bool,
 ) -> None:
     """Load a release."""
+    given = {name: said for name, said in (("reporter", reporter), ("flow", flow)) if said}
+    if publisher not in {"comtrade", "customs"} and given:
+        raise click.UsageError("--reporter and --flow are for comtrade and customs")
+    if publisher in OWN and (leave_out or title):
+        raise click.UsageError("--leave-out and --title are for publishers' files")
     with entered(node, var, lang):
-        from dataclasses import asdict
-
         from renkei.base import problems
         from renkei.materials import door
 
@@ -509,7 +724,9 @@ def import_(
             if publisher in OWN:
                 loaded = door.import_own(publisher, file, known_on=day)
             else:
-                loaded = door.import_file(publisher, file, known_on=day, title=title)
+                loaded = door.import_file(
+                    publisher, file, known_on=day, title=title, given=given, leave_out=leave_out
+                )
         except door.FaultyReleaseError as error:
             faults = [_fault(fault, problems.say(fault)) for fault in error.faults]
             if as_json:
@@ -519,27 +736,39 @@ def import_(
                     tell(fault["detail"])
                 tell(problems.say(error))
             sys.exit(1)
-        if as_json:
-            print_json(asdict(loaded))
-            return
-        click.echo(
-            "\t".join(
-                (
-                    loaded.release,
-                    f"rows={loaded.rows}",
-                    f"added={loaded.added}",
-                    f"unchanged={loaded.unchanged}",
-                    f"revised={len(loaded.revised)}",
-                    *(f"passed over ({why})={count}" for why, count in loaded.passed_over.items()),
-                )
+        _print_loaded(loaded, as_json=as_json)
+
+
+def _print_loaded(loaded: Any, *, as_json: bool) -> None:
+    from dataclasses import asdict, replace
+
+    from renkei.base import problems
+
+    left_out = [_fault(fault, problems.say(fault)) for fault in loaded.left_out]
+    if as_json:
+        print_json(asdict(replace(loaded, left_out=[])) | {"left_out": left_out})
+        return
+    click.echo(
+        "\t".join(
+            (
+                loaded.release,
+                f"rows={loaded.rows}",
+                f"added={loaded.added}",
+                f"unchanged={loaded.unchanged}",
+                f"revised={len(loaded.revised)}",
+                *((f"left out={len(left_out)}",) if left_out else ()),
+                *(f"passed over ({why})={count}" for why, count in loaded.passed_over.items()),
             )
         )
-        for one in loaded.revised:
-            click.echo(f"  {one.row}\t{one.what}\t{one.before} → {one.after}")
-        if loaded.was_loaded:
-            from django.utils.translation import gettext
+    )
+    for one in loaded.revised:
+        click.echo(f"  {one.row}\t{one.what}\t{one.before} → {one.after}")
+    for fault in left_out:
+        tell(fault["detail"])
+    if loaded.was_loaded:
+        from django.utils.translation import gettext
 
-            tell(gettext("This file was loaded before; nothing changed."))
+        tell(gettext("This file was loaded before; nothing changed."))
 
 
 @materials.command(

@@ -38,6 +38,7 @@ from renkei.materials.schemas import (
     NoticeIn,
     NoticeOut,
     ObservationOut,
+    OpenedOut,
     OverlapIn,
     OverlapOut,
     PlanOut,
@@ -55,6 +56,7 @@ from renkei.materials.schemas import (
     material_row,
     notice_row,
     observation_out,
+    opened_out,
     overlap_out,
     plan_out,
     received_out,
@@ -179,6 +181,16 @@ def exposure(request: HttpRequest, asked: Query[AskedCountry]) -> list[dict[str,
     return [exposure_out(row) for row in door.exposure(importer)]
 
 
+@router.get("/exposure/{slug}/{code}", response=OpenedOut, operation_id="materials_exposure_inputs")
+@kept(AskedCountry)
+def exposure_inputs(
+    request: HttpRequest, slug: str, code: str, asked: Query[AskedCountry]
+) -> dict[str, Any]:
+    """Open a country's score for one material and code to its inputs."""
+    importer = door.place(asked.country) if asked.country else door.home()
+    return opened_out(door.open_exposure(importer, slug, code))
+
+
 @router.get("/alarms", response=list[AlarmOut], operation_id="materials_alarms")
 @asks(AskedPage)
 def alarms(request: HttpRequest, asked: Query[AskedPage]) -> list[dict[str, Any]]:
@@ -216,14 +228,14 @@ def scenario(request: HttpRequest, slug: str, asked: Query[Asked]) -> dict[str, 
 @router.post(
     "/scenarios",
     response={202: ScenarioOut},
-    auth=allow(Role.ANALYST),
+    auth=allow(Role.ANALYST, Role.OFFICER),
     operation_id="materials_disrupt",
 )
 def scenario_open(request: HttpRequest, body: ScenarioIn) -> Status[dict[str, Any]]:
     """Open a scenario and queue its answer."""
     author = request.user if isinstance(request.user, User) else None
     made = door.disrupt(**body.dict(), author=author)
-    return Status(202, scenario_out(made, with_stocks=True))
+    return Status(202, scenario_out(made, with_stocks=_is_analyst(request)))
 
 
 @router.get(

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -14,8 +16,11 @@ from renkei.base.models import User
 from renkei.materials import door, engine
 from renkei.materials.models import Material, Notice, Scenario, Stage, language
 
-RANGES = ("diversion", "new_partners", "qualification_days", "substitution")
-_INTERVAL = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:–|-|,|〜|～)\s*(\d+(?:\.\d+)?)\s*", re.ASCII)
+RANGES = ("diversion", "new_partners", "qualification_days", "spare", "substitution")
+SHARES = ("recycle_share", "fair_gap", "floor")
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_INTERVAL = re.compile(rf"\s*{_NUMBER}\s*(?:–|-|,|〜|～)\s*{_NUMBER}\s*", re.ASCII)
+_STOCK = re.compile(rf"\s*([A-Za-z]{{3}})\s+{_NUMBER}\s*(?:–|-|〜|～)\s*{_NUMBER}\s*", re.ASCII)
 
 
 def _interval(text: str) -> list[float] | None:
@@ -25,6 +30,10 @@ def _interval(text: str) -> list[float] | None:
     if found is None:
         raise ValidationError(gettext("Two numbers are expected, such as 0–0.3."))
     return [float(found[1]), float(found[2])]
+
+
+def _new_year() -> date:
+    return date(timezone.localdate().year + 1, 1, 1)
 
 
 def _countries() -> list[tuple[str, str]]:
@@ -47,8 +56,17 @@ class ScenarioForm(forms.Form):
         queryset=Material.objects.none(),
         to_field_name="slug",
         required=False,
-        help_text=_("None: all materials of the first list."),
+        help_text=_("None: those of the codes or sites below, else all of the first list."),
         widget=forms.SelectMultiple(attrs={"size": 8}),
+    )
+    codes = forms.CharField(
+        label=_("Codes"),
+        required=False,
+        max_length=200,
+        help_text=_(
+            "Six digits of the Harmonized System, by spaces, such as 284690: goods of these codes "
+            "alone."
+        ),
     )
     countries = forms.MultipleChoiceField(
         label=_("Where it happens"),
@@ -62,6 +80,12 @@ class ScenarioForm(forms.Form):
         help_text=_("None: everybody."),
         widget=forms.SelectMultiple(attrs={"size": 8}),
     )
+    sites = forms.MultipleChoiceField(
+        label=_("Sites that are out"),
+        required=False,
+        help_text=_("Of mines or refineries: these alone, instead of a whole country."),
+        widget=forms.SelectMultiple(attrs={"size": 5}),
+    )
     straits = forms.MultipleChoiceField(
         label=_("Straits that are closed"),
         required=False,
@@ -72,11 +96,20 @@ class ScenarioForm(forms.Form):
         required=False,
         max_length=300,
         help_text=_("Names in the network, by spaces, such as F00001. No firm of it exists."),
+        # In __init__: where the node has a network of its own, its codes.
     )
     starts_on = forms.DateField(
-        label=_("First day"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        label=_("First day"),
+        initial=_new_year,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
     days = forms.IntegerField(label=_("Days"), min_value=1, max_value=3650, initial=365)
+    ends_on = forms.DateField(
+        label=_("Last day"),
+        required=False,
+        help_text=_("Instead of a number of days."),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
     severity = forms.FloatField(
         label=_("Share that is lost"),
         min_value=0.0,
@@ -103,6 +136,37 @@ class ScenarioForm(forms.Form):
         required=False,
         help_text=_("Share of use. Empty: 0–0.1, assumed."),
     )
+    spare = forms.CharField(
+        label=_("Spare capacity of producers"),
+        required=False,
+        help_text=_("Share of their output. Empty: 0–0.1, assumed."),
+    )
+    stock_days = forms.CharField(
+        label=_("Days of use in stock"),
+        required=False,
+        help_text=_("By country, such as JPN 60–180, USA 0–60: what is assumed if empty."),
+    )
+    recycle_share = forms.FloatField(
+        label=_("What recycling can serve"),
+        required=False,
+        min_value=0.0,
+        max_value=1.0,
+        help_text=_("Share of demand. Empty: nothing, for no rate is in the registry."),
+    )
+    fair_gap = forms.FloatField(
+        label=_("How much the parties' missing shares may differ"),
+        required=False,
+        min_value=0.0,
+        max_value=1.0,
+        help_text=_("Empty: 0.1. With 0 both parties miss the same share."),
+    )
+    floor = forms.FloatField(
+        label=_("Share of each demand that must be met"),
+        required=False,
+        min_value=0.0,
+        max_value=1.0,
+        help_text=_("Empty: none. If it cannot be, the answer says which demand is not met."),
+    )
     is_public = forms.BooleanField(label=_("Strangers may read the answer"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -115,6 +179,14 @@ class ScenarioForm(forms.Form):
         self.fields["straits"].choices = [  # type: ignore[attr-defined]
             (name, strait_name(name)) for name in sorted(engine.STRAITS)
         ]
+        self.fields["sites"].choices = [  # type: ignore[attr-defined]
+            (site.slug, f"{site.name} ({site.material.name}, {site.get_stage_display()})")
+            for site in door.sites()
+        ]
+        if door.own_firms():
+            self.fields["firms"].help_text = _(
+                "Codes of this node's own firms, by spaces; they stand under Firm cascade."
+            )
 
     def clean_diversion(self) -> list[float] | None:
         """Return the interval."""
@@ -132,11 +204,33 @@ class ScenarioForm(forms.Form):
         """Return the interval."""
         return _interval(self.cleaned_data["substitution"])
 
+    def clean_spare(self) -> list[float] | None:
+        """Return the interval."""
+        return _interval(self.cleaned_data["spare"])
+
+    def clean_stock_days(self) -> dict[str, list[float]]:
+        """Return low and high by country."""
+        found = {}
+        for part in re.split(r"[,、;]", self.cleaned_data["stock_days"]):
+            if not part.strip():
+                continue
+            said = _STOCK.fullmatch(part)
+            if said is None:
+                raise ValidationError(
+                    gettext("A code and two numbers are expected, such as JPN 60–180.")
+                )
+            found[said[1].upper()] = [float(said[2]), float(said[3])]
+        return found
+
     def arguments(self) -> dict[str, Any]:
         """Return what ``door.disrupt`` is given; valid forms only."""
         data = dict(self.cleaned_data)
-        ranges = {name: data.pop(name) for name in RANGES}
-        data["parameters"] = {name: pair for name, pair in ranges.items() if pair}
+        ranges = {name: data.pop(name) for name in (*RANGES, "stock_days")}
+        shares = {name: data.pop(name) for name in SHARES}
+        data["parameters"] = {name: pair for name, pair in ranges.items() if pair} | {
+            name: share for name, share in shares.items() if share is not None
+        }
+        data["codes"] = data["codes"].split()
         data["materials"] = [row.slug for row in data["materials"]]
         data["firms"] = data["firms"].split()
         return data
@@ -146,6 +240,13 @@ PROGRAMMES: Mapping[str, Any] = {
     "clean_vehicle_credit": _("Clean-vehicle credit (United States, 30D)"),
     "us_japan_minerals_agreement": _("US–Japan critical minerals agreement"),
     "battery_passport": _("Battery passport (EU)"),
+}
+MINERALS: Mapping[str, Any] = {
+    "cobalt": _("Cobalt"),
+    "graphite": _("Graphite"),
+    "lithium": _("Lithium"),
+    "manganese": _("Manganese"),
+    "nickel": _("Nickel"),
 }
 FACTS: Mapping[str, Any] = {
     "critical_mineral_value": _("Value of critical minerals by country"),
@@ -169,9 +270,7 @@ class JudgeForm(forms.Form):
     as_of = forms.DateField(
         label=_("As of"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
-    mineral = forms.CharField(
-        label=_("Count agreements for this mineral alone"), required=False, max_length=40
-    )
+    mineral = forms.ChoiceField(label=_("Count agreements for this mineral alone"), required=False)
     hypothetical = forms.BooleanField(
         label=_("Answer although the programme does not hold on that day"), required=False
     )
@@ -181,6 +280,13 @@ class JudgeForm(forms.Form):
         known = door.programmes()
         self.fields["programme"].choices = [  # type: ignore[attr-defined]
             (name, PROGRAMMES.get(name, name)) for name in known
+        ]
+        minerals = sorted(
+            {name for rules in known.values() for one in rules for name in one.minerals}
+        )
+        self.fields["mineral"].choices = [  # type: ignore[attr-defined]
+            ("", _("all minerals")),
+            *((name, MINERALS.get(name, name)) for name in minerals),
         ]
         self.facts = door.facts_of(programme) if programme in known else {}
         for name, kind in self.facts.items():

@@ -88,6 +88,8 @@ class Qualifier(models.TextChoices):
 
 
 NUMBERLESS = (
+    Qualifier.BELOW,
+    Qualifier.ABOVE,
     Qualifier.MISSING,
     Qualifier.WITHHELD,
     Qualifier.EXPORTER,
@@ -269,6 +271,16 @@ class BitemporalQuerySet(models.QuerySet[Any]):
         """Return what was known on a day."""
         return self.filter(known_from__lte=day).filter(Q(known_to=None) | Q(known_to__gt=day))
 
+    def newest_whole(self) -> date | None:
+        """Return the first day of the newest year that is told as fully as others are.
+
+        A file with a few flows of a newer year must not pass for that year's trade.
+        """
+        told = dict(self.order_by().values_list("valid_from").annotate(models.Count("pk")))
+        most = max(told.values(), default=0)
+        whole = [day for day, count in told.items() if count * 2 >= most]
+        return max(whole) if whole else None
+
 
 class Fact(models.Model):
     """What a release says: when it was so, since when it is known, and where it is printed."""
@@ -303,6 +315,9 @@ class Observation(Fact):
     quantity = models.FloatField(null=True, blank=True)
     unit = models.CharField(max_length=40, blank=True)
     tonnes = models.FloatField(null=True, blank=True)
+    bound = models.FloatField(
+        null=True, blank=True, help_text=_("of “<5” and “>95”, which are no quantities")
+    )
     note = models.TextField(blank=True)
 
     class Meta:
@@ -332,6 +347,10 @@ class Observation(Fact):
                 condition=~Q(qualifier__in=NUMBERLESS) | Q(quantity=None, tonnes=None),
             ),
             models.CheckConstraint(
+                name="materials_observation_bound_with_its_sign",
+                condition=Q(bound=None) | Q(qualifier__in=(Qualifier.BELOW, Qualifier.ABOVE)),
+            ),
+            models.CheckConstraint(
                 name="materials_observation_not_negative",
                 condition=Q(quantity=None) | Q(quantity__gte=0) | Q(subject=Subject.RELIANCE),
             ),
@@ -357,6 +376,11 @@ class Flow(Fact):
         choices=[("consignment", _("by shipper")), ("origin", _("by origin"))],
         default="consignment",
     )
+    reporter = models.CharField(
+        max_length=3,
+        blank=True,
+        help_text=_("whose customs said so; empty: both sides were reconciled"),
+    )
     kusd = models.FloatField(help_text=_("thousand US dollars"))
     tonnes = models.FloatField(null=True, blank=True)
 
@@ -370,7 +394,15 @@ class Flow(Fact):
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["code", "exporter", "importer", "valid_from", "valid_to", "basis"],
+                fields=[
+                    "code",
+                    "exporter",
+                    "importer",
+                    "valid_from",
+                    "valid_to",
+                    "basis",
+                    "reporter",
+                ],
                 condition=Q(known_to=None),
                 name="materials_flow_once",
             ),
@@ -790,6 +822,9 @@ class Scenario(models.Model):
     codes = models.CharField(_("codes"), max_length=200, blank=True)
     straits = models.CharField(_("straits"), max_length=200, blank=True)
     firms = models.CharField(_("firms"), max_length=300, blank=True)
+    sites = models.CharField(
+        _("sites"), max_length=300, blank=True, help_text=_("names of sites in the registry")
+    )
     starts_on = models.DateField(_("first day"))
     days = models.PositiveSmallIntegerField(_("days"), default=365)
     severity = models.FloatField(_("share that is lost"), default=1.0)

@@ -1,11 +1,13 @@
 """What programs are told: public figures with their sources; codes as they are, names as asked."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext
 from ninja import Field, Schema
 
 from renkei.materials import door, engine
@@ -20,6 +22,8 @@ from renkei.materials.models import (
     Overlap,
     Risk,
     Scenario,
+    Stage,
+    language,
 )
 
 Item = dict[str, Any]
@@ -88,6 +92,48 @@ class FormOut(Schema):
     content_factor: float | None
 
 
+class RelianceOut(Schema):
+    """One year of a printed net import reliance, in percent."""
+
+    of: str
+    year: int
+    raw: str
+    qualifier: str
+    percent: float | None
+    bound: float | None
+    release: str
+    row: int | None
+
+
+class SourceOut(Schema):
+    """One printed share of the imports of the United States, in percent."""
+
+    of: str
+    place: str
+    raw: str
+    percent: float | None
+    release: str
+    row: int | None
+
+
+class ViewOut(Schema):
+    """Days that stocks last in one view, with what they were made of."""
+
+    low: float
+    high: float | None
+    formula: str
+    inputs: list[dict[str, Any]]
+
+
+class SurvivalOut(Schema):
+    """How long published US stocks last if the largest maker stops: by shipper and by origin."""
+
+    lost: str
+    year: int
+    shipper: ViewOut
+    origin: ViewOut
+
+
 class MaterialOut(MaterialRow):
     """A material whole."""
 
@@ -96,6 +142,9 @@ class MaterialOut(MaterialRow):
     forms: list[FormOut]
     risks: list[RiskOut]
     tables: list[SupplyTable]
+    reliance: list[RelianceOut]
+    sources: list[SourceOut]
+    survival: SurvivalOut | None
     products: list[str]
 
 
@@ -143,6 +192,33 @@ class ExposureOut(Schema):
     score: float
 
 
+class ShipperOut(Schema):
+    """What one country shipped: one term of a score of exposure."""
+
+    country: str
+    kusd: float
+    tonnes: float | None
+    share: float
+    instability: float
+    term: float
+    release: str
+    row: int | None
+
+
+class OpenedOut(ExposureOut):
+    """A score of exposure with everything that it was made of."""
+
+    formula: str
+    by_mass: bool
+    shippers: list[ShipperOut]
+    geopolrisk_formula: str
+    world_index: float | None
+    weighted: float
+    imported: float
+    own: float
+    production: dict[str, float]
+
+
 class ObservationOut(Schema):
     """One printed cell, with the release and row."""
 
@@ -161,6 +237,7 @@ class ObservationOut(Schema):
     quantity: float | None
     unit: str
     tonnes: float | None
+    bound: float | None
     release: str
     row: int | None
 
@@ -196,10 +273,10 @@ class ActionOut(Schema):
     marginal_usd: float | None
 
 
-class ScenarioIn(Schema):
-    """A what-if."""
+class ScenarioIn(Schema, extra="forbid"):
+    """A what-if: it lasts ``days``, or until and with the day ``ends_on``."""
 
-    title: str
+    title: str = Field(min_length=1, max_length=160, pattern=r"^[^\x00-\x1f]*$")
     kind: str
     materials: list[str] = Field(default_factory=list)
     countries: list[str] = Field(default_factory=list)
@@ -207,8 +284,10 @@ class ScenarioIn(Schema):
     codes: list[str] = Field(default_factory=list)
     straits: list[str] = Field(default_factory=list)
     firms: list[str] = Field(default_factory=list)
+    sites: list[str] = Field(default_factory=list)
     starts_on: date
-    days: int = 365
+    ends_on: date | None = None
+    days: int = Field(365, ge=1, le=3650)
     severity: float = 1.0
     parameters: dict[str, Any] = Field(default_factory=dict)
     is_public: bool = False
@@ -233,6 +312,10 @@ class ScenarioOut(ScenarioRow):
     """A scenario with its answer."""
 
     materials: list[str]
+    codes: list[str]
+    sites: list[str]
+    straits: list[str]
+    firms: list[str]
     why: str
     parameters: dict[str, Any]
     result: dict[str, Any] | None
@@ -502,7 +585,53 @@ def material_out(row: Material) -> Item:
             }
             for table in door.tables(row, subjects=("production", "capacity", "reserves"))
         ],
+        "reliance": [
+            {
+                "of": one.detail,
+                "year": one.year,
+                "raw": one.raw,
+                "qualifier": one.qualifier,
+                "percent": one.quantity,
+                "bound": one.bound,
+                "release": one.release.slug,
+                "row": one.row,
+            }
+            for one in door.reliance(row)
+        ],
+        "sources": [
+            {
+                "of": one.detail,
+                "place": one.place,
+                "raw": one.raw,
+                "percent": one.quantity,
+                "release": one.release.slug,
+                "row": one.row,
+            }
+            for one in door.sources(row)
+        ],
+        "survival": _survival(door.survival(row)),
         "products": [one.slug for one in door.products_of(row)],
+    }
+
+
+def _survival(found: door.Survival | None) -> Item | None:
+    return found and {
+        "lost": found.lost,
+        "year": found.year,
+        "shipper": _view(found.shipper),
+        "origin": _view(found.origin),
+    }
+
+
+def _view(score: engine.Score) -> Item:
+    ends = {"low": score.value.low, "high": score.value.high}
+    return {
+        **{name: end if math.isfinite(end) else None for name, end in ends.items()},
+        "formula": score.formula,
+        "inputs": [
+            {"name": one.name, "low": one.value.low, "high": one.value.high, "unit": one.unit}
+            for one in score.inputs
+        ],
     }
 
 
@@ -531,6 +660,24 @@ def exposure_out(row: Exposure) -> Item:
     """Return what a country buys of one code."""
     names = [name for name in ExposureOut.model_fields if name != "material"]
     return {**{name: getattr(row, name) for name in names}, "material": row.material.slug}
+
+
+def opened_out(one: door.Opened) -> Item:
+    """Return a score of exposure and its inputs."""
+    return {
+        **exposure_out(one.score),
+        "formula": "sum of share² × instability",
+        "by_mass": one.by_mass,
+        "shippers": [
+            {name: getattr(line, name) for name in ShipperOut.model_fields} for line in one.shippers
+        ],
+        "geopolrisk_formula": "world_index × weighted / (imported + own)",
+        "world_index": one.world_index,
+        "weighted": one.weighted,
+        "imported": one.imported,
+        "own": one.own,
+        "production": dict(one.made),
+    }
 
 
 def observation_out(row: Observation) -> Item:
@@ -571,20 +718,43 @@ def scenario_row(row: Scenario) -> Item:
     }
 
 
+def remark(flag: Mapping[str, Any]) -> str:
+    """Return what an answer assumed, in the reader's words."""
+    values = dict(flag["values"])
+    if "stage" in values:
+        values["stage"] = str(dict(Stage.choices).get(values["stage"], values["stage"]))
+    if "countries" in values:
+        named = (engine.place_name(code, language()) for code in values["countries"].split())
+        values["countries"] = ("・" if language() == "ja" else ", ").join(named)
+    return gettext(flag["text"]).format(**values)
+
+
+def why_out(row: Scenario) -> str:
+    """Return why a scenario has no answer, in the reader's words."""
+    said = (row.result or {}).get("why")
+    return remark(said) if said else row.why
+
+
 def result_out(row: Scenario, *, with_stocks: bool) -> Item | None:
     """Return a scenario's answer; what follows from the node's own stocks to analysts alone."""
     result: Item | None = row.result
+    if result is not None and "why" in result:
+        return None
     own = [one for one in (result or {}).get("materials", ()) if one.get("own_stock")]
     if result is None or with_stocks or not own:
         return result
     told = [
-        {**one, "rows": [{**line, "days_of_stock": None} for line in one["rows"]]}
+        {
+            **one,
+            "rows": [{**line, "days_of_stock": None} for line in one["rows"]],
+            "summary": [{**line, "stock_ends": {}} for line in one.get("summary", ())],
+        }
         if one.get("own_stock")
         else one
         for one in result["materials"]
     ]
     # What a plan still misses would tell how much is in store.
-    return {**result, "materials": told, "response": None, "stock_days": {}}
+    return {**result, "materials": told, "response": None, "unmet": [], "stock_days": {}}
 
 
 def scenario_out(row: Scenario, *, with_stocks: bool) -> Item:
@@ -593,7 +763,8 @@ def scenario_out(row: Scenario, *, with_stocks: bool) -> Item:
     return {
         **scenario_row(row),
         "materials": [one.slug for one in row.materials.all()],
-        "why": row.why,
+        **{name: getattr(row, name).split() for name in ("codes", "sites", "straits", "firms")},
+        "why": why_out(row),
         "parameters": row.parameters,
         "result": result_out(row, with_stocks=with_stocks),
         "actions": actions if with_stocks else [one for one in actions if one["kind"] != "stock"],
@@ -632,6 +803,7 @@ def _facts(kind: str) -> Iterator[Item]:
                 "exporter": flow.exporter,
                 "importer": flow.importer,
                 "basis": flow.basis,
+                "reporter": flow.reporter,
                 "valid_from": flow.valid_from,
                 "valid_to": flow.valid_to,
                 "kusd": flow.kusd,

@@ -159,9 +159,12 @@ def found(folder: Path, node: NodeConfig, *, then: Callable[[], T]) -> T:
         write_private(building / "keys" / "web-secret", secrets.token_urlsafe(50) + "\n")
         (building / "node.toml").write_text(config.dump(node), "utf-8")
         database = enter(building, founding=True).database
+        from renkei.base import rooms
+
         refuse_used_database()
         hurry()
-        migrate()
+        make_tables()
+        rooms.found()
         result = then()
         leave()
         if database.exists():
@@ -241,6 +244,34 @@ def refuse_pending(folder: Path) -> None:
             first=lacking[0],
             folder=folder,
         )
+
+
+def make_tables() -> None:
+    """Apply every migration to an empty database.
+
+    What ``migrate`` does, in half the time: after each step Django builds the models anew that are
+    connected with the changed one over any number of others, which here is nearly all of them. An
+    empty database needs the neighbours alone. Django's own mark for such a state makes the steps
+    that run Python see all models fresh.
+    """
+    from django.core.management import call_command
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+    from django.db.migrations.state import ProjectState
+
+    class NearState(ProjectState):
+        def clone(self) -> "NearState":
+            made = super().clone()
+            made.__class__ = NearState
+            return made  # type: ignore[return-value]  # it is one now
+
+        def reload_model(self, app_label: str, model_name: str, delay: bool = True) -> None:  # noqa: ARG002 - Django's signature
+            super().reload_model(app_label, model_name, delay=True)
+
+    executor = MigrationExecutor(connection)
+    state = NearState(real_apps=executor.loader.unmigrated_apps)
+    executor.migrate(executor.loader.graph.leaf_nodes(), state=state)
+    call_command("migrate", interactive=False, verbosity=0)  # tells the apps; none is left to do
 
 
 def migrate() -> list[str]:

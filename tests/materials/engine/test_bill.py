@@ -88,3 +88,14 @@ def test_more_shortage_never_costs_less(one, other):
         bills.exposure("vehicle", {"copper": low}).lost
         <= bills.exposure("vehicle", {"copper": high}).lost
     )
+
+
+@given(st.floats(0, 1))
+def test_one_material_that_is_missing_in_several_parts_is_missing_once(share):
+    bills = engine.Bills([
+        BillLine("car", "lithium", 1),
+        BillLine("car", "cell", 1, essential=False, weight=1.0),
+        BillLine("car", "pump", 1, essential=False, weight=0.5),
+        BillLine("cell", "lithium", 1), BillLine("pump", "lithium", 1),
+    ])  # fmt: skip
+    assert bills.exposure("car", {"lithium": share}).lost == pytest.approx(share)

@@ -231,3 +231,37 @@ def test_a_synthetic_network_is_what_was_asked_for():
     assert np.diff(net.in_ptr).max() > 10 * np.median(np.diff(net.in_ptr))
     with pytest.raises(engine.BadNetworkError, match="expected 1 to 45"):
         engine.synthetic_network(10, 46, seed=0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0, 1), st.floats(0, 0.5))
+def test_the_published_index_lies_between_its_bounds(seed, left, spare):
+    net = engine.synthetic_network(60, 240, seed=seed)
+    capacity = np.ones(net.firms)
+    capacity[seed % net.firms] = left
+    none, share, free = (
+        engine.cascade(net, capacity, tolerance=1e-9, threads=1, diversion=how, spare=spare)
+        for how in ("none", "share", "free")
+    )
+    assert (none.remaining <= share.remaining + 1e-12).all()
+    assert (share.remaining <= free.remaining + 1e-12).all()
+
+
+def test_spare_capacity_of_the_sector_serves_who_misses_its_goods():
+    """Two sellers of ten and one buyer of one of them: one seller out is a tenth of the sector."""
+    net = engine.network(
+        supplier=[0], buyer=[10], weight=[1.0], sector=[0] * 10 + [1], essential=EVERYTHING[:2, :2],
+        outside=[0.0] + [1.0] * 10,
+    )  # fmt: skip
+    capacity = np.ones(11)
+    capacity[0] = 0.0
+
+    def buyer(diversion, spare=0.0):
+        found = engine.cascade(
+            net, capacity, tolerance=1e-12, threads=1, diversion=diversion, spare=spare
+        )
+        return found.downstream[10]
+
+    assert buyer("none") == pytest.approx(0.0)
+    assert buyer("share") == pytest.approx(1 - 1 / 9)
+    assert buyer("free", spare=1 / 9) == pytest.approx(1.0)

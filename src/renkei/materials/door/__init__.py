@@ -46,6 +46,7 @@ from renkei.materials.door._load import (
     PUBLISHERS,
     EmptyReleaseError,
     FaultyReleaseError,
+    KnownTooEarlyError,
     Loaded,
     OlderReleaseError,
     Revision,
@@ -113,11 +114,14 @@ from renkei.materials.door._runs import (
 from renkei.materials.door._scenarios import (
     BadScenarioError,
     NotAnsweredError,
+    UnknownCodeError,
     UnknownScenarioError,
+    UnknownSiteError,
     disrupt,
     find_scenario,
     recommend,
     recommendation_schema,
+    sites,
     stop,
 )
 from renkei.materials.door._scores import (
@@ -130,7 +134,7 @@ from renkei.materials.door._scores import (
     parse_uses,
     programmes,
 )
-from renkei.materials.door._summaries import rebuild
+from renkei.materials.door._summaries import NoExposureError, Opened, open_exposure, rebuild
 from renkei.materials.tasks import (
     MOST_JOINT_BYTES,
     MOST_JOINT_RUNS_A_DAY,
@@ -168,8 +172,10 @@ __all__ = [
     "Flows",
     "JointPlan",
     "JointRunOverError",
+    "KnownTooEarlyError",
     "LinksChangedError",
     "Loaded",
+    "NoExposureError",
     "NoFlowsError",
     "NoTradeError",
     "NotAgreedError",
@@ -178,6 +184,7 @@ __all__ = [
     "NotOfficerError",
     "NotSettledError",
     "OlderReleaseError",
+    "Opened",
     "ProductRisk",
     "ProposedError",
     "Received",
@@ -186,6 +193,7 @@ __all__ = [
     "Survival",
     "Table",
     "UnknownCaseError",
+    "UnknownCodeError",
     "UnknownJointRunError",
     "UnknownMaterialError",
     "UnknownNoticeError",
@@ -193,6 +201,7 @@ __all__ = [
     "UnknownPlanError",
     "UnknownPublisherError",
     "UnknownScenarioError",
+    "UnknownSiteError",
     "UnknownTableError",
     "Watched",
     "Year",
@@ -239,6 +248,7 @@ __all__ = [
     "observations",
     "officer",
     "open_case",
+    "open_exposure",
     "open_joint",
     "overlaps",
     "own_firms",
@@ -264,6 +274,7 @@ __all__ = [
     "risks",
     "rules",
     "send_notice",
+    "sites",
     "sources",
     "state",
     "stop",

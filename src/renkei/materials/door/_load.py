@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.db import connection, transaction
+from django.db.models import Count, Sum
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -42,6 +43,9 @@ from renkei.materials.models import (
 
 CHUNK: Final = 1_000
 LARGEST_FACTOR: Final = 100.0  # a revision beyond it is a change of unit, not of knowledge
+ROUNDED: Final = 1e-4  # editions print an estimate with four digits, or with fifteen
+MOST_LEFT_OUT: Final = 20  # one row in so many may be left out, when somebody asks for that
+LEAST_HISTORY: Final = 6  # flows of a code that must be known before its unit value says anything
 PUBLISHERS: Final = ("usgs", "baci", "comtrade", "wgi", "gleif", "customs")
 LICENCES: Final[Mapping[str, str]] = {
     "usgs": "US Government work, public domain",
@@ -58,10 +62,16 @@ class FaultyReleaseError(RenkeiError):
 
     code = "materials.faulty_release"
 
-    def __init__(self, faults: Sequence[RenkeiError]) -> None:
+    def __init__(self, faults: Sequence[RenkeiError], *, is_cut: bool = False) -> None:
         self.faults = tuple(faults)
         super().__init__(
-            gettext_noop("{count} rows are refused, and nothing was loaded; the first: {first}"),
+            gettext_noop(
+                "more than {count} rows are refused, and nothing was loaded; the first: {first}"
+            )
+            if is_cut
+            else gettext_noop(
+                "{count} rows are refused, and nothing was loaded; the first: {first}"
+            ),
             count=len(self.faults),
             first=str(self.faults[0]),
         )
@@ -77,6 +87,12 @@ class EmptyReleaseError(RenkeiError):
     """A file says nothing that the registry keeps."""
 
     code = "materials.empty_release"
+
+
+class KnownTooEarlyError(RenkeiError):
+    """The day on which a file was published is not one."""
+
+    code = "materials.not_published_yet"
 
 
 class OlderReleaseError(ConflictError):
@@ -107,21 +123,31 @@ class Loaded:
     was_loaded: bool = False
     revised: list[Revision] = field(default_factory=list)
     passed_over: dict[str, int] = field(default_factory=dict)
+    left_out: list[RenkeiError] = field(default_factory=list)
 
 
 def import_file(
-    publisher: str, file: Path, *, known_on: date | None = None, title: str = ""
+    publisher: str,
+    file: Path,
+    *,
+    known_on: date | None = None,
+    title: str = "",
+    given: Mapping[str, str] | None = None,
+    leave_out: bool = False,
 ) -> Loaded:
     """Load a publisher's file: all of it or nothing; the same file twice changes nothing.
 
     Args:
         publisher: one of ``PUBLISHERS``.
-        file: CSV, compressed CSV (``.gz``), or Parquet for flows.
+        file: CSV, CSV packed by gzip, or Parquet.
         known_on: the day on which its publisher said so; today when not given.
         title: what the edition is called.
+        given: ``reporter`` and ``flow`` of every row of a trade table that does not say.
+        leave_out: load the rest when at most one row in ``MOST_LEFT_OUT`` is faulty; a row that
+            contradicts another one leaves with it. What was left out stands in the answer.
 
     Raises:
-        UnknownPublisherError, EmptyReleaseError.
+        UnknownPublisherError, EmptyReleaseError, KnownTooEarlyError.
         FaultyReleaseError: with every faulty row in ``faults``.
         MovedColumnsError, UnreadableError: it is not a file of this publisher.
         OlderReleaseError: another edition of the same day says otherwise.
@@ -132,20 +158,28 @@ def import_file(
             publisher=publisher,
             known=", ".join(PUBLISHERS),
         )
-    content = file.read_bytes()
     day = known_on or timezone.localdate()
-    digest = hashlib.sha256(content).hexdigest()
+    if day > timezone.localdate():
+        raise KnownTooEarlyError(
+            gettext_noop("{day} is not yet: expected the day on which the file was published"),
+            day=day,
+        )
+    with file.open("rb") as held:
+        digest = hashlib.file_digest(held, "sha256").hexdigest()
     with transaction.atomic():
         State.objects.select_for_update().get_or_create(pk=1)
         known = Release.objects.filter(publisher=publisher, sha256=digest).first()
         if known is not None:
             return Loaded(known.slug, publisher, rows=known.rows, was_loaded=True)
-        read = _read(publisher, file, content)
-        if read.faults:
-            raise FaultyReleaseError(read.faults)
+        read = _read(publisher, file, given=given, until=day)
+        left_out = _left_out(read) if leave_out else []
+        if read.faults and not left_out:
+            raise FaultyReleaseError(read.faults, is_cut=read.is_cut)
         if not read.rows:
             raise EmptyReleaseError(
-                gettext_noop("{file} says nothing that the registry keeps"), file=file.name
+                gettext_noop("{file} says nothing that the registry keeps{why}"),
+                file=file.name,
+                why="".join(f"; {reason}: {count}" for reason, count in read.passed_over.items()),
             )
         release = Release.objects.create(
             slug=f"{publisher}-{day.isoformat()}-{digest[:8]}",
@@ -157,7 +191,7 @@ def import_file(
             sha256=digest,
             rows=len(read.rows),
         )
-        loaded = _store(release, read)
+        loaded = _store(release, read, left_out if leave_out else None)
         changed()
     from renkei.materials.door._summaries import rebuild
 
@@ -174,38 +208,65 @@ def changed() -> None:
     state.save()
 
 
-def _read(publisher: str, file: Path, content: bytes) -> engine.Read:
+def _read(
+    publisher: str,
+    file: Path,
+    *,
+    given: Mapping[str, str] | None = None,
+    until: date | None = None,
+) -> engine.Read:
     """Read a file with its publisher's reader."""
-    plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     codes = frozenset(Form.objects.exclude(hs92="").values_list("hs92", flat=True))
     newer = codes | frozenset(Form.objects.values_list("hs2022", flat=True))
     readers: dict[str, Callable[[], engine.Read]] = {
-        "usgs": lambda: engine.read_mcs(plain, commodities=commodities()),
-        "wgi": lambda: engine.read_wgi(plain),
-        "gleif": lambda: engine.read_gleif(plain),
-        "baci": lambda: engine.read_baci(engine.flow_rows(file, engine.BACI_COLUMNS), codes=codes),
-        "comtrade": lambda: engine.read_comtrade(
-            engine.flow_rows(file, engine.COMTRADE_COLUMNS), codes=newer
-        ),
-        "customs": lambda: engine.read_customs(
-            engine.flow_rows(file, engine.CUSTOMS_COLUMNS), codes=newer
-        ),
+        "usgs": lambda: engine.read_mcs(file, commodities=commodities()),
+        "wgi": lambda: engine.read_wgi(file),
+        "gleif": lambda: engine.read_gleif(file),
+        "baci": lambda: engine.read_baci(file, codes=codes, until=until),
+        "comtrade": lambda: engine.read_comtrade(file, codes=newer, given=given, until=until),
+        "customs": lambda: engine.read_customs(file, codes=newer, given=given, until=until),
     }
     return readers[publisher]()
 
 
-def _store(release: Release, read: engine.Read) -> Loaded:
+def _left_out(read: engine.Read) -> list[RenkeiError]:
+    """Take the doubtful rows out of what was read; return what is wrong with all that stay out.
+
+    Raises:
+        FaultyReleaseError: so much is wrong that the file is another than it seems.
+    """
+    if read.is_cut or len(read.faults) * MOST_LEFT_OUT > len(read.rows):
+        raise FaultyReleaseError(read.faults, is_cut=read.is_cut)
+    read.rows = [row for at, row in enumerate(read.rows) if at not in read.doubtful]
+    return list(read.faults)
+
+
+def _refuse_or_leave(
+    faults: Sequence[RenkeiError], loaded: Loaded, left_out: list[RenkeiError] | None
+) -> None:
+    """Refuse a file for what the database knows otherwise, or note what is left out of it."""
+    if not faults:
+        return
+    if left_out is None or (len(faults) + len(left_out)) * MOST_LEFT_OUT > loaded.rows:
+        raise FaultyReleaseError(faults)
+    loaded.left_out += faults
+
+
+def _store(
+    release: Release, read: engine.Read, left_out: list[RenkeiError] | None = None
+) -> Loaded:
     loaded = Loaded(
         release.slug, release.publisher, rows=len(read.rows), passed_over=read.passed_over
     )
+    loaded.left_out = list(left_out or ())
     if release.publisher == "usgs":
-        _store_cells(release, read.rows, loaded)
+        _store_cells(release, read.rows, loaded, left_out)
     elif release.publisher == "wgi":
         _store_governance(release, read.rows, loaded)
     elif release.publisher == "gleif":
         _store_organisations(release, read.rows, loaded)
     else:
-        _store_flows(release, read.rows, loaded)
+        _store_flows(release, read.rows, loaded, left_out)
     return loaded
 
 
@@ -266,7 +327,12 @@ def _place_in_time(
     return "behind", from_day, before.known_from
 
 
-def _store_cells(release: Release, cells: Sequence[engine.Printed], loaded: Loaded) -> None:
+def _store_cells(
+    release: Release,
+    cells: Sequence[engine.Printed],
+    loaded: Loaded,
+    left_out: list[RenkeiError] | None,
+) -> None:
     materials = dict(Material.objects.values_list("slug", "pk"))
     current = {
         (row.key, row.valid_from): row
@@ -333,11 +399,11 @@ def _store_cells(release: Release, cells: Sequence[engine.Printed], loaded: Load
                 "quantity": cell.quantity,
                 "unit": cell.unit,
                 "tonnes": cell.tonnes,
+                "bound": cell.bound,
                 "note": cell.note,
             }
         )
-    if faults:
-        raise FaultyReleaseError(faults)
+    _refuse_or_leave(faults, loaded, left_out)
     Observation.objects.bulk_update(closed, ["known_to"], batch_size=CHUNK)
     loaded.added = _insert(Observation, rows)
 
@@ -351,8 +417,14 @@ def _out_of_proportion(cell: engine.Printed, before: Observation) -> RenkeiError
             before=before.unit,
             after=cell.unit,
         )
-    old = before.tonnes if cell.tonnes is not None else before.quantity
-    new = cell.tonnes if cell.tonnes is not None else cell.quantity
+    if (cell.bound is None) != (before.bound is None):
+        return None
+    pairs = (
+        (before.tonnes, cell.tonnes),
+        (before.quantity, cell.quantity),
+        (before.bound, cell.bound),
+    )
+    old, new = next((pair for pair in pairs if None not in pair), (None, None))
     if not old or not new:
         return None
     factor = max(old / new, new / old)
@@ -369,26 +441,39 @@ def _out_of_proportion(cell: engine.Printed, before: Observation) -> RenkeiError
     return None
 
 
-def _store_flows(release: Release, trades: Sequence[engine.Trade], loaded: Loaded) -> None:
-    periods = {trade.valid_from for trade in trades}
-    codes = {trade.code for trade in trades}
-    current = {
-        (row.code, row.exporter, row.importer, row.valid_from, row.valid_to, row.basis): row
-        for row in Flow.objects.current()
-        .filter(code__in=codes, valid_from__range=(min(periods), max(periods)))
-        .iterator()
+def _store_flows(
+    release: Release,
+    trades: Sequence[engine.Trade],
+    loaded: Loaded,
+    left_out: list[RenkeiError] | None,
+) -> None:
+    days = [trade.valid_from for trade in trades]
+    known = Flow.objects.filter(
+        code__in={trade.code for trade in trades},
+        reporter__in={trade.reporter for trade in trades},
+        valid_from__range=(min(days), max(days)),
+    )
+    names = ("code", "exporter", "importer", "valid_from", "valid_to", "basis", "reporter")
+    current: dict[tuple[Any, ...], _Known] = {}
+    for *where, pk, kusd, tonnes, since in (
+        known.filter(known_to=None)
+        .values_list(*names, "pk", "kusd", "tonnes", "known_from")
+        .iterator(chunk_size=CHUNK)
+    ):
+        current[tuple(where)] = _Known(pk, kusd, tonnes, since)
+    behind = {
+        tuple(where): (kusd, tonnes)
+        for *where, kusd, tonnes in known.filter(
+            known_to__isnull=False, known_from=release.known_on
+        ).values_list(*names, "kusd", "tonnes")
     }
+    faults = _other_units(trades)
     rows: list[dict[str, Any]] = []
-    closed: list[Flow] = []
+    closed: list[int] = []
     for trade in trades:
-        where = (
-            trade.code,
-            trade.exporter,
-            trade.importer,
-            trade.valid_from,
-            trade.valid_to,
-            trade.basis,
-        )
+        if trade.code in faults:
+            continue
+        where = tuple(getattr(trade, name) for name in names)
         before = current.get(where)
         to_day = None
         if before is not None:
@@ -397,23 +482,19 @@ def _store_flows(release: Release, trades: Sequence[engine.Trade], loaded: Loade
             verb, _from, to_day = _place_in_time(
                 release, before, same=same, what=what, from_day=release.known_on
             )
+            if verb == "behind" and where in behind:
+                if not all(map(_alike, behind[where], (trade.kusd, trade.tonnes))):
+                    raise _same_day(release, what)
+                verb = "keep"
             if verb == "keep":
                 loaded.unchanged += 1
                 continue
             if verb == "close":
-                before.known_to = release.known_on
-                closed.append(before)
-                loaded.revised.append(
-                    Revision(trade.row, what, f"{before.kusd:g} kUSD", f"{trade.kusd:g} kUSD")
-                )
+                closed.append(before.pk)
+                loaded.revised.append(Revision(trade.row, what, _amounts(before), _amounts(trade)))
         rows.append(
             {
-                "code": trade.code,
-                "exporter": trade.exporter,
-                "importer": trade.importer,
-                "basis": trade.basis,
-                "valid_from": trade.valid_from,
-                "valid_to": trade.valid_to,
+                **dict(zip(names, where, strict=True)),
                 "known_from": release.known_on,
                 "known_to": to_day,
                 "release": release.pk,
@@ -422,8 +503,64 @@ def _store_flows(release: Release, trades: Sequence[engine.Trade], loaded: Loade
                 "tonnes": trade.tonnes,
             }
         )
-    Flow.objects.bulk_update(closed, ["known_to"], batch_size=CHUNK)
+    _refuse_or_leave(list(faults.values()), loaded, left_out)
+    for start in range(0, len(closed), CHUNK):
+        Flow.objects.filter(pk__in=closed[start : start + CHUNK]).update(known_to=release.known_on)
     loaded.added = _insert(Flow, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the database says about a flow."""
+
+    pk: int
+    kusd: float
+    tonnes: float | None
+    known_from: date
+
+
+def _amounts(one: engine.Trade | _Known) -> str:
+    mass = "-" if one.tonnes is None else f"{one.tonnes:g} t"
+    return f"{one.kusd:g} kUSD, {mass}"
+
+
+def _other_units(trades: Sequence[engine.Trade]) -> dict[str, RenkeiError]:
+    """Return by code the first row of a code whose dollars a tonne are out of all proportion.
+
+    Compared with what the registry knows of the code by the same reporter: a file in another unit of
+    mass or value shows there, whatever it calls its columns.
+    """
+    said: dict[tuple[str, str], list[engine.Trade]] = {}
+    for trade in trades:
+        if trade.tonnes and trade.kusd:
+            said.setdefault((trade.code, trade.reporter), []).append(trade)
+    known = (
+        Flow.objects.current()
+        .filter(code__in={code for code, _reporter in said}, tonnes__gt=0, kusd__gt=0)
+        .values_list("code", "reporter")
+        .annotate(Count("pk"), Sum("kusd"), Sum("tonnes"))
+        .order_by()
+    )
+    faults: dict[str, RenkeiError] = {}
+    for code, reporter, count, kusd, tonnes in known:
+        there = said.get((code, reporter))
+        if there is None or count < LEAST_HISTORY:
+            continue
+        usual = kusd / tonnes
+        found = sum(one.kusd for one in there) / sum(one.tonnes or 0.0 for one in there)
+        factor = max(found / usual, usual / found)
+        if factor >= LARGEST_FACTOR:
+            faults[code] = engine.FaultyRowError(
+                there[0].row,
+                gettext_noop(
+                    "row {row}: {code} has {found} US dollars a tonne, where {usual} are usual: has "
+                    "the unit changed?"
+                ),
+                code=code,
+                found=f"{found * 1e3:,.6g}",
+                usual=f"{usual * 1e3:,.6g}",
+            )
+    return faults
 
 
 def _alike(one: float | None, other: float | None) -> bool:
@@ -434,6 +571,10 @@ def _alike(one: float | None, other: float | None) -> bool:
 
 def _store_governance(release: Release, rows: Sequence[Any], loaded: Loaded) -> None:
     current = {(row.place, row.valid_from.year): row for row in Governance.objects.current()}
+    behind = {
+        (row.place, row.valid_from.year): row.estimate
+        for row in Governance.objects.filter(known_to__isnull=False, known_from=release.known_on)
+    }
     made: list[dict[str, Any]] = []
     closed: list[Governance] = []
     for row, place, year, estimate, error in rows:
@@ -444,10 +585,14 @@ def _store_governance(release: Release, rows: Sequence[Any], loaded: Loaded) -> 
             verb, _from, to_day = _place_in_time(
                 release,
                 before,
-                same=_alike(before.estimate, estimate),
+                same=abs(before.estimate - estimate) <= ROUNDED,
                 what=what,
                 from_day=release.known_on,
             )
+            if verb == "behind" and (place, year) in behind:
+                if abs(behind[place, year] - estimate) > ROUNDED:
+                    raise _same_day(release, what)
+                verb = "keep"
             if verb == "keep":
                 loaded.unchanged += 1
                 continue
@@ -480,14 +625,14 @@ def _store_organisations(release: Release, rows: Sequence[Any], loaded: Loaded) 
         if before is None:
             made.append(
                 Organisation(
-                    lei=lei, name=name, country=country[:2], category=category, release=release
+                    lei=lei, name=name, country=country, category=category, release=release
                 )
             )
-        elif (before.name, before.country) == (name, country[:2]):
+        elif (before.name, before.country) == (name, country):
             loaded.unchanged += 1
         else:
             loaded.revised.append(Revision(row, lei, before.name, name))
-            before.name, before.country, before.release = name, country[:2], release
+            before.name, before.country, before.release = name, country, release
             before.save(update_fields=["name", "country", "release"])
     Organisation.objects.bulk_create(made, batch_size=CHUNK)
     loaded.added = len(made)
@@ -620,7 +765,7 @@ def _load_shipped() -> None:
     for slug, publisher, name, day, title, licence, reference in SHIPPED:
         with resources.as_file(folder / name) as file:
             content = file.read_bytes()
-            read = _read(publisher, file, content)
+            read = _read(publisher, file)
         if read.faults:
             raise FaultyReleaseError(read.faults)
         release = Release.objects.create(

@@ -1,7 +1,6 @@
 """What if, and what to do: scenarios are opened here and answered by a job."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import cache, partial
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -18,11 +18,14 @@ from renkei.base.models import Job, User
 from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
 from renkei.materials import engine
 from renkei.materials.door import _read
-from renkei.materials.models import Material, Scenario
-from renkei.materials.tasks import answer, answer_scenario, knows_firms
+from renkei.materials.models import Form, Scenario, Site, State
+from renkei.materials.tasks import answer, answer_scenario, elasticities, knows_firms
 
 RANGES: Final = ("diversion", "new_partners", "qualification_days", "spare", "substitution")
+SHARES: Final = ("recycle_share", "fair_gap", "floor")
+FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2100, 12, 31)
 MOST_PLACES: Final = 50
+MOST_NAMED: Final = 20
 MOST_PRODUCTS: Final = 60
 
 
@@ -36,6 +39,18 @@ class NotAnsweredError(ConflictError):
     """A scenario has no answer yet."""
 
     code = "materials.not_answered"
+
+
+class UnknownCodeError(NotFoundError):
+    """No goods of the registry have this code."""
+
+    code = "materials.unknown_code"
+
+
+class UnknownSiteError(NotFoundError):
+    """The registry has no such site."""
+
+    code = "materials.unknown_site"
 
 
 class BadScenarioError(RenkeiError):
@@ -54,7 +69,9 @@ def disrupt(
     codes: Iterable[str] = (),
     straits: Iterable[str] = (),
     firms: Iterable[str] = (),
+    sites: Iterable[str] = (),
     starts_on: date,
+    ends_on: date | None = None,
     days: int = 365,
     severity: float = 1.0,
     parameters: Mapping[str, Any] | None = None,
@@ -69,30 +86,49 @@ def disrupt(
         kind: one of the engine's kinds of disruption.
         materials: names in the registry; none: all that are watched.
         countries: where it happens; ``importers``: whom it hits, none: everybody.
-        codes: HS codes it is limited to; ``straits`` that are closed; ``firms`` that are attacked.
-        starts_on: first day; ``days`` how long.
+        codes: HS codes it is limited to; ``straits`` that are closed; ``firms`` that are attacked;
+            ``sites`` (by their names in the registry) that are out.
+        starts_on: first day; ``days`` how long, unless the last day ``ends_on`` is given.
         severity: share that is lost, or the rise of a price.
         parameters: intervals ``[low, high]`` of what is uncertain (``diversion``,
             ``new_partners``, ``qualification_days``, ``spare``, ``substitution``), ``stock_days`` by
-            party, ``recycle_share``, ``fair_gap``.
+            party, ``recycle_share``, ``fair_gap``, and ``floor``: the share of each demand that a
+            plan must meet.
         author: who asks.
         is_public: whether strangers may read it.
         now: answer at once, here, instead of queueing.
 
     Raises:
-        UnknownMaterialError, UnknownPlaceError, BadScenarioError, BadDisruptionError: what is wrong.
+        UnknownMaterialError, UnknownPlaceError, UnknownCodeError, UnknownSiteError,
+        BadScenarioError, BadDisruptionError: what is wrong.
         NoFlowsError, ZeroEffectError: with ``now``, why there is no answer.
     """
     named = [_read.find(slug) for slug in dict.fromkeys(materials)]
+    if not FIRST_DAY <= starts_on <= LAST_DAY:
+        raise BadScenarioError(
+            gettext_noop("the first day is {day}: expected one from {first} to {last}"),
+            day=starts_on.isoformat(),
+            first=FIRST_DAY.isoformat(),
+            last=LAST_DAY.isoformat(),
+        )
+    if ends_on is not None:
+        days = (ends_on - starts_on).days + 1
+        if days < 1:
+            raise BadScenarioError(
+                gettext_noop("the last day {last} is before the first day {first}"),
+                last=ends_on.isoformat(),
+                first=starts_on.isoformat(),
+            )
     scenario = Scenario(
-        slug=_slug(title),
+        slug="x",
         title=title.strip(),
         kind=kind,
         countries=_places(countries),
         importers=_places(importers),
-        codes=" ".join(dict.fromkeys(codes)),
+        codes=_codes(codes, [row.pk for row in named]),
         straits=" ".join(dict.fromkeys(straits)),
         firms=" ".join(dict.fromkeys(firms)),
+        sites=_sites(sites, is_public=is_public),
         starts_on=starts_on,
         days=days,
         severity=severity,
@@ -100,12 +136,13 @@ def disrupt(
         author=author,
         is_public=is_public,
     )
-    scenario.full_clean(exclude=["task"])
+    scenario.full_clean(exclude=["task", "slug"])
     if is_public and kind == Scenario.Kind.CYBER_ATTACK and knows_firms():
         raise BadScenarioError(
             gettext_noop("a run on this node's own firms is never public: leave the mark away")
         )
     # Refused here, where the person still looks, rather than in the job.
+    elasticities(scenario.parameters)
     engine.Disruption(
         kind=kind,  # type: ignore[arg-type]  # full_clean has compared it with the choices
         start=starts_on,
@@ -116,14 +153,21 @@ def disrupt(
         materials=frozenset(row.slug for row in named),
         straits=frozenset(scenario.straits.split()),
         firms=frozenset(scenario.firms.split()),
+        sites=frozenset(scenario.sites.split()),
     )
     with transaction.atomic():
+        State.objects.select_for_update().get_or_create(pk=1)  # one name at a time
+        scenario.slug = _slug(title)
         scenario.save()
         scenario.materials.set(named)
         if not now:
             transaction.on_commit(partial(_enqueue, scenario))
     if now:
-        found = answer(scenario, lambda _part: None)
+        try:
+            found = answer(scenario, lambda _part: None)
+        except BaseException:
+            scenario.delete()  # nobody would ever answer it
+            raise
         scenario.result, scenario.state = found, Scenario.Answer.READY
         scenario.finished_at = timezone.now()
         scenario.save(update_fields=["result", "state", "finished_at"])
@@ -157,6 +201,60 @@ def _places(given: Iterable[str]) -> str:
     return " ".join(codes)
 
 
+def _codes(given: Iterable[str], materials: list[int]) -> str:
+    """Return HS codes, each of goods that the registry knows, and of the materials if any are named.
+
+    Raises:
+        UnknownCodeError: which one is not.
+    """
+    codes = list(dict.fromkeys(given))
+    for code in codes:
+        forms = Form.objects.filter(Q(hs2022=code) | Q(hs92=code))
+        if materials:
+            forms = forms.filter(material__in=materials)
+        if not forms.exists():
+            raise UnknownCodeError(
+                gettext_noop(
+                    "{code!r} is no code of these materials: expected six digits of the Harmonized "
+                    "System as on a material's page"
+                ),
+                code=code,
+            )
+    return " ".join(codes)
+
+
+def _sites(given: Iterable[str], *, is_public: bool) -> str:
+    """Return names of sites, each known here.
+
+    Raises:
+        UnknownSiteError: which one is not.
+        BadScenarioError: one that is not public in a scenario that is.
+    """
+    slugs = list(dict.fromkeys(given))
+    for slug in slugs:
+        site = Site.objects.filter(slug=slug).first()
+        if site is None:
+            raise UnknownSiteError(
+                gettext_noop("the registry has no site {slug!r}: expected one of {known}"),
+                slug=slug,
+                known=", ".join(
+                    Site.objects.filter(is_public=True)
+                    .order_by("slug")
+                    .values_list("slug", flat=True)[:MOST_NAMED]
+                ),
+            )
+        if is_public and not site.is_public:
+            raise BadScenarioError(
+                gettext_noop("the site {slug!r} is this node's own: leave the mark away"), slug=slug
+            )
+    return " ".join(slugs)
+
+
+def sites() -> QuerySet[Site]:
+    """Return the sites of the registry, the node's own among them."""
+    return Site.objects.select_related("material").order_by("country", "slug")
+
+
 def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters, each checked.
 
@@ -177,7 +275,7 @@ def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
             kept[name] = {
                 _read.place(party): _interval(name, pair) for party, pair in value.items()
             }
-        elif name in {"recycle_share", "fair_gap"}:
+        elif name in SHARES:
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if not is_number or not 0 <= value <= 1:
                 raise BadScenarioError(
@@ -188,7 +286,7 @@ def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
             raise BadScenarioError(
                 gettext_noop("{name!r} is no parameter: expected some of {known}"),
                 name=name,
-                known=", ".join((*RANGES, "stock_days", "recycle_share", "fair_gap")),
+                known=", ".join((*RANGES, "stock_days", *SHARES)),
             )
     return kept
 
@@ -333,7 +431,11 @@ def _worst(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield each material and party in its worst period: an act must stay small enough to sign."""
     for one in result["materials"]:
         for party in result["parties"]:
-            rows = [row for row in one["rows"] if row["country"] == party]
+            rows = [
+                row
+                for row in one["rows"]
+                if row["country"] == party and row["stage"] == one["stages"][-1]
+            ]
             if not rows:
                 continue
             row = max(rows, key=lambda row: row["no_diversion"])
@@ -347,13 +449,3 @@ def _worst(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "free_diversion": _share(row["free_diversion"]),
                 "days_of_stock": [None if end is None else int(end) for end in days or []],
             }
-
-
-def parse_intervals(text: str) -> list[float]:
-    """Return the two numbers of "0-0.3", "0–0.3" or "0, 0.3"."""
-    return [float(part) for part in re.split(r"\s*(?:–|-|,|\.\.)\s*", text.strip())]
-
-
-def watched_materials() -> list[Material]:
-    """Return the materials that a scenario may name, the watched ones first."""
-    return list(Material.objects.order_by("-is_watched", "name_en"))

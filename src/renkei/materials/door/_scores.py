@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from django.db.models import F, Max, Sum
+from django.db.models import F, Sum
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.materials import engine
@@ -17,7 +17,7 @@ from renkei.materials.models import Flow, Form, Material
 
 EU_SCALE: Final = 10.0  # the EU's governance runs from 0 to 10, ours from 0 to 1
 MOST_USES: Final = 50
-_AMOUNT: Final = re.compile(r"\s*([A-Za-z]{3})\s*[=:]\s*([0-9]+(?:\.[0-9]+)?)\s*", re.ASCII)
+_AMOUNT: Final = re.compile(r"\s*([^=:]+?)\s*[=:]\s*([0-9]+(?:\.[0-9]+)?)\s*")
 
 
 class BadFactTextError(RenkeiError):
@@ -161,7 +161,7 @@ def _sources(material: Material, country: str, stage: str) -> tuple[int | None, 
     )
     codes = [code for at, code in pairs if at == stage] or [code for _at, code in pairs]
     rows = Flow.objects.current().filter(code__in=codes, release__publisher="baci")
-    day = rows.aggregate(Max("valid_from"))["valid_from__max"]
+    day = rows.newest_whole()
     if day is None:
         return None, {}
     bought = (
@@ -183,9 +183,9 @@ def _reliance(
     """Return net import reliance: printed for the United States, else whether anything is made."""
     if country == "USA":
         printed = [
-            (row.valid_from, row.quantity, row.qualifier)
+            (row.valid_from, figure, row.qualifier)
             for row in _read.reliance(material)
-            if row.quantity is not None
+            if (figure := row.quantity if row.bound is None else row.bound) is not None
         ]
         if printed:
             last = max(day for day, _quantity, _sign in printed)
@@ -300,13 +300,21 @@ def judge(
             )
         if text.strip():
             read[name] = _fact(name, kinds[name], text)
+    rules = _read.rules()
+    minerals = {name for rule in rules for name in rule.minerals}
+    if mineral and mineral.casefold() not in minerals:
+        raise BadFactTextError(
+            gettext_noop("no agreement is about {mineral!r}: expected one of {known}"),
+            mineral=mineral[:40],
+            known=", ".join(sorted(minerals)),
+        )
     return engine.judge(
-        _read.rules(),
+        rules,
         read,
         programme=programme,
         as_of=as_of,
         hypothetical=hypothetical,
-        mineral=mineral,
+        mineral=mineral.casefold(),
     )
 
 
@@ -326,6 +334,26 @@ def _fact(name: str, kind: str, text: str) -> Any:
                 gettext_noop("{name}: expected amounts by country, such as AUS=60, CHN=40"),
                 name=name,
             )
-        return {found[1].upper(): float(found[2]) for found in amounts if found}
+        told: dict[str, float] = {}
+        for found in filter(None, amounts):
+            code = _country(name, found[1])
+            if code in told:
+                raise BadFactTextError(
+                    gettext_noop("{name}: {country} is said twice"),
+                    name=name,
+                    country=found[1][:40],
+                )
+            told[code] = float(found[2])
+        return told
     said = [part.strip() for part in parts]
-    return [part.upper() for part in said] if kind == "none_from" else said
+    return [_country(name, part) for part in said] if kind == "none_from" else said
+
+
+def _country(fact: str, text: str) -> str:
+    """Return the code of a country by its code or name; "China" must not pass for no country."""
+    code = engine.place_code(text)
+    if code is None or code == engine.WORLD:
+        raise BadFactTextError(
+            gettext_noop("{name}: unknown country {country!r}"), name=fact, country=text[:40]
+        )
+    return code

@@ -52,6 +52,7 @@ Rules and bills::
 """
 
 from renkei.materials.engine._alarms import (
+    AHEAD,
     BREADTH,
     LEAST_KNOWN,
     LEAST_PARTNERS,
@@ -71,6 +72,7 @@ from renkei.materials.engine._alarms import (
     alarms,
     backtest,
     breadth,
+    calendar,
     leave_one_out,
     sweep,
 )
@@ -79,6 +81,7 @@ from renkei.materials.engine._answers import (
     BadFigureError,
     Bounds,
     Input,
+    Remark,
     Score,
     UnknownCountryError,
 )
@@ -178,6 +181,7 @@ from renkei.materials.engine._drawing import (
     lines,
     world_map,
 )
+from renkei.materials.engine._files import MovedColumnsError, Source, UnreadableError
 from renkei.materials.engine._flows import (
     BadTableError,
     CountryShortage,
@@ -214,12 +218,15 @@ from renkei.materials.engine._network import (
 from renkei.materials.engine._own import (
     OWN_COLUMNS,
     read_bills,
+    read_events,
     read_links,
+    read_measures,
     read_sites,
     read_stocks,
     read_trade,
 )
 from renkei.materials.engine._places import (
+    WORLD,
     place_code,
     place_name,
     places,
@@ -231,12 +238,9 @@ from renkei.materials.engine._releases import (
     CUSTOMS_COLUMNS,
     TONNES,
     FaultyRowError,
-    MovedColumnsError,
     Printed,
     Read,
     Trade,
-    UnreadableError,
-    flow_rows,
     key_of,
     read_baci,
     read_comtrade,
@@ -291,6 +295,7 @@ from renkei.materials.engine._rules import (
 __all__ = [
     "ADJUST_DAYS",
     "AGREEMENT_MINERALS",
+    "AHEAD",
     "BACI_COLUMNS",
     "BATTERY_PASSPORT_FIELDS",
     "BREADTH",
@@ -328,6 +333,7 @@ __all__ = [
     "UNITS",
     "UNKNOWN_STABILITY",
     "WINDOW",
+    "WORLD",
     "WORST_GOVERNANCE",
     "Action",
     "ActionKind",
@@ -391,6 +397,7 @@ __all__ = [
     "QueryLimitError",
     "Read",
     "Release",
+    "Remark",
     "ResponseProblem",
     "Rule",
     "Score",
@@ -400,6 +407,7 @@ __all__ = [
     "Shortages",
     "Side",
     "SolverError",
+    "Source",
     "StockOffer",
     "Sweep",
     "TonneValue",
@@ -415,6 +423,7 @@ __all__ = [
     "backtest",
     "bars",
     "breadth",
+    "calendar",
     "cascade",
     "check_messages",
     "check_query",
@@ -426,7 +435,6 @@ __all__ = [
     "difference_gate",
     "earlier",
     "economic_importance",
-    "flow_rows",
     "flow_table",
     "gate",
     "geopolrisk",
@@ -451,10 +459,12 @@ __all__ = [
     "read_bills",
     "read_comtrade",
     "read_customs",
+    "read_events",
     "read_gleif",
     "read_joint",
     "read_links",
     "read_mcs",
+    "read_measures",
     "read_sites",
     "read_stocks",
     "read_trade",

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 
@@ -350,6 +350,23 @@ def figure(
             high=found.high,
         )
     return found
+
+
+class Remark(str):
+    """What had to be assumed, in English; ``template`` and ``values`` let others say it elsewhere.
+
+    In ``values``, ``stage`` is a stage and ``countries`` holds ISO 3166-1 codes with spaces between.
+    """
+
+    __slots__ = ("template", "values")
+    template: str
+    values: Mapping[str, str]
+
+    def __new__(cls, template: str, **values: str) -> Self:
+        """Return the sentence with its places filled."""
+        made = super().__new__(cls, template.format(**values))
+        made.template, made.values = template, values
+        return made
 
 
 def check_countries(codes: Iterable[str]) -> None:

@@ -4,6 +4,7 @@ A part may itself have a bill (a vehicle has motors, a motor has magnets). Amoun
 the tree; a shortage goes up it.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -122,7 +123,8 @@ class Bills:
         """Return what shortages of materials (share missing, 0 … 1) do to one product.
 
         The scarcest essential part sets what can be made; parts that are not essential take
-        their weight each. Substitution is used first.
+        their weight each. Substitution is used first. One material that is missing in several
+        parts is missing once.
         """
         self._known(product)
         for name, share in shortage.items():
@@ -156,7 +158,8 @@ class Bills:
             if name not in self.parts:
                 found[name] = (shortage.get(name, 0.0), (name,))
                 continue
-            worst, path, kept = shortage.get(name, 0.0), (name,), 1.0
+            worst, path = shortage.get(name, 0.0), (name,)
+            besides: dict[str, float] = {}
             for line in self.parts[name].values():
                 missing, below = found[line.part]
                 missing = max(0.0, missing - line.substitutable)
@@ -164,10 +167,14 @@ class Bills:
                     if missing > worst:
                         worst, path = missing, (name, *below)
                 elif missing > 0:
-                    kept *= 1 - line.weight * missing
+                    root = below[-1]
+                    besides[root] = max(besides.get(root, 0.0), line.weight * missing)
                     if len(path) == 1 and worst == 0:
                         path = (name, *below)
-            found[name] = (1 - (1 - worst) * kept, path)
+            # What one material costs by several parts, it costs once.
+            kept = math.prod(1 - lost for root, lost in besides.items() if root != path[-1])
+            lost = max(worst, besides.get(path[-1], 0.0))
+            found[name] = (1 - (1 - lost) * kept, path)
         return found
 
     def _sorted(self) -> list[str]:

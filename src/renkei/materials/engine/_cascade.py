@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ TOLERANCE = 1e-2  # the published stopping rule
 MOST_ITERATIONS = 100
 CUTOFF = 1e-7  # changes of a firm's missing share that single closures do not pass on
 _BATCH = 256  # firms closed between two looks at progress
+
+Diversion = Literal["none", "share", "free"]
+"""How buyers find other sellers: not at all; by market share, as published; all at once."""
 
 
 class CancelledError(RenkeiError):
@@ -89,11 +93,17 @@ class CascadeEngine:
         tolerance: float = TOLERANCE,
         most_iterations: int = MOST_ITERATIONS,
         start: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+        diversion: Diversion = "share",
+        spare: float = 0.0,
     ) -> Cascade:
         """Let a scenario run to rest.
 
         Args:
             capacity: share of each firm's capacity that is left, 0 … 1, shape (firms,).
+            diversion: "share" is the published index, in which a firm is missed as far as its
+                share of its sector; "none" and "free" are the bounds around it. With "none" nobody
+                finds another seller. With "free" a sector's other makers, which can raise their
+                output by the share ``spare``, serve whoever misses its goods.
             start: downstream and upstream values of an earlier run with more capacity, to go on
                 from.
 
@@ -109,11 +119,7 @@ class CascadeEngine:
         iterations, worst = 0, np.inf
         with ThreadPoolExecutor(self.threads) as pool:
             while iterations < most_iterations and worst >= tolerance:
-                available = np.bincount(net.sector, net.output * down, net.sectors)[net.sector]
-                # min(1, output / available): a firm that is not missed is replaced in that share.
-                most = np.maximum(available, net.output)
-                share = np.divide(net.output, most, where=most > 0, out=np.ones(net.firms))
-                scarce = share * (1.0 - down)
+                scarce = self._missed(down, diversion, spare) * (1.0 - down)
 
                 step = partial(self._step, left, scarce, (down, up), (new_down, new_up))
                 worst = max(
@@ -130,6 +136,25 @@ class CascadeEngine:
             has_settled=worst < tolerance,
             is_synthetic=net.is_synthetic,
         )
+
+    def _missed(
+        self, down: NDArray[np.float64], diversion: Diversion, spare: float
+    ) -> NDArray[np.float64]:
+        """Return in which share of what it no longer makes each firm is missed, 0 … 1."""
+        net = self.network
+        if diversion == "none":
+            return np.ones(net.firms)
+        made = np.bincount(net.sector, net.output * down, net.sectors)
+        # min(1, output / available): a firm that is not missed is replaced in that share.
+        most = np.maximum(made[net.sector], net.output)
+        share = np.divide(net.output, most, where=most > 0, out=np.ones(net.firms))
+        if diversion == "share":
+            return share
+        lost = np.maximum(0.0, net.sector_output - made)
+        still = np.maximum(0.0, lost - spare * made)
+        part = np.divide(still, lost, where=lost > 0, out=np.ones(net.sectors))
+        missed: NDArray[np.float64] = np.minimum(share, part[net.sector])
+        return missed
 
     def _step(
         self,
@@ -238,10 +263,18 @@ def cascade(
     tolerance: float = TOLERANCE,
     most_iterations: int = MOST_ITERATIONS,
     threads: int = 2,
+    diversion: Diversion = "share",
+    spare: float = 0.0,
 ) -> Cascade:
     """Run one scenario: the share of each firm's capacity that is left in, the losses out."""
     engine = CascadeEngine(net, threads=threads)
-    return engine.run(capacity, tolerance=tolerance, most_iterations=most_iterations)
+    return engine.run(
+        capacity,
+        tolerance=tolerance,
+        most_iterations=most_iterations,
+        diversion=diversion,
+        spare=spare,
+    )
 
 
 def systemic(

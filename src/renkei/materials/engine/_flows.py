@@ -17,7 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from renkei.kit.errors import RenkeiError, gettext_noop
-from renkei.materials.engine._answers import BadFigureError, Bounds, check_countries, figure
+from renkei.materials.engine._answers import (
+    BadFigureError,
+    Bounds,
+    Remark,
+    check_countries,
+    figure,
+)
 from renkei.materials.engine._cascade import CancelledError
 from renkei.materials.engine._disruption import (
     Disruption,
@@ -53,7 +59,7 @@ class FlowTable:
         production: tonnes a year, shape (stages, countries).
         trade: tonnes a year, from row to column, shape (stages, countries, countries).
         needed: tonnes of a stage for one tonne of the next, shape (stages - 1,); 0 is uncoupled.
-        flags: what had to be assumed, in words.
+        flags: what had to be assumed, as ``Remark``.
     """
 
     material: str
@@ -62,7 +68,7 @@ class FlowTable:
     production: NDArray[np.float64]
     trade: NDArray[np.float64]
     needed: NDArray[np.float64]
-    flags: tuple[str, ...] = ()
+    flags: tuple[Remark, ...] = ()
 
     @property
     def supply(self) -> NDArray[np.float64]:
@@ -162,7 +168,30 @@ class Shortages:
     rows: tuple[CountryShortage, ...]
     hit_tonnes: float
     elasticities: Elasticities
-    flags: tuple[str, ...]
+    flags: tuple[Remark, ...]
+
+    def stock_ends(self, country: str, stock: Bounds) -> dict[str, Bounds]:
+        """Return on which day a country's stock of the last stage ends, from the first day on.
+
+        Day by day the stock serves what is missing, until nothing is left: with ``no_diversion``,
+        between the corners (``capped``) and with ``free_diversion``; each from a small stock to a
+        large one, infinite where it outlasts the horizon.
+        """
+        rows = [row for row in self.rows if row.country == country]
+        stage = rows[-1].stage if rows else ""
+        rows = sorted((row for row in rows if row.stage == stage), key=lambda row: row.since)
+        ends = {
+            "no_diversion": [[row.no_diversion] * 2 for row in rows],
+            "capped": [[row.capped.high, row.capped.low] for row in rows],
+            "free_diversion": [[row.free_diversion] * 2 for row in rows],
+        }
+        return {
+            name: Bounds(*(
+                _day_of_end(rows, [pair[at] for pair in shares], tonnes)
+                for at, tonnes in enumerate((stock.low, stock.high))
+            ))
+            for name, shares in ends.items()
+        }  # fmt: skip
 
     def worst(self, country: str, stage: str = "") -> CountryShortage | None:
         """Return the period in which a country misses the largest share without diversion."""
@@ -211,12 +240,24 @@ def flow_table(
         gap = moved[at].sum(axis=1) - moved[at].sum(axis=0) - output[at]
         if stage not in known:
             output[at] = np.maximum(0.0, gap)
-            flags.append(f"{stage}: production is not known; net exports are taken for it")
-        elif (gap > 0).any():
+            flags.append(
+                Remark(
+                    gettext_noop("{stage}: production is not known; net exports are taken for it"),
+                    stage=stage,
+                )
+            )
+        elif (gap > _ROUNDING * max(1.0, float(output[at].sum()))).any():
             output[at] += np.maximum(0.0, gap)
             flags.append(
-                f"{stage}: {', '.join(np.array(countries)[gap > 0])} export more than they have;"
-                f" {np.maximum(0.0, gap).sum():.4g} t of production are added"
+                Remark(
+                    gettext_noop(
+                        "{stage}: {countries} export more than they have; {tonnes} t of production "
+                        "are added"
+                    ),
+                    stage=stage,
+                    countries=" ".join(np.array(countries)[gap > 0]),
+                    tonnes=f"{np.maximum(0.0, gap).sum():.4g}",
+                )
             )
     coupling = np.array([(needed or {}).get(stage, 0.0) for stage in stages[:-1]])
     if (coupling < 0).any() or not np.isfinite(coupling).all():
@@ -303,7 +344,8 @@ def who_is_short(
             for value in (known.demand.high, known.demand.low)
         ]
         hit += (1 - shrunk[0]) * table.use[-1].sum() * share
-        still = _no_diversion(table, state)
+        # What is given up at a higher price is missing: least where demand is stiff.
+        still = np.minimum(_no_diversion(table, state), shrunk[1])
         elapsed = max(0, (first - begin).days)
         hopeful = known.spare.high, known.substitution.high, shrunk[1]
         free = _diverted(table, state, _Freedom(np.inf, np.inf, *hopeful, floor=still))
@@ -331,7 +373,8 @@ def who_is_short(
             ),
         )
         # What limited diversion reaches, free diversion could as well.
-        free = np.maximum(np.maximum(free, best), worst)
+        free = np.minimum(np.maximum(np.maximum(free, best), worst), shrunk[0])
+        worst, best = np.minimum(worst, shrunk[1]), np.minimum(best, shrunk[0])
         bought = table.trade.sum(axis=1)
         stopped = np.divide(
             (table.trade * (1 - state.trade)).sum(axis=1),
@@ -357,12 +400,17 @@ def who_is_short(
     return Shortages(table.material, tuple(rows), hit / years, known, tuple(flags))
 
 
-def _assumptions(table: FlowTable, disruptions: Sequence[Disruption]) -> list[str]:
+def _assumptions(table: FlowTable, disruptions: Sequence[Disruption]) -> list[Remark]:
     """Return what the answer takes for granted about these disruptions."""
-    flags = []
+    flags: list[Remark] = []
     unknown = without_ports(table.countries)
     if unknown and any(one.kind == "strait_closed" for one in disruptions):
-        flags.append(f"ports are not known, flows are kept whole: {', '.join(unknown)}")
+        flags.append(
+            Remark(
+                gettext_noop("ports are not known, flows are kept whole: {countries}"),
+                countries=" ".join(unknown),
+            )
+        )
     for one in disruptions:
         if not one.origin_rule:
             continue
@@ -370,8 +418,14 @@ def _assumptions(table: FlowTable, disruptions: Sequence[Disruption]) -> list[st
         for at, stage in enumerate(table.stages):
             if one.concerns(table.material, stage) and not table.production[at][named].any():
                 flags.append(
-                    f"{stage}: {', '.join(sorted(one.countries))} make nothing by these figures:"
-                    " the origin rule stops no re-export"
+                    Remark(
+                        gettext_noop(
+                            "{stage}: {countries} make nothing by these figures: the origin rule "
+                            "stops no re-export"
+                        ),
+                        stage=stage,
+                        countries=" ".join(sorted(one.countries)),
+                    )
                 )
     return flags
 
@@ -665,6 +719,19 @@ def _rows(
                 )
             )
     return found
+
+
+def _day_of_end(rows: Sequence[CountryShortage], shares: Sequence[float], stock: float) -> float:
+    """Return after how many days a stock is used up by a share of each period's use."""
+    passed = 0
+    for row, share in zip(rows, shares, strict=True):
+        days = (row.until - row.since).days
+        missing = row.use * share if share > _ROUNDING else 0.0
+        if missing > 0 and stock <= missing:
+            return passed + days * stock / missing
+        stock -= missing
+        passed += days
+    return np.inf
 
 
 def _lasting(stock: Bounds, used: list[float], a_day: list[float], days: int) -> Bounds:

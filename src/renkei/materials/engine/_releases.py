@@ -5,18 +5,16 @@ words); a bound ("<", ">") keeps its sign. Every fault names its row as a person
 header is row 1. What a database knows (former editions) is compared in ``door``.
 """
 
-import csv
 import hashlib
-import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
-from pathlib import Path
 from typing import Any, Final
 
 from renkei.kit.errors import RenkeiError, gettext_noop
-from renkei.materials.engine._places import OTHERS, WORLD, place_code
+from renkei.materials.engine._files import Source, header_of, rows_of
+from renkei.materials.engine._places import OTHERS, WORLD, place_code, places
 
 MOST_FAULTS: Final = 500  # a file that is wrong throughout need not be told row by row
 LARGEST_TONNES: Final = 1e11  # the world moves about 6e10 t of sand and gravel a year
@@ -85,18 +83,6 @@ _MONTHS: Final = [
 _TWO_TABLES: Final = frozenset({"MICA (NATURAL)"})
 
 
-class MovedColumnsError(RenkeiError):
-    """The file's columns are not those of this publisher."""
-
-    code = "materials.moved_columns"
-
-
-class UnreadableError(RenkeiError):
-    """The file is no table of text."""
-
-    code = "materials.unreadable"
-
-
 class FaultyRowError(RenkeiError):
     """One row cannot be; ``row`` counts the header as row 1."""
 
@@ -127,6 +113,7 @@ class Printed:
     unit: str
     tonnes: float | None
     note: str
+    bound: float | None = None  # of "<5" and ">95", which are no quantities
     known_from: date | None = None  # later than the release: a correction inside it
     known_to: date | None = None  # what a correction inside the release replaced
 
@@ -144,6 +131,7 @@ class Trade:
     kusd: float
     tonnes: float | None
     basis: str = "consignment"
+    reporter: str = ""  # whose customs said so; none where both sides were reconciled
 
 
 @dataclass(slots=True)
@@ -154,16 +142,36 @@ class Read:
         rows: what can be stored.
         faults: what is wrong, in the order of rows; any fault refuses the file.
         passed_over: how many sound rows are about nothing that the registry keeps, by reason.
+        doubtful: which of ``rows`` a faulty row contradicts: who leaves out the one leaves out both.
+        is_cut: more is wrong than ``faults`` names.
     """
 
     rows: list[Any] = field(default_factory=list)
     faults: list[FaultyRowError] = field(default_factory=list)
     passed_over: dict[str, int] = field(default_factory=dict)
+    doubtful: set[int] = field(default_factory=set)
+    is_cut: bool = False
 
     def fault(self, row: int, sentence: str, **values: object) -> None:
         """Note what is wrong with a row."""
         if len(self.faults) < MOST_FAULTS:
             self.faults.append(FaultyRowError(row, sentence, **values))
+        else:
+            self.is_cut = True
+
+    def again(self, row: int, at: int, first: int, *, is_same: bool) -> None:
+        """Note that a row says again what ``rows[at]``, the file's row ``first``, says."""
+        if is_same:
+            self.fault(
+                row, gettext_noop("row {row}: says again what row {first} says"), first=first
+            )
+            return
+        self.fault(
+            row,
+            gettext_noop("row {row}: says otherwise about the same as row {first}"),
+            first=first,
+        )
+        self.doubtful.add(at)
 
     def skip(self, reason: str) -> None:
         """Count a row that is about something else."""
@@ -187,64 +195,6 @@ def token(raw: str) -> tuple[str, float | None]:
     sign, minus, whole, part = found.groups()
     number = float(whole.replace(",", "") + (part or ""))
     return sign, -number if minus else number
-
-
-def text_of(content: bytes) -> str:
-    """Return a file's text: UTF-8, else the Windows-1252 that USGS writes.
-
-    Raises:
-        UnreadableError: it is neither, or holds NUL bytes.
-    """
-    if b"\0" in content:
-        raise UnreadableError(gettext_noop("the file holds NUL bytes: it is no table of text"))
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise UnreadableError(gettext_noop("the file is neither UTF-8 nor Windows-1252"))
-
-
-def table(
-    content: bytes, columns: Mapping[str, Sequence[str]], *, optional: frozenset[str] = frozenset()
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield each row's number and the columns wanted, whatever their order.
-
-    Args:
-        content: a CSV file.
-        columns: our name of a column, and the headings it may have.
-        optional: those that may be missing; they are then empty.
-
-    Raises:
-        MovedColumnsError: a column is missing or stands twice.
-    """
-    reader = csv.reader(io.StringIO(text_of(content), newline=""))
-    header = [name.strip() for name in next(reader, [])]
-    places: dict[str, int] = {}
-    for name, headings in columns.items():
-        found = [at for at, heading in enumerate(header) if heading in headings]
-        if len(found) > 1 or (not found and name not in optional):
-            raise MovedColumnsError(
-                gettext_noop(
-                    "row 1: the column {name} is expected once (as {headings}); the file has: "
-                    "{header}"
-                ),
-                name=name,
-                headings=" / ".join(headings),
-                header=", ".join(header)[:300],
-            )
-        if found:
-            places[name] = found[0]
-    for number, row in enumerate(reader, 2):
-        if not any(row):
-            continue
-        if len(row) != len(header):
-            yield number, {"": f"{len(row)}/{len(header)}"}
-            continue
-        yield (
-            number,
-            {name: row[places[name]].strip() if name in places else "" for name in columns},
-        )
 
 
 def _whole(read: Read, row: int, cells: Mapping[str, str]) -> bool:
@@ -288,7 +238,7 @@ MCS_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
 }
 
 
-def read_mcs(content: bytes, *, commodities: Mapping[tuple[str, str], str]) -> Read:
+def read_mcs(content: Source, *, commodities: Mapping[tuple[str, str], str]) -> Read:
     """Read a data release of the USGS Mineral Commodity Summaries (long form, one cell a row).
 
     Args:
@@ -296,25 +246,24 @@ def read_mcs(content: bytes, *, commodities: Mapping[tuple[str, str], str]) -> R
         commodities: the material's name by chapter and commodity, both casefolded.
     """
     read = Read()
-    seen: dict[tuple[str, date], int] = {}
+    seen: dict[tuple[str, date], tuple[int, int]] = {}
     totals: dict[tuple[str, ...], float] = {}
     parts: dict[tuple[str, ...], list[tuple[int, str, float]]] = {}
     optional = frozenset({"estimated", "revision", "printed_row", "notes"})
-    for row, cells in table(content, MCS_COLUMNS, optional=optional):
+    for row, cells in rows_of(content, MCS_COLUMNS, optional=optional, windows=True):
         if not _whole(read, row, cells):
             continue
         for cell in _mcs_cells(read, row, cells, commodities, seen):
             place = (cell.key, cell.valid_from)
             if cell.known_to is None and place in seen:
-                read.fault(
-                    row,
-                    gettext_noop("row {row}: says again what row {first} says"),
-                    first=seen[place],
-                )
+                first, at = seen[place]
+                before = read.rows[at]
+                same = (before.raw, before.unit) == (cell.raw, cell.unit)
+                read.again(row, at, first, is_same=same)
                 continue
             if cell.known_to is None:
-                seen[place] = row
-                _sum(cell, totals, parts)
+                seen[place] = (row, len(read.rows))
+                _sum(replace(cell, row=row), totals, parts)
             read.rows.append(cell)
     _check_sums(read, totals, parts)
     read.faults.sort(key=lambda fault: fault.row)
@@ -326,7 +275,7 @@ def _mcs_cells(
     row: int,
     cells: dict[str, str],
     commodities: Mapping[tuple[str, str], str],
-    seen: Mapping[tuple[str, date], int],
+    seen: Mapping[tuple[str, date], tuple[int, int]],
 ) -> Iterator[Printed]:
     """Yield the cell of a row, and before it the one that a later edition replaced."""
     chapter, commodity = cells["chapter"], cells["commodity"]
@@ -334,7 +283,6 @@ def _mcs_cells(
     material = commodities.get((chapter.casefold(), commodity.casefold()))
     place = place_code(cells["country"]) or (OTHERS if ", " in cells["country"] else None)
     unit = cells["unit"]
-    qualifier, quantity = token(cells["raw"])
     subject = SUBJECTS.get(cells["statistic"].casefold(), "other")
     said = _wrong(cells, period=period, material=material, place=place, subject=subject)
     if said is not None or period is None or material is None or place is None:
@@ -363,7 +311,7 @@ def _mcs_cells(
         "detail": detail[:160],
         "valid_from": period[0],
         "valid_to": period[1],
-        "is_estimated": cells["estimated"] == "True"
+        "is_estimated": cells["estimated"].casefold() == "true"
         or (not cells["estimated"] and "stimated" in cells["notes"]),
         "unit": unit,
         "note": cells["notes"],
@@ -372,24 +320,27 @@ def _mcs_cells(
     if revised:
         day = _day(revised["day"])
         for raw, later in ((revised["old"], False), (revised["new"], True)):
-            sign, number = token(raw)
             yield Printed(
                 **values,
-                raw=raw,
-                qualifier=sign,
-                quantity=number,
-                tonnes=tonnes_of(number, unit),
+                **_figure(raw, unit),
                 known_from=day if later else None,
                 known_to=None if later else day,
             )
         return
-    yield Printed(
-        **values,
-        raw=cells["raw"][:80],
-        qualifier=qualifier,
-        quantity=quantity,
-        tonnes=tonnes_of(quantity, unit),
-    )
+    yield Printed(**values, **_figure(cells["raw"], unit))
+
+
+def _figure(raw: str, unit: str) -> dict[str, Any]:
+    """Return what a printed token says: a quantity, or a bound ("<5"), or neither."""
+    sign, number = token(raw)
+    quantity = None if sign in {"<", ">"} else number
+    return {
+        "raw": raw[:80],
+        "qualifier": sign,
+        "quantity": quantity,
+        "tonnes": tonnes_of(quantity, unit),
+        "bound": number if sign in {"<", ">"} else None,
+    }
 
 
 def _wrong(
@@ -454,7 +405,7 @@ def _sum(
     parts: dict[tuple[str, ...], list[tuple[int, str, float]]],
 ) -> None:
     """Remember what belongs to one printed world table."""
-    if not cell.stage or cell.quantity is None or cell.qualifier in {"<", ">"}:
+    if not cell.stage or cell.quantity is None:
         return
     if cell.subject != "production":
         return
@@ -530,14 +481,18 @@ BACI_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "mass": ("q", "qty_t"),
 }
 COMTRADE_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
-    "period": ("period", "refYear", "month"),
-    "reporter": ("reporterISO", "reporter"),
-    "flow": ("flowCode", "flow"),
-    "partner": ("partnerISO", "partner_iso3", "partner"),
-    "code": ("cmdCode", "hs6", "code"),
-    "value": ("primaryValue", "value_usd"),
-    "mass": ("netWgt", "qty_kg", "mass_kg"),
+    "period": ("period", "Period", "refYear", "month", "year", "Year"),
+    "reporter": ("reporterISO", "reporter_iso3", "Reporter ISO", "reporterCode", "reporter"),
+    "flow": ("flowCode", "Trade Flow", "flow"),
+    "partner": ("partnerISO", "partner_iso3", "Partner ISO", "partnerCode", "partner"),
+    "code": ("cmdCode", "Commodity Code", "hs6", "code"),
+    "value": ("primaryValue", "Trade Value (US$)", "value_usd"),
+    "mass": ("netWgt", "Netweight (kg)", "qty_kg", "net_kg", "mass_kg"),
+    "second": ("partner2ISO", "partner2Code"),
+    "procedure": ("customsCode",),
+    "transport": ("motCode",),
 }
+COMTRADE_OPTIONAL: Final = frozenset({"second", "procedure", "transport"})
 CUSTOMS_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "period": ("month",),
     "reporter": ("reporter",),
@@ -550,6 +505,68 @@ CUSTOMS_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "unit": ("unit",),
     "basis": ("basis",),
 }
+CUSTOMS_OPTIONAL: Final = frozenset({"basis"})
+_WHOLE: Final[Mapping[str, frozenset[str]]] = {  # what a total of a Comtrade breakdown is called
+    "second": frozenset({"", "0", "W00"}),
+    "procedure": frozenset({"", "0", "C00"}),
+    "transport": frozenset({"", "0"}),
+}
+# Areas of UN Comtrade that are no country: "Areas, nes", "Bunkers", "Free Zones", "Other Europe, nes" …
+_AREAS: Final = frozenset(
+    [
+        "_X",
+        "XX",
+        "X1",
+        "X2",
+        "X3",
+        "A49",
+        "A59",
+        "A79",
+        "E19",
+        "E29",
+        "F19",
+        "F49",
+        "F97",
+        "O19",
+        "R20",
+        "R91",
+        "129",
+        "221",
+        "290",
+        "471",
+        "472",
+        "473",
+        "492",
+        "527",
+        "536",
+        "568",
+        "577",
+        "636",
+        "637",
+        "697",
+        "837",
+        "838",
+        "839",
+        "879",
+        "899",
+    ]
+)
+_OTHER_FLOWS: Final = frozenset(
+    [
+        "rx",
+        "rm",
+        "dx",
+        "fm",
+        "mip",
+        "mop",
+        "xip",
+        "xop",
+        "re-export",
+        "re-exports",
+        "re-import",
+        "re-imports",
+    ]
+)
 _FLOWS: Final[Mapping[str, str]] = {
     "m": "import",
     "import": "import",
@@ -558,63 +575,116 @@ _FLOWS: Final[Mapping[str, str]] = {
     "export": "export",
     "exports": "export",
 }
+_BASES: Final = ("", "consignment", "origin")
 _CUSTOMS_TONNES: Final[Mapping[str, float]] = {"kg": 1e-3, "t": 1.0, "g": 1e-6, "mt": 1.0}
 
 
-def read_baci(rows: Iterator[tuple[int, dict[str, str]]], *, codes: frozenset[str]) -> Read:
-    """Read bilateral flows of CEPII BACI: thousand dollars and tonnes, by HS 1992 code."""
+def read_baci(content: Source, *, codes: frozenset[str], until: date | None = None) -> Read:
+    """Read bilateral flows of CEPII BACI: thousand dollars and tonnes, by HS 1992 code.
+
+    Args:
+        content: the file.
+        codes: those that the registry keeps; rows of others are passed over.
+        until: the day on which it was published: no flow lies after it.
+    """
     read = Read()
-    seen: dict[tuple[str, str, str, date], int] = {}
-    for row, cells in rows:
+    seen: dict[tuple[Any, ...], tuple[int, int]] = {}
+    others: set[str] = set()
+    for row, cells in rows_of(content, BACI_COLUMNS):
         if not _whole(read, row, cells):
             continue
         code = cells["code"].zfill(6)
-        if code not in codes and re.fullmatch(r"\d{6}", code):
+        if code not in codes and (code in others or re.fullmatch(r"\d{6}", code)):
+            others.add(code)
             read.skip("code")
             continue
-        period = _month(cells["period"])
-        exporter, importer = place_code(cells["exporter"]), place_code(cells["importer"])
         trade = _trade(
-            read, row, cells, code=code, period=period, exporter=exporter, importer=importer
+            read,
+            row,
+            cells,
+            code=code,
+            sides=(("exporter", cells["exporter"]), ("importer", cells["importer"])),
+            until=until,
         )
         if trade is not None:
             _keep(read, trade, seen)
     return read
 
 
-def read_comtrade(rows: Iterator[tuple[int, dict[str, str]]], *, codes: frozenset[str]) -> Read:
-    """Read UN Comtrade rows, annual or monthly: dollars and kilograms, seen from a reporter."""
-    return _read_reported(rows, codes=codes, per_usd=1e-3, mass=lambda _cells: 1e-3)
+def read_comtrade(
+    content: Source,
+    *,
+    codes: frozenset[str],
+    given: Mapping[str, str] | None = None,
+    until: date | None = None,
+) -> Read:
+    """Read UN Comtrade rows, annual or monthly: dollars and kilograms, seen from a reporter.
 
+    Headings of two or four digits, totals over partners, parts of a total (by second partner, customs
+    procedure or transport), re-exports, and areas that are no country are passed over.
 
-def read_customs(rows: Iterator[tuple[int, dict[str, str]]], *, codes: frozenset[str]) -> Read:
-    """Read a customs table in the registry's own form, with the unit and currency in each row."""
+    Args:
+        content: the file.
+        codes: those that the registry keeps; rows of others are passed over.
+        given: ``reporter`` and ``flow`` of every row, where the file does not say.
+        until: the day on which it was published: no flow lies after it.
+    """
     return _read_reported(
-        rows,
+        content,
+        COMTRADE_COLUMNS,
+        optional=COMTRADE_OPTIONAL,
         codes=codes,
-        per_usd=1e-3,
-        mass=lambda cells: _CUSTOMS_TONNES.get(cells["unit"].casefold()),
+        given=given or {},
+        until=until,
+        mass=lambda _cells: 1e-3,
     )
 
 
-def _read_reported(
-    rows: Iterator[tuple[int, dict[str, str]]],
+def read_customs(
+    content: Source,
     *,
     codes: frozenset[str],
-    per_usd: float,
-    mass: Any,
+    given: Mapping[str, str] | None = None,
+    until: date | None = None,
+) -> Read:
+    """Read a customs table in the registry's own form, with the unit and currency in each row.
+
+    Lines of a national tariff (8 to 10 digits) are added up to the six digits that they begin with.
+    Arguments as of ``read_comtrade``.
+    """
+    read = _read_reported(
+        content,
+        CUSTOMS_COLUMNS,
+        optional=CUSTOMS_OPTIONAL,
+        codes=codes,
+        given=given or {},
+        until=until,
+        mass=lambda cells: _CUSTOMS_TONNES.get(cells["unit"].casefold()),
+    )
+    if not read.faults:
+        read.rows = _summed(read.rows)
+    return read
+
+
+def _read_reported(
+    content: Source,
+    columns: Mapping[str, Sequence[str]],
+    *,
+    optional: frozenset[str],
+    codes: frozenset[str],
+    given: Mapping[str, str],
+    until: date | None,
+    mass: Callable[[Mapping[str, str]], float | None],
 ) -> Read:
     read = Read()
-    seen: dict[tuple[str, str, str, date], int] = {}
-    for row, cells in rows:
-        if not _whole(read, row, cells):
+    seen: dict[tuple[Any, ...], tuple[int, int]] = {}
+    for row, said in rows_of(content, columns, optional=optional | frozenset(given)):
+        if not _whole(read, row, said):
             continue
-        code = cells["code"].zfill(6)[:6] if cells["code"].isdigit() else cells["code"]
-        if code not in codes and re.fullmatch(r"\d{6}", code):
-            read.skip("code")
-            continue
-        if cells["partner"] in {"W00", "0", "WLD", "World"}:
-            read.skip("total")
+        cells = said | {name: value for name, value in given.items() if not said[name]}
+        reason = _beside(cells, codes)
+        if reason:
+            read.skip(reason)
             continue
         flow = _FLOWS.get(cells["flow"].casefold())
         factor = mass(cells)
@@ -631,23 +701,51 @@ def _read_reported(
                 currency=cells["currency"],
             )
             continue
-        reporter, partner = place_code(cells["reporter"]), place_code(cells["partner"])
-        exporter, importer = (reporter, partner) if flow == "export" else (partner, reporter)
+        if cells.get("basis", "") not in _BASES:
+            read.fault(
+                row,
+                gettext_noop("row {row}: {name} is {said!r}: expected one of {known}"),
+                name="basis",
+                said=cells["basis"][:60],
+                known=", ".join(filter(None, _BASES)),
+            )
+            continue
+        here, there = ("reporter", cells["reporter"]), ("partner", cells["partner"])
         trade = _trade(
             read,
             row,
             cells,
-            code=code,
-            period=_month(cells["period"]),
-            exporter=exporter,
-            importer=importer,
-            names=(cells["reporter"], cells["partner"]),
-            per_value=per_usd,
+            code=cells["code"].zfill(6) if len(cells["code"]) == 5 else cells["code"],
+            sides=(here, there) if flow == "export" else (there, here),
+            is_reported=True,
+            per_value=1e-3,
             per_mass=factor,
+            until=until,
         )
         if trade is not None:
             _keep(read, trade, seen)
     return read
+
+
+def _beside(cells: Mapping[str, str], codes: frozenset[str]) -> str:
+    """Return why a sound row says nothing that the registry keeps, or nothing."""
+    code = cells["code"]
+    if code.isdigit():
+        if len(code) in {2, 4}:
+            return "heading"
+        if code.zfill(6)[:6] not in codes and len(code) <= 10:
+            return "code"
+    elif code.upper() in {"TOTAL", "AG2", "AG4", "AG6", "ALL"}:
+        return "heading"
+    if cells["partner"] in {"W00", "0", "WLD", "World"}:
+        return "total"
+    if cells["partner"] in _AREAS or cells["reporter"] in _AREAS:
+        return "area"
+    if cells["flow"].casefold() in _OTHER_FLOWS:
+        return "flow"
+    if any(name in cells and cells[name] not in whole for name, whole in _WHOLE.items()):
+        return "part"
+    return ""
 
 
 def _trade(
@@ -656,18 +754,22 @@ def _trade(
     cells: Mapping[str, str],
     *,
     code: str,
-    period: tuple[date, date] | None,
-    exporter: str | None,
-    importer: str | None,
-    names: tuple[str, str] | None = None,
+    sides: tuple[tuple[str, str], tuple[str, str]],
+    is_reported: bool = False,
     per_value: float = 1.0,
     per_mass: float = 1.0,
+    until: date | None = None,
 ) -> Trade | None:
-    """Return the flow of a row, or note what is wrong with it."""
-    given = names or (cells.get("exporter", ""), cells.get("importer", ""))
-    if not re.fullmatch(r"\d{6}", code):
-        read.fault(row, gettext_noop("row {row}: {code!r} is no code of six digits"), code=code)
+    """Return the flow of a row, or note what is wrong with it.
+
+    ``sides`` are exporter and importer: the column and what it says.
+    """
+    if not re.fullmatch(r"\d{6}" if not is_reported else r"\d{6}(\d{2,4})?", code):
+        read.fault(
+            row, gettext_noop("row {row}: {code!r} is no code of six digits"), code=code[:40]
+        )
         return None
+    period = _month(cells["period"])
     if period is None:
         read.fault(
             row,
@@ -675,24 +777,61 @@ def _trade(
             year=cells["period"],
         )
         return None
-    for place, name in zip((exporter, importer), given, strict=True):
+    if until is not None and period[0] > until:
+        read.fault(
+            row,
+            gettext_noop("row {row}: {year} lies after {day}, when the file was published"),
+            year=cells["period"],
+            day=until,
+        )
+        return None
+    ends = _ends(read, row, sides)
+    amounts = _kusd_and_tonnes(read, row, cells, per_value=per_value, per_mass=per_mass)
+    if ends is None or amounts is None:
+        return None
+    reporter = next((str(place_code(name)) for column, name in sides if column == "reporter"), "")
+    return Trade(
+        row,
+        code,
+        *ends,
+        *period,
+        *amounts,
+        cells.get("basis") or "consignment",
+        reporter,
+    )
+
+
+def _ends(
+    read: Read, row: int, sides: tuple[tuple[str, str], tuple[str, str]]
+) -> tuple[str, str] | None:
+    """Return exporter and importer, or note which of them is no country."""
+    found = [place_code(name) for _column, name in sides]
+    for place, (_column, name) in zip(found, sides, strict=True):
         if place is None:
             read.fault(row, gettext_noop("row {row}: unknown country {country!r}"), country=name)
             return None
-    value, mass = _amount(cells["value"]), _amount(cells["mass"])
-    for name, text, number in (("value", cells["value"], value), ("mass", cells["mass"], mass)):
-        if number is not None and number != number:  # noqa: PLR0124  not a number
+        if place == WORLD:
             read.fault(
                 row,
-                gettext_noop("row {row}: the {name} {text!r} is no number"),
-                name=name,
-                text=text,
+                gettext_noop("row {row}: {country!r} is the world, and no country"),
+                country=name,
             )
             return None
-        if number is not None and number < 0:
+    return str(found[0]), str(found[1])
+
+
+def _kusd_and_tonnes(
+    read: Read, row: int, cells: Mapping[str, str], *, per_value: float, per_mass: float
+) -> tuple[float, float | None] | None:
+    """Return value and mass, or note what is wrong with one of them."""
+    value, mass = _amount(cells["value"]), _amount(cells["mass"])
+    for name, text, number in (("value", cells["value"], value), ("mass", cells["mass"], mass)):
+        if number is not None and not number >= 0:
             read.fault(
                 row,
-                gettext_noop("row {row}: the {name} {text} is below zero"),
+                gettext_noop("row {row}: the {name} {text} is below zero")
+                if number < 0
+                else gettext_noop("row {row}: the {name} {text!r} is no number"),
                 name=name,
                 text=text,
             )
@@ -710,10 +849,7 @@ def _trade(
             mass=cells["mass"],
         )
         return None
-    basis = cells.get("basis") or "consignment"
-    return Trade(
-        row, code, exporter or "", importer or "", period[0], period[1], kusd, tonnes, basis
-    )
+    return kusd, tonnes
 
 
 def _amount(text: str) -> float | None:
@@ -726,74 +862,46 @@ def _amount(text: str) -> float | None:
         return float("nan")
 
 
-def _keep(read: Read, trade: Trade, seen: dict[tuple[str, str, str, date], int]) -> None:
-    place = (trade.code, trade.exporter, trade.importer, trade.valid_from)
+def _keep(read: Read, trade: Trade, seen: dict[tuple[Any, ...], tuple[int, int]]) -> None:
+    place = _where(trade)
     if place in seen:
-        read.fault(
-            trade.row,
-            gettext_noop("row {row}: says again what row {first} says"),
-            first=seen[place],
-        )
+        first, at = seen[place]
+        before = read.rows[at]
+        same = (before.kusd, before.tonnes) == (trade.kusd, trade.tonnes)
+        read.again(trade.row, at, first, is_same=same)
         return
-    seen[place] = trade.row
+    seen[place] = (trade.row, len(read.rows))
     read.rows.append(trade)
 
 
-def flow_rows(
-    path: Path, columns: Mapping[str, Sequence[str]]
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows of a CSV, compressed CSV or Parquet file of flows.
+def _where(trade: Trade) -> tuple[Any, ...]:
+    """Return what a flow is about: two rows of a file about the same contradict each other."""
+    return (
+        trade.code,
+        trade.exporter,
+        trade.importer,
+        trade.valid_from,
+        trade.valid_to,
+        trade.basis,
+        trade.reporter,
+    )
 
-    Raises:
-        MovedColumnsError: a column is missing.
-        UnreadableError: it is no such file.
-    """
-    import duckdb
 
-    name = str(path).replace("'", "''")
-    optional = {"basis", "currency", "unit"} if columns is not CUSTOMS_COLUMNS else {"basis"}
-    try:
-        source = (
-            f"read_parquet('{name}')"
-            if path.suffix == ".parquet"
-            else f"read_csv('{name}', all_varchar=true, header=true, delim=',', quote='\"')"
-        )
-        with duckdb.connect(config={"threads": 2}) as database:
-            header = [
-                row[0] for row in database.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
-            ]
-            chosen = []
-            for wanted, headings in columns.items():
-                found = [heading for heading in header if heading in headings]
-                if not found and wanted in optional:
-                    continue
-                if not found:
-                    raise MovedColumnsError(
-                        gettext_noop(
-                            "row 1: the column {name} is expected once (as {headings}); the file "
-                            "has: {header}"
-                        ),
-                        name=wanted,
-                        headings=" / ".join(headings),
-                        header=", ".join(header)[:300],
-                    )
-                first = min(found, key=list(headings).index)
-                chosen.append(f'CAST("{first}" AS VARCHAR) AS {wanted}')
-            cursor = database.execute(f"SELECT {', '.join(chosen)} FROM {source}")
-            names = [item[0] for item in cursor.description or ()]
-            number = 1
-            while rows := cursor.fetchmany(20_000):
-                for row in rows:
-                    number += 1
-                    yield (
-                        number,
-                        {name: (cell or "").strip() for name, cell in zip(names, row, strict=True)},
-                    )
-    except duckdb.Error as error:
-        raise UnreadableError(
-            gettext_noop("the file cannot be read as a table: {why}"),
-            why=str(error).partition("\n")[0],
-        ) from error
+def _summed(trades: Sequence[Trade]) -> list[Trade]:
+    """Add lines of a national tariff up to six digits; a mass that one line lacks the sum lacks."""
+    found: dict[tuple[Any, ...], Trade] = {}
+    for trade in trades:
+        one = replace(trade, code=trade.code[:6])
+        held = found.get(_where(one))
+        if held is not None:
+            masses = (held.tonnes, one.tonnes)
+            one = replace(
+                held,
+                kusd=held.kusd + one.kusd,
+                tonnes=None if None in masses else sum(mass or 0.0 for mass in masses),
+            )
+        found[_where(one)] = one
+    return list(found.values())
 
 
 WGI_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
@@ -803,27 +911,28 @@ WGI_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "error": ("std_err", "stddev", "pvs"),
     "indicator": ("indicator",),
 }
+_WIDE: Final = "Indicator Code"  # the World Bank's bulk file: a row an indicator, a column a year
+_NO_ESTIMATE: Final = frozenset({"", "..", "#N/A", "NA"})
 
 
-def read_wgi(content: bytes) -> Read:
+def read_wgi(content: Source) -> Read:
     """Read "political stability" of the World Bank's Worldwide Governance Indicators.
 
-    Rows are ``(row, place, year, estimate, error)``.
+    One estimate a row, or the bulk file with a column a year. Rows are
+    ``(row, place, year, estimate, error)``.
     """
     read = Read()
-    seen: dict[tuple[str, int], int] = {}
-    optional = frozenset({"error", "indicator"})
-    for row, cells in table(content, WGI_COLUMNS, optional=optional):
-        if not _whole(read, row, cells):
-            continue
+    seen: dict[tuple[str, int], tuple[int, int]] = {}
+    for row, cells in _wgi_rows(read, content):
         if cells["indicator"] not in {"", "pv"}:
             read.skip("indicator")
             continue
         place, period = place_code(cells["country"]), _period(cells["year"])
-        if cells["estimate"] in {"", "..", "#N/A"}:
+        if cells["estimate"] in _NO_ESTIMATE:
             read.skip("empty")
             continue
-        estimate, error = _amount(cells["estimate"]), _amount(cells["error"])
+        estimate = _amount(cells["estimate"])
+        error = None if cells["error"] in _NO_ESTIMATE else _amount(cells["error"])
         if place is None:
             read.fault(
                 row,
@@ -842,16 +951,56 @@ def read_wgi(content: bytes) -> Read:
                 gettext_noop("row {row}: {text!r} is no estimate between -5 and 5"),
                 text=cells["estimate"],
             )
-        elif (place, period[0].year) in seen:
+        elif error is not None and not 0 <= error <= 5:
             read.fault(
                 row,
-                gettext_noop("row {row}: says again what row {first} says"),
-                first=seen[place, period[0].year],
+                gettext_noop("row {row}: {text!r} is no standard error between 0 and 5"),
+                text=cells["error"],
             )
+        elif (place, period[0].year) in seen:
+            first, at = seen[place, period[0].year]
+            read.again(row, at, first, is_same=read.rows[at][3:] == (estimate, error))
         else:
-            seen[place, period[0].year] = row
+            seen[place, period[0].year] = (row, len(read.rows))
             read.rows.append((row, place, period[0].year, estimate, error))
     return read
+
+
+def _wgi_rows(read: Read, content: Source) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield one estimate at a time, whichever of the two forms the file has."""
+    header = header_of(content)
+    if _WIDE not in header:
+        optional = frozenset({"error", "indicator"})
+        for row, cells in rows_of(content, WGI_COLUMNS, optional=optional):
+            if _whole(read, row, cells):
+                yield row, cells
+        return
+    years = [name for name in header if re.fullmatch(r"\d{4}", name)]
+    columns = {"country": ("Country Code",), "code": (_WIDE,), **{year: (year,) for year in years}}
+    errors: dict[tuple[str, str], str] = {}
+    found: list[tuple[int, dict[str, str]]] = []
+    for row, cells in rows_of(content, columns):
+        if not _whole(read, row, cells):
+            continue
+        if cells["code"] == "PV.STD.ERR":
+            errors |= {(cells["country"], year): cells[year] for year in years}
+        elif cells["code"] == "PV.EST":
+            found += [
+                (
+                    row,
+                    {
+                        "country": cells["country"],
+                        "year": year,
+                        "estimate": cells[year],
+                        "indicator": "",
+                    },
+                )
+                for year in years
+            ]
+        else:
+            read.skip("indicator")
+    for row, one in found:
+        yield row, one | {"error": errors.get((one["country"], one["year"]), "")}
 
 
 GLEIF_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
@@ -862,35 +1011,43 @@ GLEIF_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
 }
 
 
-def read_gleif(content: bytes) -> Read:
-    """Read legal entities (GLEIF LEI-CDF as CSV). Rows are ``(row, lei, name, country, category)``."""
+def read_gleif(content: Source) -> Read:
+    """Read legal entities (GLEIF LEI-CDF as CSV). Rows are ``(row, lei, name, country, category)``.
+
+    ``country`` is ISO 3166-1 alpha-2, as GLEIF writes it.
+    """
     from stdnum import lei as lei_number
 
     read = Read()
-    seen: dict[str, int] = {}
-    for row, cells in table(content, GLEIF_COLUMNS, optional=frozenset({"category"})):
+    seen: dict[str, tuple[int, int]] = {}
+    known = places()
+    for row, cells in rows_of(content, GLEIF_COLUMNS, optional=frozenset({"category"})):
         if not _whole(read, row, cells):
             continue
         lei = cells["lei"]
+        country = place_code(cells["country"])
         if not re.fullmatch(r"[A-Z0-9]{18}\d{2}", lei) or not lei_number.is_valid(lei):
             read.fault(
                 row,
                 gettext_noop("row {row}: {lei!r} is no LEI: its two check digits do not fit"),
-                lei=lei,
+                lei=lei[:40],
             )
-        elif lei in seen:
-            read.fault(
-                row, gettext_noop("row {row}: says again what row {first} says"), first=seen[lei]
-            )
-        elif not cells["name"]:
+            continue
+        if not cells["name"]:
             read.fault(row, gettext_noop("row {row}: the name is empty"))
-        elif place_code(cells["country"]) is None:
+            continue
+        if country is None or not known[country].alpha2:
             read.fault(
                 row,
                 gettext_noop("row {row}: unknown country {country!r}"),
                 country=cells["country"],
             )
-        else:
-            seen[lei] = row
-            read.rows.append((row, lei, cells["name"][:300], cells["country"], cells["category"]))
+            continue
+        told = (lei, cells["name"][:300], known[country].alpha2, cells["category"][:40])
+        if lei in seen:
+            first, at = seen[lei]
+            read.again(row, at, first, is_same=read.rows[at][1:] == told)
+            continue
+        seen[lei] = (row, len(read.rows))
+        read.rows.append((row, *told))
     return read

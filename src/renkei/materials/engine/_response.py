@@ -537,7 +537,12 @@ def _within_budget(
 def _unmet(problem: ResponseProblem, group: NDArray[np.int64]) -> list[tuple[str, str, int, float]]:
     """Return the demands whose floor cannot be kept, by letting each be missed at a price."""
     part = _build(problem, group, elastic=True)
-    over = part.program.add_columns(part.balance.size, cost=1e9).reshape(part.balance.shape)
+    # Later is a little cheaper: what could be put by is missing in the month that asks for it.
+    later = np.broadcast_to(
+        1 - 1e-3 * np.arange(problem.months) / problem.months, part.balance.shape
+    )
+    over = part.program.add_columns(part.balance.size, cost=1e9 * later.ravel())
+    over = over.reshape(part.balance.shape)
     part.program.add(part.balance, over)
     solved = part.program.solve()
     if solved.status == "infeasible":

@@ -45,7 +45,8 @@ class Rule:
             ``minerals``;
             ``fields_present``: every name in ``fields`` has a value in ``fact`` (a mapping or a
             list of names);
-            ``at_least``: the number ``fact`` is at least ``least``.
+            ``at_least``: the number ``fact`` is at least ``least``; where that is a share, so is
+            the number.
         since, until: first and last day it holds as it was enacted (None: no end).
         ended, ended_by: the last day by a later law, and that law. A rule that a later law
             ended before it began never holds, save hypothetically.
@@ -102,6 +103,7 @@ class Judgement:
         is_hypothetical: the programme was taken to hold although on that day it does not.
         ended_on, ended_by: the last day of the programme and the law that ended it, where that
             is why it is not in force.
+        begins_on: the first day of the programme, where that is why it is not in force.
         findings: clause by clause.
     """
 
@@ -112,6 +114,7 @@ class Judgement:
     ended_on: date | None
     ended_by: str
     findings: tuple[Finding, ...]
+    begins_on: date | None = None
 
 
 def judge(
@@ -145,15 +148,17 @@ def judge(
         )
     applied = [rule for rule in own if rule.holds_on(as_of)]
     ended, ended_by, imagined = None, "", False
+    first = min(rule.since for rule in own)
+    begins = first if as_of < first else None
     if not applied:
         over = [rule for rule in own if rule.ended is not None and rule.ended < as_of]
         if over:
             ended, ended_by = max((rule.ended or date.min, rule.ended_by) for rule in over)
         if hypothetical:
-            day = max(as_of, min(rule.since for rule in own))
+            day = max(as_of, first)
             applied = [rule for rule in own if rule.holds_on(day, as_enacted=True)]
         if not applied:
-            return Judgement(programme, as_of, "not_in_force", False, ended, ended_by, ())
+            return Judgement(programme, as_of, "not_in_force", False, ended, ended_by, (), begins)
         imagined = True
     partners = frozenset().union(
         *(
@@ -169,7 +174,7 @@ def judge(
     verdict: Literal["yes", "no", "unknown"] = (
         "no" if False in passed else "unknown" if None in passed else "yes"
     )
-    return Judgement(programme, as_of, verdict, imagined, ended, ended_by, findings)
+    return Judgement(programme, as_of, verdict, imagined, ended, ended_by, findings, begins)
 
 
 def _checked(row: int, rule: Rule) -> Rule:
@@ -244,6 +249,12 @@ def _read(rule: Rule, facts: Mapping[str, Value], partners: frozenset[str]) -> F
             if isinstance(given, bool) or not isinstance(given, int | float) or math.isnan(given):
                 raise BadFactError(
                     gettext_noop("{fact} is {value!r}: expected a number"),
+                    fact=rule.fact,
+                    value=given,
+                )
+            if rule.least <= 1 and not 0 <= given <= 1:
+                raise BadFactError(
+                    gettext_noop("{fact} is {value!r}: expected a share from 0 to 1"),
                     fact=rule.fact,
                     value=given,
                 )

@@ -22,6 +22,7 @@ from renkei.materials.tasks._answer import (
     FIRMS,
     NoFlowsError,
     answer,
+    elasticities,
     firm_name,
     knows_firms,
     own_firms,
@@ -68,6 +69,7 @@ __all__ = [
     "answer_scenario",
     "border_products",
     "carry_joint_run",
+    "elasticities",
     "firm_name",
     "knows_firms",
     "note_end",
@@ -125,6 +127,9 @@ def _end(
         scenario.state = state
         scenario.result = result
         scenario.why = "" if why is None else str(why)[:500]
+        if why is not None:  # as a sentence and its values: each reader has a language
+            values = {name: str(value) for name, value in why.values.items()}
+            scenario.result = {"why": {"text": why.sentence, "values": values}}
         scenario.finished_at = timezone.now()
         scenario.save(update_fields=["state", "result", "why", "finished_at"])
 

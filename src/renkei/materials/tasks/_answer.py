@@ -12,23 +12,22 @@ from typing import Any, Final
 
 import numpy as np
 from django.conf import settings
-from django.db.models import F, Max, Q
+from django.db.models import Q
+from numpy.typing import NDArray
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.materials import engine
 from renkei.materials.models import (
     IN_BILLS,
     Component,
-    Flow,
-    Form,
     Link,
     Material,
     Organisation,
     Recommendation,
     Scenario,
-    Stage,
     Stock,
 )
+from renkei.materials.tasks._tables import OUTAGES, Trade, concerned, trade_of
 
 PARTIES: Final = ("JPN", "USA")
 LEAST_SHARE: Final = 0.001
@@ -42,6 +41,10 @@ NEW_SUPPLIER_PREMIUM: Final = 1.2  # assumed
 SUBSTITUTE_FACTOR: Final = 3.0  # assumed
 RECYCLE_FACTOR: Final = 1.5  # assumed
 LEAST_EXPORTER: Final = 0.005
+LEAST_USE: Final = 1e-6  # tonnes a year
+LEAST_ACTION: Final = 0.001  # of a party's demand: less is not worth a line
+LEAST_NEW_SUPPLIER: Final = 0.005  # of a party's demand: less is not worth qualifying
+QUALIFY_USD: Final = 250_000.0  # what tests and audits of one new supplier cost: assumed
 STOCK_DAYS: Final[Mapping[str, tuple[float, float]]] = {
     # JOGMEC's published targets (60 days, 180 for high risk); levels are secret.
     "JPN": (60.0, 180.0),
@@ -74,6 +77,7 @@ def disruption(scenario: Scenario) -> engine.Disruption:
         codes=frozenset(scenario.codes.split()),
         straits=frozenset(scenario.straits.split()),
         firms=frozenset(scenario.firms.split()),
+        sites=frozenset(scenario.sites.split()),
         name=scenario.title,
     )
 
@@ -101,13 +105,13 @@ def answer(scenario: Scenario, step: Progress) -> dict[str, Any]:
         return {"cascade": firm_cascade(scenario, step)}
     one = disruption(scenario)
     named = list(scenario.materials.all())
-    chosen = named or list(Material.objects.filter(is_watched=True).order_by("slug"))
+    chosen = named or concerned(scenario)
     parties = [code for code in PARTIES if not one.importers or code in one.importers] or sorted(
         one.importers
     )
     known = elasticities(scenario.parameters)
-    tables = [(material, *_table(material)) for material in chosen]
-    seen = [(material, table, prices) for material, table, prices in tables if table is not None]
+    tables = [(material, trade_of(scenario, material)) for material in chosen]
+    seen = [(material, found) for material, found in tables if found is not None]
     if not seen:
         raise NoFlowsError(
             gettext_noop(
@@ -116,35 +120,54 @@ def answer(scenario: Scenario, step: Progress) -> dict[str, Any]:
             ),
             materials=", ".join(material.slug for material in chosen),
         )
-    answers, short = [], []
-    for number, (material, table, prices) in enumerate(seen):
+    answers, short, spared = [], [], []
+    for number, (material, trade) in enumerate(seen):
+        stocks = _stocks(scenario, material, trade.table)
         try:
             found = engine.who_is_short(
-                table,
+                trade.table,
                 [one],
                 since=scenario.starts_on,
                 until=scenario.starts_on + timedelta(days=scenario.days),
                 elasticities=known,
-                stocks=_stocks(scenario, material, table),
+                stocks=stocks,
+                site_shares=trade.site_shares,
             )
         except engine.ZeroEffectError:
             if named and len(seen) == 1:
                 raise
+            spared.append(material.slug)
             continue
-        answers.append({**_told(found, table, one, parties), "own_stock": _knows_stocks(material)})
-        short.append((material, table, prices))
+        answers.append({
+            **_told(found, trade, one, parties),
+            "own_stock": _knows_stocks(material),
+            "summary": _summary(found, parties, stocks),
+            "dearer": _dearer(trade, one, parties),
+        })  # fmt: skip
+        if one.kind in OUTAGES:
+            trade.left = _sellers_left(found)
+        short.append((material, trade))
         step(0.6 * (number + 1) / len(seen))
     if not answers:
         engine.refuse_zero_effect(0.0, [one])
     problem = _problem(scenario, short, one, known, parties)
-    response = None
+    response, unmet = None, []
     if problem is not None:
-        response = _respond(scenario, short, problem, lambda part: step(0.6 + 0.4 * part))
+        try:
+            response = _respond(scenario, short, problem, lambda part: step(0.6 + 0.4 * part))
+        except engine.InfeasibleError as error:
+            unmet = [
+                {"material": slug, "party": party, "month": month + 1, "tonnes": tonnes}
+                for slug, party, month, tonnes in error.unmet[:MOST_ACTIONS]
+            ]
+            Recommendation.objects.filter(scenario=scenario).delete()
     return {
         "parties": parties,
         "materials": answers,
+        "spared": spared,
         "products": _products(answers, parties),
         "response": response,
+        "unmet": unmet,
         "elasticities": {
             name: [value.low, value.high]
             for name, value in (
@@ -159,46 +182,18 @@ def answer(scenario: Scenario, step: Progress) -> dict[str, Any]:
             )
         },
         "stock_days": {party: list(_stock_days(scenario, party)) for party in parties},
-        "unseen": [material.slug for material, table, _prices in tables if table is None],
+        "unseen": [material.slug for material, found in tables if found is None],
     }
 
 
-def _table(material: Material) -> tuple[engine.FlowTable | None, dict[tuple[str, str], float]]:
-    """Return a material's flows of the latest year, and dollars a tonne by exporter and importer."""
-    forms = Form.objects.filter(material=material, is_mixed=False).exclude(hs92="")
-    stages = {form.hs92: form.stage for form in forms}
-    rows = Flow.objects.current().filter(code__in=stages, release__publisher="baci")
-    day = rows.aggregate(Max("valid_from"))["valid_from__max"]
-    if day is None:
-        return None, {}
-    trade: dict[tuple[str, str, str], float] = defaultdict(float)
-    spent: dict[tuple[str, str], float] = defaultdict(float)
-    mass: dict[tuple[str, str], float] = defaultdict(float)
-    order = [stage for stage in Stage.values if stage in set(stages.values())]
-    held = rows.filter(valid_from=day, tonnes__gt=0).exclude(exporter=F("importer"))
-    last = order[-1]
-    for code, exporter, importer, tonnes, kusd in held.values_list(
-        "code", "exporter", "importer", "tonnes", "kusd"
-    ):
-        seller, buyer = _country(exporter), _country(importer)
-        trade[stages[code], seller, buyer] += tonnes
-        if stages[code] == last:
-            spent[seller, buyer] += kusd * 1e3
-            mass[seller, buyer] += tonnes
-    if not trade:
-        return None, {}
-    order = [stage for stage in order if any(where[0] == stage for where in trade)]
-    table = engine.flow_table(
-        material=material.slug,
-        stages=order,
-        trade=[(*where, tonnes) for where, tonnes in trade.items()],
-    )
-    return table, {where: spent[where] / mass[where] for where in mass}
-
-
-def _country(code: str) -> str:
-    """Return a code that the engine knows: "other Asia" of the trade release is mostly Taiwan."""
-    return "TWN" if code == "S19" else code
+def _sellers_left(found: engine.Shortages) -> dict[str, float]:
+    """Return what share of its supply each country has left in its worst period, last stage."""
+    stage = found.rows[-1].stage if found.rows else ""
+    left: dict[str, float] = {}
+    for row in found.rows:
+        if row.stage == stage:
+            left[row.country] = min(left.get(row.country, 1.0), 1 - row.no_diversion)
+    return left
 
 
 def _stock_days(scenario: Scenario, party: str) -> tuple[float, float]:
@@ -240,9 +235,27 @@ def _home() -> str:
 
 
 def _told(
-    found: engine.Shortages, table: engine.FlowTable, one: engine.Disruption, parties: Sequence[str]
+    found: engine.Shortages, trade: Trade, one: engine.Disruption, parties: Sequence[str]
 ) -> dict[str, Any]:
     """Return a material's answer: rows worth telling, the flows that stop, and what was assumed."""
+    table = trade.table
+    unseen = [
+        party
+        for party in parties
+        if party in table.countries
+        and table.supply[-1][table.countries.index(party)] > 0
+        and table.use[-1][table.countries.index(party)] <= LEAST_USE
+    ]
+    if unseen:
+        trade.flags.append(
+            engine.Remark(
+                gettext_noop(
+                    "{countries} export all that they have by these figures: their own use is not "
+                    "seen, and shares are of what they trade"
+                ),
+                countries=" ".join(unseen),
+            )
+        )
     rows = [row for row in found.rows if row.no_diversion > LEAST_SHARE or row.country in parties]
     rows.sort(
         key=lambda row: (
@@ -272,12 +285,66 @@ def _told(
     ]
     return {
         "material": found.material,
+        "year": trade.year,
         "stages": list(table.stages),
         "hit_tonnes": found.hit_tonnes,
-        "flags": list(found.flags),
+        "flags": [
+            {"text": one.template, "values": one.values} for one in (*trade.flags, *found.flags)
+        ],
         "rows": [_row(row) for row in rows[:MOST_ROWS]],
         "lost": arcs,
     }
+
+
+def _summary(
+    found: engine.Shortages, parties: Sequence[str], stocks: Mapping[str, engine.Bounds]
+) -> list[dict[str, Any]]:
+    """Return of each party the worst period, all that it misses, and when its stock ends."""
+    told = []
+    for party in parties:
+        rows = [row for row in found.rows if row.country == party]
+        rows = [row for row in rows if row.stage == rows[-1].stage]
+        if not rows:
+            continue
+        worst = max(rows, key=lambda row: row.no_diversion)
+        stock = stocks.get(party)
+        ends = {} if stock is None else found.stock_ends(party, stock)
+        told.append(
+            {
+                "party": party,
+                "stage": worst.stage,
+                "direct": max(row.direct for row in rows),
+                "no_diversion": worst.no_diversion,
+                "free_diversion": max(row.free_diversion for row in rows),
+                "capped": [
+                    max(getattr(row.capped, end) for row in rows) for end in ("low", "high")
+                ],
+                "tonnes": [
+                    sum(getattr(row.tonnes, end) for row in rows) for end in ("low", "high")
+                ],
+                "stock_ends": {
+                    name: [_finite(day.low), _finite(day.high)] for name, day in ends.items()
+                },
+            }
+        )
+    return told
+
+
+def _dearer(trade: Trade, one: engine.Disruption, parties: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what a price shock adds to a year's bill of each party for the imports of that year."""
+    if one.kind != "price_shock":
+        return []
+    bill: dict[str, float] = dict.fromkeys(parties, 0.0)
+    names = trade.table.countries
+    for (seller, buyer), price in trade.prices.items():
+        if buyer in bill:
+            tonnes = trade.table.trade[-1][names.index(seller), names.index(buyer)]
+            bill[buyer] += float(tonnes) * price
+    return [
+        {"party": party, "usd_a_year": usd, "more_usd_a_year": usd * one.severity}
+        for party, usd in bill.items()
+        if usd > 0
+    ]
 
 
 def _row(row: engine.CountryShortage) -> dict[str, Any]:
@@ -347,7 +414,7 @@ def _shortage(
         shares = [
             row[bound] if end is None else row[bound][end]
             for row in one["rows"]
-            if row["country"] == party
+            if row["country"] == party and row["stage"] == one["stages"][-1]
         ]
         if shares:
             found[_in_bills(one["material"])] = min(1.0, max(0.0, *shares))
@@ -356,19 +423,19 @@ def _shortage(
 
 def _respond(
     scenario: Scenario,
-    short: Sequence[tuple[Material, engine.FlowTable, Mapping[tuple[str, str], float]]],
+    short: Sequence[tuple[Material, Trade]],
     problem: engine.ResponseProblem,
     step: Progress,
 ) -> dict[str, Any]:
     """Return the cheapest plan and what each kind of measure is worth; keep its actions as rows."""
     variants = engine.compare(problem, progress=step)
     best = next(one for one in variants if one.without == "")
-    by_slug = {material.slug: material for material, _table, _prices in short}
+    by_slug = {material.slug: material for material, _trade in short}
     Recommendation.objects.filter(scenario=scenario).delete()
     Recommendation.objects.bulk_create(
         Recommendation(
             scenario=scenario,
-            rank=action.rank,
+            rank=rank,
             kind=_KINDS[action.kind],
             material=by_slug[action.material],
             place=action.consumer,
@@ -377,9 +444,9 @@ def _respond(
             usd=action.cost,
             delay_days=round(action.delay_months * DAYS_A_MONTH),
             actor=action.who,
-            marginal_usd=action.worth,
+            marginal_usd=max(0.0, action.worth),  # rounding of the solver aside
         )
-        for action in best.plan.actions[:MOST_ACTIONS]
+        for rank, action in enumerate(_worth_telling(problem, best.plan)[:MOST_ACTIONS], 1)
     )
     whole = problem.demand.sum(axis=2)
     missing = best.plan.shortage.sum(axis=2)
@@ -404,12 +471,13 @@ def _respond(
                 "missing": variant.missing,
                 "cost": variant.plan.cost,
                 "delay_months": variant.delay_months,
+                "who": sorted({action.who for action in variant.plan.actions}),
             }
             for variant in variants
         ],
         "values": [
-            {"kind": row.kind, "material": row.material, "place": row.place, "usd": row.value}
-            for row in best.plan.values[:MOST_ACTIONS]
+            {"kind": kind, "material": material, "place": place, "usd": usd}
+            for (kind, material, place), usd in _dearest(best.plan.values)
         ],
         "alternatives": [
             {
@@ -417,12 +485,38 @@ def _respond(
                 "material": action.material,
                 "place": action.consumer,
                 "origin": action.supplier,
+                "usd_a_tonne": action.unit_cost,
                 "worth": action.worth,
                 "delay_months": action.delay_months,
+                "delay_days": round(action.delay_months * DAYS_A_MONTH),
+                "who": action.who,
             }
             for action in best.plan.alternatives[:MOST_ACTIONS]
         ],
     }
+
+
+def _worth_telling(problem: engine.ResponseProblem, plan: engine.Plan) -> list[engine.Action]:
+    """Return a plan's measures, best first, without those of next to nothing."""
+    whole = problem.demand.sum(axis=2)
+    return [
+        one
+        for one in plan.actions
+        if one.tonnes
+        >= LEAST_ACTION
+        * whole[problem.materials.index(one.material), problem.consumers.index(one.consumer)]
+    ]
+
+
+def _dearest(
+    values: Sequence[engine.TonneValue],
+) -> list[tuple[tuple[str, str, str], float]]:
+    """Return what one more tonne saves in the month in which it saves most, dearest first."""
+    best: dict[tuple[str, str, str], float] = {}
+    for row in values:
+        where = (row.kind, row.material, row.place)
+        best[where] = max(best.get(where, 0.0), row.value)
+    return sorted(best.items(), key=lambda pair: -pair[1])[:MOST_ACTIONS]
 
 
 _KINDS: Final = {
@@ -436,7 +530,7 @@ _KINDS: Final = {
 
 def _problem(
     scenario: Scenario,
-    short: Sequence[tuple[Material, engine.FlowTable, Mapping[tuple[str, str], float]]],
+    short: Sequence[tuple[Material, Trade]],
     one: engine.Disruption,
     known: engine.Elasticities,
     parties: Sequence[str],
@@ -447,8 +541,9 @@ def _problem(
         party
         for party in parties
         if any(
-            party in table.countries and table.trade[-1][:, table.countries.index(party)].sum() > 0
-            for _material, table, _prices in short
+            party in trade.table.countries
+            and trade.table.trade[-1][:, trade.table.countries.index(party)].sum() > 0
+            for _material, trade in short
         )
     ]
     if not consumers or not short:
@@ -456,7 +551,7 @@ def _problem(
     suppliers = sorted(
         {
             name
-            for _material, table, _prices in short
+            for table in (trade.table for _material, trade in short)
             for name, sold in zip(table.countries, table.trade[-1].sum(axis=1), strict=True)
             if sold >= LEAST_EXPORTER * table.trade[-1].sum() and name not in consumers
         }
@@ -466,14 +561,16 @@ def _problem(
     demand = np.zeros(shape)
     capacity = np.zeros((len(short), len(suppliers), months))
     prices = np.zeros(shape[:2])
-    arcs: list[tuple[int, int, int, float, int, int, float]] = []
+    arcs: list[tuple[int, int, int, float, int, int, float, float]] = []
     offers: list[engine.StockOffer] = []
     middle = {
         name: (getattr(known, name).low + getattr(known, name).high) / 2
-        for name in ("diversion", "new_partners", "qualification_days", "substitution")
+        for name in ("diversion", "new_partners", "substitution")
     }
-    ready = min(months, round(middle["qualification_days"] / DAYS_A_MONTH))
-    for m, (material, table, paid) in enumerate(short):
+    # From the earliest day on which a new supplier can be qualified: the page says so.
+    ready = min(months, round(known.qualification_days.low / DAYS_A_MONTH))
+    for m, (material, moved) in enumerate(short):
+        table, paid = moved.table, moved.prices
         left = engine.remaining_trade(
             [one],
             material=material.slug,
@@ -482,6 +579,9 @@ def _problem(
             since=one.start,
             until=one.start + timedelta(days=scenario.days),
         )
+        is_cut = left < 1
+        for name, share in moved.left.items():
+            left[table.countries.index(name)] *= share
         trade = table.trade[-1]
         usual = float(np.median(list(paid.values()))) if paid else 0.0
         stocks = _stocks(scenario, material, table)
@@ -498,29 +598,30 @@ def _problem(
                 else usual
             )
             for name, price, ready_in, limit in _sellers(
-                table, left, paid, party, suppliers, float(prices[m, d]), middle, ready
+                table, (left, is_cut), paid, party, suppliers, float(prices[m, d]), middle, ready
             ):
-                arcs.append((m, at[name], d, price, 1, ready_in, limit))
+                fixed = QUALIFY_USD if ready_in else 0.0
+                arcs.append((m, at[name], d, price, 1, ready_in, limit, fixed))
                 capacity[m, at[name]] += limit
             held = stocks.get(party)
             if held is not None and held.low > 0:
                 offers.append(engine.StockOffer(party, (m,), (d,), held.low, 0.05 * prices[m, d]))
-    if not arcs or demand.sum() <= 0:
+    if demand.sum() <= 0:
         return None
-    columns = list(zip(*arcs, strict=True))
+    columns = np.array(arcs, float).reshape(len(arcs), 8).T
     recycled = float(scenario.parameters.get("recycle_share", 0.0))
     return engine.ResponseProblem(
-        materials=tuple(material.slug for material, _table, _prices in short),
+        materials=tuple(material.slug for material, _trade in short),
         suppliers=tuple(suppliers),
         consumers=tuple(consumers),
-        arc_material=np.array(columns[0], np.int64),
-        arc_supplier=np.array(columns[1], np.int64),
-        arc_consumer=np.array(columns[2], np.int64),
-        arc_cost=np.array(columns[3], float),
-        arc_lead=np.array(columns[4], np.int64),
-        arc_ready=np.array(columns[5], np.int64),
-        arc_fixed=np.zeros(len(arcs)),
-        arc_limit=np.array(columns[6], float),
+        arc_material=columns[0].astype(np.int64),
+        arc_supplier=columns[1].astype(np.int64),
+        arc_consumer=columns[2].astype(np.int64),
+        arc_cost=columns[3],
+        arc_lead=columns[4].astype(np.int64),
+        arc_ready=columns[5].astype(np.int64),
+        arc_fixed=columns[7],
+        arc_limit=columns[6],
         capacity=capacity,
         demand=demand,
         shortage_cost=np.maximum(prices, 1.0) * SHORTAGE_FACTOR,
@@ -529,6 +630,7 @@ def _problem(
         recycle_cost=np.maximum(prices, 1.0) * RECYCLE_FACTOR,
         substitute_share=middle["substitution"],
         substitute_cost=np.maximum(prices, 1.0) * SUBSTITUTE_FACTOR,
+        floor=float(scenario.parameters.get("floor", 0.0)),
         party=tuple(consumers),
         fair_gap=float(scenario.parameters.get("fair_gap", 0.1)),
         # What is at sea when it begins arrives still.
@@ -538,7 +640,7 @@ def _problem(
 
 def _sellers(  # noqa: PLR0917  one place calls it, with what it has at hand
     table: engine.FlowTable,
-    left: Any,
+    state: tuple[NDArray[np.float64], NDArray[np.bool_]],
     paid: Mapping[tuple[str, str], float],
     party: str,
     suppliers: Sequence[str],
@@ -548,6 +650,8 @@ def _sellers(  # noqa: PLR0917  one place calls it, with what it has at hand
 ) -> Iterator[tuple[str, float, int, float]]:
     """Yield who may sell to a party: name, dollars a tonne, first month, tonnes a month."""
     trade, j = table.trade[-1], table.countries.index(party)
+    left, is_cut = state
+    least = LEAST_NEW_SUPPLIER * trade[:, j].sum() / 12
     for name in suppliers:
         if name not in table.countries:
             continue
@@ -555,8 +659,10 @@ def _sellers(  # noqa: PLR0917  one place calls it, with what it has at hand
         old, sold = trade[i, j] / 12 * left[i, j], trade[i].sum() / 12 * left[i, j]
         price = paid.get((name, party), usual)
         if old > 0:
-            yield name, price, 0, float(old * (1 + middle["diversion"]))
-        elif sold > 0:
+            # A flow that is cut cannot grow: a quota is not bought around.
+            growth = middle["diversion"] if not is_cut[i, j] else 0.0
+            yield name, price, 0, float(old * (1 + growth))
+        elif not is_cut[i, j] and sold * middle["new_partners"] >= least:
             limit = float(sold * middle["new_partners"])
             yield name, price * NEW_SUPPLIER_PREMIUM, ready, limit
 
@@ -655,15 +761,20 @@ def firm_cascade(scenario: Scenario, step: Progress) -> dict[str, Any]:
     step(0.05)
     capacity = np.ones(net.firms)
     capacity[firms] = 1 - scenario.severity
-    rest = engine.cascade(net, capacity)
+    spare = elasticities(scenario.parameters).spare
+    rest, alone, freely = (
+        engine.cascade(net, capacity, diversion=how, spare=spare.high)
+        for how in ("share", "none", "free")
+    )
     lost = net.output * (1 - rest.remaining)
-    step(0.3)
+    step(0.2)
     horizon = min(365, scenario.days + 90)
+    shocks = [engine.Shock(0, scenario.days, firms, 1 - scenario.severity)]
     run = engine.run_inventories(
-        net,
-        [engine.Shock(0, scenario.days, firms, 1 - scenario.severity)],
-        days=horizon,
-        progress=lambda part: step(0.3 + 0.6 * part),
+        net, shocks, days=horizon, progress=lambda part: step(0.2 + 0.15 * part)
+    )
+    between, corners = engine.inventory_interval(
+        net, shocks, days=horizon, progress=lambda part: step(0.35 + 0.55 * part)
     )
     largest = np.argsort(-net.output)[:200]
     single = engine.systemic(net, largest)
@@ -674,16 +785,28 @@ def firm_cascade(scenario: Scenario, step: Progress) -> dict[str, Any]:
         "links": net.links,
         "seed": SEED if net.is_synthetic else None,
         "is_synthetic": net.is_synthetic,
-        "loss": float(lost.sum() / net.output.sum()),
+        "loss": rest.loss,
+        "no_diversion": alone.loss,
+        "free_diversion": freely.loss,
+        "spare": [spare.low, spare.high],
         "hit_firms": int((rest.remaining < 0.99).sum()),
         "days": [float(one) for one in run.loss],
+        "days_low": [float(one) for one in np.min([corner.loss for corner in corners], axis=0)],
+        "days_high": [float(one) for one in np.max([corner.loss for corner in corners], axis=0)],
         "lost_days": run.lost_days,
+        "lost_days_between": [between.low, between.high],
+        "stock_days": run.stock_days,
+        "stock_days_between": sorted({corner.stock_days for corner in corners}),
+        "adjust_days_between": sorted({corner.adjust_days for corner in corners}),
         "first_out_day": _first(run.first_out),
+        "first_out_between": [_first(corner.first_out) for corner in _by_stock(corners)],
         "hit": [
             {
                 "firm": labels[int(at)],
                 "sector": int(net.sector[at]),
                 "lost": float(1 - rest.remaining[at]),
+                "no_diversion": float(1 - alone.remaining[at]),
+                "free_diversion": float(1 - freely.remaining[at]),
                 "share": float(lost[at] / net.output.sum()),
             }
             for at in worst
@@ -698,6 +821,12 @@ def firm_cascade(scenario: Scenario, step: Progress) -> dict[str, Any]:
             for at in order
         ],
     }
+
+
+def _by_stock(corners: Sequence[engine.InventoryRun]) -> list[engine.InventoryRun]:
+    """Return the runs with the smallest and the largest stocks."""
+    held = sorted(corners, key=lambda corner: corner.stock_days)
+    return [held[0], held[-1]]
 
 
 def _first(days: Any) -> int | None:

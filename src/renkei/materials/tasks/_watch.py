@@ -1,6 +1,7 @@
 """The monthly sweep: every series that the registry has, and the calendar of measures."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -29,18 +30,23 @@ class Watched:
     until: str
 
 
-def _monthly() -> dict[tuple[str, str, str], dict[engine.Month, tuple[float | None, float]]]:
-    """Return every monthly series: tonnes and thousand dollars by code, exporter and importer."""
-    found: dict[tuple[str, str, str], dict[engine.Month, tuple[float | None, float]]] = defaultdict(
-        dict
-    )
+Series = tuple[str, str, str, str]
+"""Code, exporter, importer, and whose customs say so."""
+
+
+def _monthly() -> dict[Series, dict[engine.Month, tuple[float | None, float]]]:
+    """Return every monthly series: tonnes and thousand dollars."""
+    found: dict[Series, dict[engine.Month, tuple[float | None, float]]] = defaultdict(dict)
     rows = Flow.objects.current().exclude(
         Q(valid_to__month=F("valid_from__month") + 11) & Q(valid_from__month=1)
     )
-    for code, exporter, importer, day, tonnes, kusd in rows.values_list(
-        "code", "exporter", "importer", "valid_from", "tonnes", "kusd"
+    for code, exporter, importer, reporter, day, tonnes, kusd in rows.values_list(
+        "code", "exporter", "importer", "reporter", "valid_from", "tonnes", "kusd"
     ):
-        found[code, exporter, importer][engine.Month(day.year, day.month)] = (tonnes, kusd)
+        found[code, exporter, importer, reporter][engine.Month(day.year, day.month)] = (
+            tonnes,
+            kusd,
+        )
     return {name: months for name, months in found.items() if len(months) >= LEAST_MONTHS}
 
 
@@ -60,9 +66,13 @@ def watch(*, until: date | None = None) -> Watched:
         until: the last month looked at; the newest that any series has.
     """
     series = _monthly()
-    calendar = _calendar()
+    today = timezone.localdate()
+    now = engine.Month(today.year, today.month)
     if not series:
-        return Watched(0, 0, 0, 0, None, "")
+        raised = engine.calendar(calendar(), now)
+        done = Watched(0, 0, len(raised), _keep(raised, {}), None, "")
+        State.objects.filter(pk=1).update(watched=_counts(done, []))
+        return done
     names = sorted(series)
     first = min(min(series[name]) for name in names)
     last = max(max(series[name]) for name in names)
@@ -79,16 +89,28 @@ def watch(*, until: date | None = None) -> Watched:
                 kusd[row, column] = value
     found = engine.sweep(tonnes, first=first, value=kusd)
     said = [_said(name) for name in names]
-    groups = [name[0] if name[2] != "OTH" else f"{name[0]} total" for name in names]
+    # Partners of one reporter move together, or not: what another reports of them is no partner more.
+    groups = [
+        f"{name[0]} {name[3]}" if "OTH" not in name[1:3] else f"{name[0]} {name[3]} total"
+        for name in names
+    ]
     raised = engine.alarms(
         found,
         names=said,
         groups=groups,
-        measures=calendar,
+        measures=calendar(),
+        now=now,
         since=last.plus(-LOOK_BACK),
         until=last,
     )
-    by_said = dict(zip(said, names, strict=True))
+    new = _keep(raised, dict(zip(said, names, strict=True)))
+    done = Watched(len(names), width, len(raised), new, _backtest(found, names), str(last))
+    State.objects.filter(pk=1).update(watched=_counts(done, names))
+    return done
+
+
+def _keep(raised: list[engine.Alarm], by_said: Mapping[str, Series]) -> int:
+    """Keep the alarms that are new; return how many."""
     new = 0
     with transaction.atomic():
         for one in raised:
@@ -112,12 +134,10 @@ def watch(*, until: date | None = None) -> Watched:
                 },
             )
             new += made
-        done = Watched(len(names), width, len(raised), new, _backtest(found, names), str(last))
-        State.objects.filter(pk=1).update(watched=_counts(done))
-    return done
+    return new
 
 
-def _counts(done: Watched) -> dict[str, Any]:
+def _counts(done: Watched, names: list[Series]) -> dict[str, Any]:
     """Return a sweep's counts as JSON; without a usable event there is no back-test."""
     counts: dict[str, Any] = {"series": done.series, "until": done.until}
     if done.backtest is not None:
@@ -125,6 +145,7 @@ def _counts(done: Watched) -> dict[str, Any]:
         counts |= {
             "hits": back.hits,
             "events": back.events,
+            "codes": sorted({name[0] for name in names} & set(_events())),
             "false_alarms": back.false_alarms,
             "series_years": back.series_years,
             "rate": _number(back.false_alarms_per_series_year),
@@ -132,17 +153,18 @@ def _counts(done: Watched) -> dict[str, Any]:
     return counts
 
 
-def _said(name: tuple[str, str, str]) -> str:
-    code, exporter, importer = name
-    return f"{code} {exporter}→{importer}" if importer != "OTH" else f"{code} {exporter}"
+def _said(name: Series) -> str:
+    code, exporter, importer, reporter = name
+    said = f"{code} {exporter}→{importer}" if importer != "OTH" else f"{code} {exporter}"
+    return said if reporter in {"", exporter} else f"{said} ({reporter})"
 
 
 def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _calendar() -> list[engine.Measure]:
-    """Return the measures that are ahead, by the codes of their materials."""
+def calendar() -> list[engine.Measure]:
+    """Return the announced measures that are ahead, by the codes of their materials."""
     today = timezone.localdate()
     found = []
     for row in Measure.objects.filter(effective_from__gte=today).prefetch_related("materials"):
@@ -152,12 +174,15 @@ def _calendar() -> list[engine.Measure]:
                 row.slug,
                 engine.Month(row.effective_from.year, row.effective_from.month),
                 frozenset(codes.values_list("hs2022", flat=True)),
+                engine.Month(row.announced_on.year, row.announced_on.month)
+                if row.announced_on
+                else None,
             )
         )
     return found
 
 
-def _backtest(found: engine.Sweep, names: list[tuple[str, str, str]]) -> engine.Backtest | None:
+def _backtest(found: engine.Sweep, names: list[Series]) -> engine.Backtest | None:
     """Return what the change on the year before would have found on the dated events."""
     events = _events()
     codes = [name[0] for name in names]

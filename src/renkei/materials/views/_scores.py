@@ -1,10 +1,13 @@
 """The EU's scores with their inputs, and eligibility by dated rules."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from renkei.base import problems
@@ -12,7 +15,7 @@ from renkei.base.access import PUBLIC, access
 from renkei.base.http import require_safe
 from renkei.kit.errors import RenkeiError
 from renkei.materials import door, engine
-from renkei.materials.forms import PROGRAMMES, EuForm, JudgeForm
+from renkei.materials.forms import FACTS, PROGRAMMES, EuForm, JudgeForm
 from renkei.materials.models import Rule
 from renkei.materials.templatetags.materials import place
 from renkei.materials.views._registry import tabs
@@ -99,7 +102,11 @@ def _inputs(found: door.EuScore) -> list[dict[str, Any]]:
 def rules(request: HttpRequest) -> HttpResponse:
     """Judge typed facts by a programme's rules as of a day; each clause answers for itself."""
     programme = request.GET.get("programme", "")
-    form = JudgeForm(request.GET or None, programme=programme)
+    if "as_of" in request.GET or programme not in door.programmes():
+        form = JudgeForm(request.GET or None, programme=programme)
+    else:  # a programme was chosen: ask for its facts, as of today
+        initial = {"programme": programme, "as_of": timezone.localdate()}
+        form = JudgeForm(programme=programme, initial=initial)
     said, status, found = "", OK, None
     if form.is_bound and form.is_valid():
         try:
@@ -116,13 +123,46 @@ def rules(request: HttpRequest) -> HttpResponse:
         "verdict": VERDICTS[found.verdict] if found else None,
         "programme": PROGRAMMES.get(programme, programme),
         "findings": [
-            {"one": one, "name": names.get(one.rule, one.rule), "detail": _detail(one)}
+            {
+                "one": one,
+                "name": names.get(one.rule, one.rule),
+                "detail": _detail(one),
+                "missing": [FACTS.get(name, name) for name in one.missing],
+            }
             for one in (found.findings if found else ())
         ],
-        "rules": Rule.objects.order_by("family", "effective_from", "pk"),
+        "rules": [
+            {
+                "row": row,
+                "asks": _asks(row.content),
+                "ended": _ended(row),
+                "never": (_ended(row) or date.max) < row.effective_from,
+            }
+            for row in Rule.objects.order_by("family", "effective_from", "pk")
+        ],
+        "programmes": [(name, PROGRAMMES.get(name, name)) for name in door.programmes()],
+        "chosen": programme,
         "tabs": tabs(request),
     }
     return TemplateResponse(request, "materials/rules.html", context, status=status)
+
+
+def _ended(row: Rule) -> date | None:
+    """Return the last day of a rule by a later law."""
+    ended = row.content["ended"]
+    return date.fromisoformat(ended) if ended else None
+
+
+def _asks(content: Mapping[str, Any]) -> str:
+    """Return in short what a rule asks for."""
+    kind, names = content["kind"], ", ".join(place(name) for name in content["countries"])
+    if kind in {"share_from_partners", "at_least"}:
+        return f"≥ {content['least']:.0%}"
+    if kind == "none_from":
+        return gettext("nothing from {countries}").format(countries=names)
+    if kind == "in_force":
+        return f"{names}: {', '.join(content['minerals'])}"
+    return ", ".join(content["fields"])
 
 
 def _detail(one: engine.Finding) -> str:

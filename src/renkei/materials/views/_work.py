@@ -1,7 +1,7 @@
 """Scenarios and their answers, the response plan, the firm cascade, alarms and cases."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, cast
 
 from django import forms
@@ -49,6 +49,19 @@ MEASURES: Mapping[str, object] = {
     "substitute": gettext_lazy("without substitution"),
 }
 
+KINDS: Mapping[str, object] = {
+    "buy": gettext_lazy("Another supplier"),
+    "qualify": gettext_lazy("New supplier, to be qualified"),
+    "release_stock": gettext_lazy("Stock release"),
+    "recycle": gettext_lazy("Recycling"),
+    "substitute": gettext_lazy("Substitution"),
+}
+VALUES: Mapping[str, object] = {
+    "demand": gettext_lazy("more supply for"),
+    "capacity": gettext_lazy("more capacity of"),
+    "stock": gettext_lazy("more stock of"),
+}
+
 
 def _person(request: HttpRequest) -> User:
     """Return who is signed in; ``access`` has let nobody else in."""
@@ -91,7 +104,7 @@ def scenarios(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "materials/scenarios.html", context, headers=NO_STORE)
 
 
-@access(Role.ANALYST)
+@access(Role.ANALYST, Role.OFFICER)
 @form_page
 def scenario_add(request: HttpRequest) -> HttpResponseBase:
     """Build a scenario and queue its answer."""
@@ -118,9 +131,12 @@ def scenario(request: HttpRequest, slug: str) -> HttpResponse:
         "row": row,
         "job": Job.objects.filter(task=row.task).first() if row.task else None,
         "may_edit": _is_analyst(request),
+        "why": schemas.why_out(row),
+        "may_run": _is_insider(request),
         "plans": door.plans(scenario=row.slug),
         "form": PlanForm() if Role.OFFICER in roles_of(request) else None,
         "straits": [strait_name(name) for name in row.straits.split()],
+        "sites": door.sites().filter(slug__in=row.sites.split()),
     }
     if row.state == Scenario.Answer.READY and row.result:
         context |= (
@@ -142,17 +158,27 @@ def scenario(request: HttpRequest, slug: str) -> HttpResponse:
 def _answer(row: Scenario, *, with_stocks: bool) -> dict[str, Any]:
     """Return what the page of an answered scenario shows; the node's stocks to analysts alone."""
     result = schemas.result_out(row, with_stocks=with_stocks) or {}
+    result = {"spared": (), "unmet": (), **result}  # older answers have fewer parts
     names = {one.slug: one for one in Material.objects.all()}
     products = {one.slug: one for one in Product.objects.all()}
     shown = []
+    parties = set(result["parties"])
     for number, one in enumerate(result["materials"]):
         material = names[one["material"]]
         shown.append(
             {
                 "material": material,
-                "flags": one["flags"],
+                "flags": [
+                    flag if isinstance(flag, str) else schemas.remark(flag) for flag in one["flags"]
+                ],
                 "hit_tonnes": one["hit_tonnes"],
-                "rows": [_shortage(line) for line in one["rows"]],
+                "year": one.get("year"),
+                "summary": [_ends(row, line) for line in one.get("summary", ())],
+                "dearer": one.get("dearer", ()),
+                "rows": [_shortage(line) for line in one["rows"] if line["country"] in parties],
+                "others": [
+                    _shortage(line) for line in one["rows"] if line["country"] not in parties
+                ],
                 "lost": one["lost"],
                 "map": _lost_map(f"lost-{number}", material, one) if number < 3 else "",
                 "timeline": _timeline(f"time-{number}", row, one, result["parties"])
@@ -181,14 +207,36 @@ def _answer(row: Scenario, *, with_stocks: bool) -> dict[str, Any]:
                 {**line, "said": MEASURES[line["without"]]} for line in response["variants"]
             ],
             "values": [
-                {**line, "material": names.get(line["material"])} for line in response["values"]
+                {**line, "material": names.get(line["material"]), "said": VALUES[line["kind"]]}
+                for line in response["values"]
+                if with_stocks or line["kind"] != "stock"
+            ],
+            "alternatives": [
+                {**line, "material": names.get(line["material"]), "said": KINDS[line["kind"]]}
+                for line in response["alternatives"]
+                if "who" in line
             ],
         },
         "actions": row.recommendations.select_related("material").order_by("rank"),
         "elasticities": result["elasticities"],
         "stock_days": result["stock_days"],
         "unseen": [names[slug] for slug in result["unseen"]],
+        "spared": [names[slug] for slug in result["spared"]],
+        "unmet": [{**line, "material": names[line["material"]]} for line in result["unmet"]],
     }
+
+
+def _ends(row: Scenario, line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a party's line with the dates on which its stock ends."""
+
+    def day(after: float | None) -> date | None:
+        return None if after is None else row.starts_on + timedelta(days=int(after))
+
+    ends = {
+        name: [{"days": after, "on": day(after)} for after in pair]
+        for name, pair in line["stock_ends"].items()
+    }
+    return {**line, "ends": ends}
 
 
 def _shortage(line: Mapping[str, Any]) -> dict[str, Any]:
@@ -260,12 +308,18 @@ def _cascade(row: Scenario) -> dict[str, Any]:
     """Return what the page of a firm cascade shows."""
     found = (row.result or {})["cascade"]
     days = [(float(day), loss * 100) for day, loss in enumerate(found["days"])]
+    lows, highs = (found.get(name, found["days"]) for name in ("days_low", "days_high"))
+    band = [
+        (float(day), low * 100, high * 100)
+        for day, (low, high) in enumerate(zip(lows, highs, strict=True))
+    ]
     drawn = engine.lines(
         "days",
-        [engine.Line(_("all firms"), days)],
+        [engine.Line(_("all firms"), days, band)],
         title=_("Lost output by day, in percent"),
         description=_(
-            "One line over the days since the attack. Its figures are in the table below."
+            "One line over the days since the attack; the band runs from large stocks to small ones. "
+            "The figures are in the table below."
         ),
         unit=_("percent of usual output; days since the first day"),
     )
@@ -282,11 +336,11 @@ def _cascade(row: Scenario) -> dict[str, Any]:
         "cascade": found,
         "days": svg(drawn),
         "ranked": svg(ranked),
-        "tenth": found["days"][::10],
+        "tenth": list(zip(found["days"], lows, highs, strict=True))[::10],
     }
 
 
-@access(Role.ANALYST)
+@access(Role.ANALYST, Role.OFFICER)
 @require_POST
 def scenario_stop(request: HttpRequest, slug: str) -> HttpResponseBase:
     """Ask the job of a scenario to stop."""
