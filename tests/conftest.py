@@ -7,6 +7,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
+CHROMIUM = Path("/usr/bin/chromium")
+QUIET = (  # no call home of the browser itself
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
 
 def _found_node(folder: Path) -> None:
     (folder / "keys").mkdir(parents=True)
@@ -131,3 +140,19 @@ def shipped(_shipped_for_module, db):
 
     # Tests that undo their changes reach the same version with other facts.
     page_cache.clear()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Start the browser once."""
+    from playwright.sync_api import sync_playwright
+
+    # Playwright's loop runs in this thread, and Django would take that for asynchronous code.
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(QUIET))
+        yield browser
+        browser.close()
+    if before is None:
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]

@@ -4,20 +4,12 @@
 have left the node's origin and the content security policy may have refused nothing.
 """
 
-import os
 import time
 from pathlib import Path
 
 import pytest
+from tests.conftest import CHROMIUM
 
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = (  # no call home of the browser itself
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -29,22 +21,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.skip(reason=f"{CHROMIUM} is absent: install chromium"))
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """Start the browser once."""
-    from playwright.sync_api import sync_playwright
-
-    # Playwright's loop runs in this thread, and Django would take that for asynchronous code.
-    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(QUIET))
-        yield browser
-        browser.close()
-    if before is None:
-        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 class Watch:

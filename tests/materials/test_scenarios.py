@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+from django.test import Client
 
 from renkei.materials import door
 from renkei.materials.models import Scenario, Site
@@ -139,3 +140,27 @@ def test_stocks_end_on_a_day_between_the_bounds():
     assert japan["stock_ends"]["no_diversion"] == pytest.approx(
         [60 / japan["no_diversion"], 180 / japan["no_diversion"]]
     )
+
+
+def test_two_of_one_title_have_names_of_their_own_and_a_last_day_sets_the_days():
+    more = {"kind": "export_ban", "materials": ["cobalt"], "countries": ["COD"]}
+    first, second = (
+        door.disrupt(title="same", starts_on=NEW_YEAR, ends_on=date(2027, 1, 31), **more)
+        for _again in range(2)
+    )
+    assert [first.slug, second.slug] == ["same", "same-2"]
+    assert first.days == 31
+    with pytest.raises(door.BadScenarioError, match="is before the first day"):
+        door.disrupt(title="same", starts_on=NEW_YEAR, ends_on=date(2026, 12, 31), **more)
+
+
+@pytest.mark.parametrize("more", [{"end": "2026-01-01"}, {"title": "a\x00b"}, {"days": -3}])
+def test_the_interface_refuses_what_it_does_not_know(more, person):
+    client = Client()
+    client.force_login(person("officer", name="officer"))
+    body = {"title": "t", "kind": "export_ban", "countries": ["COD"], "starts_on": "2027-01-01"}
+    answer = client.post(
+        "/node/v1/materials/scenarios", body | more, content_type="application/json"
+    )
+    assert answer.status_code == 422, answer.content
+    assert not Scenario.objects.exists()

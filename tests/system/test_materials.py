@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from stdnum.iso7064 import mod_97_10
-from tests.browser.conftest import CHROMIUM, QUIET
+from tests.conftest import CHROMIUM
 
 from renkei.border import engine
 from renkei.border.commands._rig import Rig, until
@@ -100,30 +100,28 @@ def test_a_ban_becomes_a_plan_that_both_nodes_keep(rig: Rig) -> None:
 
 
 @pytest.fixture
-def officers(rig: Rig) -> Iterator[dict[str, Any]]:
+def officers(rig: Rig, request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     """Return a browser page of each node's officer, signed in, each in a context of its own."""
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is absent: install chromium")
-    from playwright.sync_api import sync_playwright
-
+    chromium = request.getfixturevalue("chromium")
     rows = json.loads((rig.var / "demo.json").read_text("utf-8"))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(QUIET))
-        pages = {}
-        for name, lang, width in (("us", "en", 1280), ("jp", "ja", 390)):
-            account = next(r for r in rows if (r["node"], r["role"]) == (name, "officer"))
-            context = browser.new_context(
-                base_url=rig.address(name), viewport={"width": width, "height": 900}
-            )
-            page = pages[name] = context.new_page()
-            page.goto(f"/{lang}/materials/")
-            page.get_by_role("link", name={"en": "Sign in", "ja": "ログイン"}[lang]).first.click()
-            page.locator("input[name=login]").fill(account["name"])
-            page.locator("input[type=password]").fill(account["password"])
-            page.locator("input[type=password]").press("Enter")
-            page.wait_for_url(f"**/{lang}/materials/")
-        yield pages
-        browser.close()
+    pages = {}
+    for name, lang, width in (("us", "en", 1280), ("jp", "ja", 390)):
+        account = next(r for r in rows if (r["node"], r["role"]) == (name, "officer"))
+        context = chromium.new_context(
+            base_url=rig.address(name), viewport={"width": width, "height": 900}
+        )
+        page = pages[name] = context.new_page()
+        page.goto(f"/{lang}/materials/")
+        page.get_by_role("link", name={"en": "Sign in", "ja": "ログイン"}[lang]).first.click()
+        page.locator("input[name=login]").fill(account["name"])
+        page.locator("input[type=password]").fill(account["password"])
+        page.locator("input[type=password]").press("Enter")
+        page.wait_for_url(f"**/{lang}/materials/")
+    yield pages
+    for page in pages.values():
+        page.context.close()
 
 
 def test_officers_ask_propose_and_approve_in_the_browser(

@@ -370,6 +370,7 @@ def rules(
     "--code", "codes", multiple=True, help=gettext_noop("HS code of the goods; else all.")
 )
 @click.option("--start", type=DAY, help=gettext_noop("First day; else tomorrow."))
+@click.option("--end", type=DAY, help=gettext_noop("Last day, instead of --days."))
 @click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True)
 @click.option("--severity", type=float, default=1.0, show_default=True)
 @click.option(
@@ -395,6 +396,7 @@ def disrupt(
     sites: tuple[str, ...],
     codes: tuple[str, ...],
     start: datetime | None,
+    end: datetime | None,
     days: int,
     severity: float,
     assumed: tuple[str, ...],
@@ -427,6 +429,7 @@ def disrupt(
             codes=codes,
             parameters=_assumed(assumed),
             starts_on=first,
+            ends_on=end.date() if end else None,
             days=days,
             severity=severity,
             is_public=is_public,

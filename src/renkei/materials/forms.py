@@ -104,6 +104,12 @@ class ScenarioForm(forms.Form):
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
     days = forms.IntegerField(label=_("Days"), min_value=1, max_value=3650, initial=365)
+    ends_on = forms.DateField(
+        label=_("Last day"),
+        required=False,
+        help_text=_("Instead of a number of days."),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
     severity = forms.FloatField(
         label=_("Share that is lost"),
         min_value=0.0,

@@ -278,10 +278,10 @@ class ActionOut(Schema):
     marginal_usd: float | None
 
 
-class ScenarioIn(Schema):
-    """A what-if."""
+class ScenarioIn(Schema, extra="forbid"):
+    """A what-if: it lasts ``days``, or until and with the day ``ends_on``."""
 
-    title: str
+    title: str = Field(min_length=1, max_length=160, pattern=r"^[^\x00-\x1f]*$")
     kind: str
     materials: list[str] = Field(default_factory=list)
     countries: list[str] = Field(default_factory=list)
@@ -291,7 +291,8 @@ class ScenarioIn(Schema):
     firms: list[str] = Field(default_factory=list)
     sites: list[str] = Field(default_factory=list)
     starts_on: date
-    days: int = 365
+    ends_on: date | None = None
+    days: int = Field(365, ge=1, le=3650)
     severity: float = 1.0
     parameters: dict[str, Any] = Field(default_factory=dict)
     is_public: bool = False

@@ -18,7 +18,7 @@ from renkei.base.models import Job, User
 from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
 from renkei.materials import engine
 from renkei.materials.door import _read
-from renkei.materials.models import Form, Scenario, Site
+from renkei.materials.models import Form, Scenario, Site, State
 from renkei.materials.tasks import answer, answer_scenario, elasticities, knows_firms
 
 RANGES: Final = ("diversion", "new_partners", "qualification_days", "spare", "substitution")
@@ -71,6 +71,7 @@ def disrupt(
     firms: Iterable[str] = (),
     sites: Iterable[str] = (),
     starts_on: date,
+    ends_on: date | None = None,
     days: int = 365,
     severity: float = 1.0,
     parameters: Mapping[str, Any] | None = None,
@@ -87,7 +88,7 @@ def disrupt(
         countries: where it happens; ``importers``: whom it hits, none: everybody.
         codes: HS codes it is limited to; ``straits`` that are closed; ``firms`` that are attacked;
             ``sites`` (by their names in the registry) that are out.
-        starts_on: first day; ``days`` how long.
+        starts_on: first day; ``days`` how long, unless the last day ``ends_on`` is given.
         severity: share that is lost, or the rise of a price.
         parameters: intervals ``[low, high]`` of what is uncertain (``diversion``,
             ``new_partners``, ``qualification_days``, ``spare``, ``substitution``), ``stock_days`` by
@@ -110,8 +111,16 @@ def disrupt(
             first=FIRST_DAY.isoformat(),
             last=LAST_DAY.isoformat(),
         )
+    if ends_on is not None:
+        days = (ends_on - starts_on).days + 1
+        if days < 1:
+            raise BadScenarioError(
+                gettext_noop("the last day {last} is before the first day {first}"),
+                last=ends_on.isoformat(),
+                first=starts_on.isoformat(),
+            )
     scenario = Scenario(
-        slug=_slug(title),
+        slug="x",
         title=title.strip(),
         kind=kind,
         countries=_places(countries),
@@ -127,7 +136,7 @@ def disrupt(
         author=author,
         is_public=is_public,
     )
-    scenario.full_clean(exclude=["task"])
+    scenario.full_clean(exclude=["task", "slug"])
     if is_public and kind == Scenario.Kind.CYBER_ATTACK and knows_firms():
         raise BadScenarioError(
             gettext_noop("a run on this node's own firms is never public: leave the mark away")
@@ -147,6 +156,8 @@ def disrupt(
         sites=frozenset(scenario.sites.split()),
     )
     with transaction.atomic():
+        State.objects.select_for_update().get_or_create(pk=1)  # one name at a time
+        scenario.slug = _slug(title)
         scenario.save()
         scenario.materials.set(named)
         if not now:

@@ -41,6 +41,7 @@ NEW_SUPPLIER_PREMIUM: Final = 1.2  # assumed
 SUBSTITUTE_FACTOR: Final = 3.0  # assumed
 RECYCLE_FACTOR: Final = 1.5  # assumed
 LEAST_EXPORTER: Final = 0.005
+LEAST_USE: Final = 1e-6  # tonnes a year
 LEAST_ACTION: Final = 0.001  # of a party's demand: less is not worth a line
 LEAST_NEW_SUPPLIER: Final = 0.005  # of a party's demand: less is not worth qualifying
 QUALIFY_USD: Final = 250_000.0  # what tests and audits of one new supplier cost: assumed
@@ -238,6 +239,23 @@ def _told(
 ) -> dict[str, Any]:
     """Return a material's answer: rows worth telling, the flows that stop, and what was assumed."""
     table = trade.table
+    unseen = [
+        party
+        for party in parties
+        if party in table.countries
+        and table.supply[-1][table.countries.index(party)] > 0
+        and table.use[-1][table.countries.index(party)] <= LEAST_USE
+    ]
+    if unseen:
+        trade.flags.append(
+            engine.Remark(
+                gettext_noop(
+                    "{countries} export all that they have by these figures: their own use is not "
+                    "seen, and shares are of what they trade"
+                ),
+                countries=" ".join(unseen),
+            )
+        )
     rows = [row for row in found.rows if row.no_diversion > LEAST_SHARE or row.country in parties]
     rows.sort(
         key=lambda row: (

@@ -97,8 +97,12 @@ def figure(value: float | None, digits: int = 3) -> str:
 
 @register.filter
 def percent(share: float | None) -> str:
-    """Return a share in percent."""
-    return "–" if share is None else f"{share * 100:.1f} %" if share < 0.9995 else "100 %"
+    """Return a share in percent; a small one with two digits, for it is not nothing."""
+    if share is None:
+        return "–"
+    if 2e-5 <= share < 5e-4:
+        return f"{share * 100:.2g} %"
+    return f"{share * 100:.1f} %" if share < 0.9995 else "100 %"
 
 
 @register.filter
