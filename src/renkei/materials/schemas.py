@@ -110,7 +110,7 @@ class RelianceOut(Schema):
     row: int | None
 
 
-class SourceOut(Schema):
+class ImportShareOut(Schema):
     """One printed share of the imports of the United States, in percent."""
 
     of: str
@@ -121,7 +121,7 @@ class SourceOut(Schema):
     row: int | None
 
 
-class ViewOut(Schema):
+class SurvivalViewOut(Schema):
     """Days that stocks last in one view, with what they were made of."""
 
     low: float
@@ -135,8 +135,8 @@ class SurvivalOut(Schema):
 
     lost: str
     year: int
-    shipper: ViewOut
-    origin: ViewOut
+    shipper: SurvivalViewOut
+    origin: SurvivalViewOut
 
 
 class MaterialOut(MaterialRow):
@@ -148,7 +148,7 @@ class MaterialOut(MaterialRow):
     risks: list[RiskOut]
     tables: list[SupplyTable]
     reliance: list[RelianceOut]
-    sources: list[SourceOut]
+    sources: list[ImportShareOut]
     survival: SurvivalOut | None
     products: list[str]
 
@@ -210,7 +210,7 @@ class ShipperOut(Schema):
     row: int | None
 
 
-class OpenedOut(ExposureOut):
+class ExposureOpenedOut(ExposureOut):
     """A score of exposure with everything that it was made of."""
 
     formula: str
