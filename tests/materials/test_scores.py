@@ -270,3 +270,43 @@ def test_a_notice_names_materials_of_the_registry(person):
             start_expected=date(2027, 1, 1),
             materials_affected="gallium unobtainium",
         )
+
+
+@pytest.mark.parametrize(
+    ("kind", "least", "column"),
+    [
+        ("sites", 5, "latitude"),
+        ("organisations", 500, "lei"),
+        ("bills", 59, "part"),
+        ("events", 12, "day"),
+        ("measures", 8, "effective_from"),
+        ("rules", 15, "clause"),
+    ],
+)
+def test_every_kind_of_public_row_is_exported(kind, least, column):
+    from renkei.materials import schemas
+
+    rows = list(schemas.exported(kind))
+    assert len(rows) >= least
+    assert all(column in row for row in rows)
+
+
+def test_what_is_no_ones_business_is_not_exported():
+    from renkei.materials import schemas
+    from renkei.materials.models import Organisation, Site
+
+    firm = Organisation.objects.create(name="Secret Works", is_public=False)
+    material = door.find("gallium")
+    Site.objects.create(
+        slug="secret",
+        material=material,
+        stage="refine",
+        country="JPN",
+        name_en="Secret",
+        name_ja="秘",
+        source="s",
+        is_public=False,
+        organisation=firm,
+    )
+    for kind in ("sites", "organisations"):
+        assert "ecret" not in str(list(schemas.exported(kind)))

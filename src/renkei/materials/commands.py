@@ -29,7 +29,20 @@ KINDS = (
     "cyber_attack",
     "price_shock",
 )
-EXPORTED = ("materials", "observations", "flows", "risks", "exposure", "stocks")
+EXPORTED = (
+    "materials",
+    "observations",
+    "flows",
+    "risks",
+    "exposure",
+    "stocks",
+    "sites",
+    "organisations",
+    "bills",
+    "events",
+    "measures",
+    "rules",
+)
 LANGUAGES = click.Choice(["en", "ja"])
 Item = dict[str, Any]
 DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -953,5 +966,7 @@ def export(*, kind: str, node: Path | None, var: Path, lang: str | None, as_json
 
 def _cell(value: object) -> str:
     """Return a value that no spreadsheet program takes for a formula (OWASP, CSV Injection)."""
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(("=", "+", "@", "\t", "\r")) else text

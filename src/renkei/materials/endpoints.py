@@ -29,6 +29,7 @@ from renkei.materials.schemas import (
     CaseIn,
     CaseOut,
     ConcentrationOut,
+    ExposureOpenedOut,
     ExposureOut,
     JointRunIn,
     JointRunOut,
@@ -38,7 +39,6 @@ from renkei.materials.schemas import (
     NoticeIn,
     NoticeOut,
     ObservationOut,
-    OpenedOut,
     OverlapIn,
     OverlapOut,
     PlanOut,
@@ -181,7 +181,9 @@ def exposure(request: HttpRequest, asked: Query[AskedCountry]) -> list[dict[str,
     return [exposure_out(row) for row in door.exposure(importer)]
 
 
-@router.get("/exposure/{slug}/{code}", response=OpenedOut, operation_id="materials_exposure_inputs")
+@router.get(
+    "/exposure/{slug}/{code}", response=ExposureOpenedOut, operation_id="materials_exposure_inputs"
+)
 @kept(AskedCountry)
 def exposure_inputs(
     request: HttpRequest, slug: str, code: str, asked: Query[AskedCountry]

@@ -1,7 +1,7 @@
 """What programs are told: public figures with their sources; codes as they are, names as asked."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
@@ -13,15 +13,20 @@ from ninja import Field, Schema
 from renkei.materials import door, engine
 from renkei.materials.models import (
     Alarm,
+    Component,
+    Event,
     Exposure,
     Flow,
     JointRun,
     Material,
+    Measure,
     Notice,
     Observation,
+    Organisation,
     Overlap,
     Risk,
     Scenario,
+    Site,
     Stage,
     language,
 )
@@ -105,7 +110,7 @@ class RelianceOut(Schema):
     row: int | None
 
 
-class SourceOut(Schema):
+class ImportShareOut(Schema):
     """One printed share of the imports of the United States, in percent."""
 
     of: str
@@ -116,7 +121,7 @@ class SourceOut(Schema):
     row: int | None
 
 
-class ViewOut(Schema):
+class SurvivalViewOut(Schema):
     """Days that stocks last in one view, with what they were made of."""
 
     low: float
@@ -130,8 +135,8 @@ class SurvivalOut(Schema):
 
     lost: str
     year: int
-    shipper: ViewOut
-    origin: ViewOut
+    shipper: SurvivalViewOut
+    origin: SurvivalViewOut
 
 
 class MaterialOut(MaterialRow):
@@ -143,7 +148,7 @@ class MaterialOut(MaterialRow):
     risks: list[RiskOut]
     tables: list[SupplyTable]
     reliance: list[RelianceOut]
-    sources: list[SourceOut]
+    sources: list[ImportShareOut]
     survival: SurvivalOut | None
     products: list[str]
 
@@ -205,7 +210,7 @@ class ShipperOut(Schema):
     row: int | None
 
 
-class OpenedOut(ExposureOut):
+class ExposureOpenedOut(ExposureOut):
     """A score of exposure with everything that it was made of."""
 
     formula: str
@@ -615,7 +620,9 @@ def material_out(row: Material) -> Item:
 
 
 def _survival(found: door.Survival | None) -> Item | None:
-    return found and {
+    if found is None:
+        return None
+    return {
         "lost": found.lost,
         "year": found.year,
         "shipper": _view(found.shipper),
@@ -773,7 +780,9 @@ def scenario_out(row: Scenario, *, with_stocks: bool) -> Item:
 
 def exported(kind: str) -> Iterator[Item]:
     """Return all public rows of one kind."""
-    return _told() if kind == "stocks" else _facts(kind)
+    if kind == "stocks":
+        return _told()
+    return _PUBLIC[kind]() if kind in _PUBLIC else _facts(kind)
 
 
 def _told() -> Iterator[Item]:
@@ -781,6 +790,92 @@ def _told() -> Iterator[Item]:
     for row in door.released():
         material, _slash, kind = row.key.partition("/")
         yield {"material": material, "kind": kind, "at_most_tonnes": row.tonnes}
+
+
+def _sites() -> Iterator[Item]:
+    names = [
+        "slug",
+        "stage",
+        "country",
+        "locode",
+        "latitude",
+        "longitude",
+        "capacity_tonnes",
+        "name_en",
+        "name_ja",
+        "source",
+    ]
+    rows = Site.objects.filter(is_public=True).select_related("material", "organisation")
+    for row in rows.order_by("slug"):
+        yield {
+            "material": row.material.slug,
+            **{name: getattr(row, name) for name in names},
+            "lei": row.organisation.lei if row.organisation else "",
+        }
+
+
+def _organisations() -> Iterator[Item]:
+    rows = Organisation.objects.filter(is_public=True).select_related("release").order_by("lei")
+    for row in rows.iterator(chunk_size=CHUNK):
+        yield {
+            "lei": row.lei,
+            "name": row.name,
+            "country": row.country,
+            "category": row.category,
+            "release": row.release.slug if row.release else "",
+        }
+
+
+def _bills() -> Iterator[Item]:
+    rows = Component.objects.select_related("product", "material", "part")
+    for row in rows.order_by("product__slug", "pk"):
+        yield {
+            "product": row.product.slug,
+            "part": row.part_name,
+            "quantity": row.quantity,
+            "unit": row.unit,
+            "is_essential": row.is_essential,
+            "substitutable": row.substitutable,
+            "weight": row.weight,
+            "source": row.source,
+            "confirmed": row.confirmed,
+        }
+
+
+def _events() -> Iterator[Item]:
+    for row in Event.objects.prefetch_related("materials").order_by("day", "slug"):
+        yield {
+            "slug": row.slug,
+            "day": row.day,
+            "is_exact_day": row.is_exact_day,
+            "actors": row.actors,
+            "materials": " ".join(sorted(one.slug for one in row.materials.all())),
+            "codes": row.codes,
+            "name_en": row.name_en,
+            "name_ja": row.name_ja,
+            "source": row.source,
+        }
+
+
+def _measures() -> Iterator[Item]:
+    names = (
+        "slug kind actors targets announced_on effective_from effective_to name_en name_ja source"
+    )
+    for row in Measure.objects.prefetch_related("materials").order_by("effective_from", "slug"):
+        yield {
+            **{name: getattr(row, name) for name in names.split()},
+            "materials": " ".join(sorted(one.slug for one in row.materials.all())),
+        }
+
+
+_PUBLIC: Mapping[str, Callable[[], Iterator[Item]]] = {
+    "sites": _sites,
+    "organisations": _organisations,
+    "bills": _bills,
+    "events": _events,
+    "measures": _measures,
+    "rules": lambda: (rule_out(rule) for rule in door.rules()),
+}
 
 
 def _facts(kind: str) -> Iterator[Item]:
