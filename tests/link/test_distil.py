@@ -2,14 +2,16 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.utils import timezone
 from tests.link.ends import CutError, Ends
 
 from renkei.kit.errors import RenkeiError
 from renkei.link import door, engine
-from renkei.link.door import _distil, _fibre, _meet
+from renkei.link.door import _distil, _fibre, _meet, _store
 from renkei.link.engine import Eavesdropper
 from renkei.link.models import Alarm, Link, Run
 
@@ -88,17 +90,16 @@ def ends(settings, tmp_path, monkeypatch):
         door.keep_seed(link, seed)
     monkeypatch.setattr(_distil, "write_curves", lambda: None)
     monkeypatch.setattr(_distil, "FRAMES", FRAMES)
-    monkeypatch.setattr(_distil, "LDPC_FRAMES", FRAMES)
     monkeypatch.setattr(_distil, "CUT_PAUSES_SECONDS", (0, 0, 0))
     begin = _distil._begin
 
-    def begin_at(link, number, reconciler):
+    def begin_at(link, number, reconciler, frames):
         monkeypatch.setattr(
             _fibre,
             "half",
             lambda _keys, number, *, key_bits: made.line.half(link.own, number, key_bits=key_bits),
         )
-        return begin(link, number, reconciler)
+        return begin(link, number, reconciler, frames)
 
     monkeypatch.setattr(_distil, "_begin", begin_at)
     made.alice = _distil._Alice(made.jp)
@@ -123,6 +124,21 @@ def test_a_block_gives_both_ends_the_same_key(ends, reconciler):
     assert [run.key_bits > 100_000 for run in runs] == [True, True]
     assert 0.005 < runs[0].qber < 0.03
     assert runs[0].figures["reconciler"] == reconciler
+
+
+def test_a_block_may_be_larger_and_both_ends_make_the_same(ends):
+    door.drive(ends.us, ends.way, blocks=1, reconciler="ldpc", sifted_bits=1_300_000)
+    assert {run.sifted_bits for run in Run.objects.all()} == {20 << 16}
+    assert door.blocks_of(ends.us) == door.blocks_of(ends.jp) != {}
+
+
+@pytest.mark.parametrize("bits", [0, 999_999, 10_000_001])
+def test_a_block_of_another_size_is_refused_by_either_end(ends, bits):
+    with pytest.raises(door.BadBlockError, match="1000000 to 10000000 sifted bits"):
+        door.drive(ends.us, ends.way, blocks=1, reconciler="ldpc", sifted_bits=bits)
+    asked = json.dumps({"number": 1, "reconciler": "ldpc", "sifted_bits": bits}).encode()
+    assert ends.alice.answer(b"B" + asked).startswith(b"!")
+    assert not Run.objects.exists()
 
 
 def test_tags_are_spent_and_filled_up_again(ends):
@@ -263,6 +279,29 @@ def test_an_end_that_nothing_authenticates_meets_the_other_one_first(ends, monke
     Link.objects.update(reserve=b"")
     with pytest.raises(RenkeiError, match="keys/border is missing"):  # nothing to sign with
         drive(ends)
+
+
+def test_a_clock_that_runs_backwards_hides_no_block(ends, monkeypatch):
+    """What happened last is what was written last, not what bears the latest time."""
+    monkeypatch.setattr(_store, "RUNS_KEPT", 2)
+    said = []
+    for days in (0, -10, -20, -30):
+        now = timezone.now() + timedelta(days=days)
+        monkeypatch.setattr(timezone, "now", lambda now=now: now)
+        ends.line.eve = Eavesdropper(intercept=1.0 if days == -20 else 0.0)
+        door.drive(ends.us, ends.way, blocks=1, reconciler="ldpc", tell=said.append)
+
+    assert [(run.number, bool(run.refused)) for run in said] == [
+        (1, False), (2, False), (3, True), (4, False),
+    ]  # fmt: skip
+    assert [run["number"] for run in door.summary(ends.us)["runs"]] == [4, 3]
+    points = [float(point.split(",")[1]) for point in door.history(ends.us)["qber"].split()]
+    assert points[0] < points[1]  # the page draws downwards: the disturbed block comes first
+    drawn = ends.draw(number=3)
+    assert [one.key for one in ends.fetch([one.key_id for one in drawn])] == [
+        one.key for one in drawn
+    ]
+    assert isinstance(ends.fetch([drawn[0].key_id]), door.KeyNotFoundError)
 
 
 def test_block_numbers_are_never_begun_twice(ends):

@@ -1,5 +1,6 @@
 """When the child that distils is wanted: low pools, and whoever listens in, also while pools are full."""
 
+import os
 import time
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import pytest
 from tests.link.ends import Ends
 
 from renkei.link import door
-from renkei.link.door import _fibre, _keeper
+from renkei.link.door import _distil, _fibre, _keeper
 from renkei.link.models import Leaf
 
 pytestmark = pytest.mark.django_db
@@ -63,6 +64,18 @@ def test_a_disturbed_line_is_tried_again_however_full_the_pools_are(child, kib):
     assert child._is_wanted()
     run(child, seconds_ago=_keeper.ALARM_SECONDS + 1)
     assert child._is_wanted()
+
+
+def test_the_end_that_prepares_is_started_when_it_is_asked_whatever_the_clock_says(child):
+    alice = _keeper._Child(Ends.there().jp)
+    assert not alice._was_asked()
+    file = _distil.wanted_file(alice.link)
+    for long_ago in (1000, 900, 800):
+        file.touch()
+        os.utime(file, (long_ago, long_ago))
+        assert alice._was_asked()
+        assert not alice._was_asked()
+    assert not _keeper._Child(alice.link)._was_asked()  # it was, before this one began
 
 
 def test_whoever_plays_with_the_eavesdropper_fills_the_disk_slowly(child):

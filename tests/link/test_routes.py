@@ -207,7 +207,8 @@ def test_a_message_that_does_not_belong_here_is_refused(net, wrong):
     assert door.blocks_of(net.us) == {}
 
 
-def test_key_of_a_simulated_hop_is_not_taken_for_other_key(net):
+def test_key_of_a_simulated_hop_is_not_taken_for_other_key(net, settings):
+    settings.NODE = replace(settings.NODE, demonstration=True)
     Link.objects.filter(own="us", partner="east").update(simulated=True)
     with pytest.raises(door.PathDownError, match="takes no such key"):
         relay(net)

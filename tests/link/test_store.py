@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -188,8 +189,10 @@ def test_an_hours_quota_is_kept(ends):
 
     from django.utils import timezone
 
-    Sae.objects.filter(name="us.a").update(window_started_at=timezone.now() - timedelta(hours=1))
-    assert len(ends.draw(number=3)) == 3
+    for begun in (timedelta(hours=-1), timedelta(days=9)):  # then: the clock was set back
+        Sae.objects.filter(name="us.a").update(window_started_at=timezone.now() + begun)
+        assert len(ends.draw(number=3)) == 3
+        assert isinstance(ends.draw(), door.QuotaError)
 
 
 def test_the_source_that_is_asked_for_is_given_or_nothing(ends):
@@ -202,6 +205,38 @@ def test_simulated_key_is_refused_where_there_is_no_demonstration(ends, settings
         door.take_in(ends.us, 9, bytes(1000), simulated=True)
     with pytest.raises(door.SimulatedRefusedError):
         door.found_link("jp", simulated=True)
+
+
+def test_simulated_key_of_an_earlier_demonstration_is_given_to_nobody(settings):
+    settings.NODE = replace(settings.NODE, demonstration=True)
+    ends = Ends(simulated=True)
+    for_slave = ends.draw()
+    settings.NODE = replace(settings.NODE, demonstration=False)
+
+    for refused in (ends.draw(), ends.draw(source="simulated"), ends.fetch(names(for_slave))):
+        assert isinstance(refused, door.DeliveryStoppedError)
+        assert "no demonstration" in str(refused)
+    assert door.summary(ends.us)["keys_ready"] == 0
+
+    settings.NODE = replace(settings.NODE, demonstration=True)
+    assert secret(ends.fetch(names(for_slave))) == secret(for_slave)
+
+
+def test_a_partner_that_is_no_demonstration_holds_no_simulated_key(settings):
+    settings.NODE = replace(settings.NODE, demonstration=True)
+    ends = Ends(simulated=True)
+    send = ends.send_from(ends.us)
+
+    def there(said):
+        settings.NODE = replace(settings.NODE, demonstration=False)
+        answer = send(said)
+        settings.NODE = replace(settings.NODE, demonstration=True)
+        return answer
+
+    draw = door.Draw("us.a", ("jp.b",), 32, 1)
+    door.serve(ends.us, [draw], there)
+    assert isinstance(draw.result, door.DeliveryStoppedError)
+    assert not Held.objects.exists()
 
 
 def test_simulated_key_says_so_to_both(settings):

@@ -44,6 +44,9 @@ def analyst(person):
 
 @pytest.fixture
 def notice(analyst):
+    Material.objects.get_or_create(
+        slug="rare_earths", defaults={"name_en": "Rare earths", "name_ja": "レアアース"}
+    )
     case = door.open_case(title="secret title", owner=analyst)
     door.add_note(case, text="secret note", author=analyst)
     return door.add_notice(

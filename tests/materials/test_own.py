@@ -1,13 +1,27 @@
 """A node's own tables: every bad row is named, nothing is stored by halves, twice changes nothing."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from stdnum.iso7064 import mod_97_10
 
 from renkei.materials import door, engine
-from renkei.materials.models import Component, Link, Material, Organisation, Product, Site, Stock
+from renkei.materials.models import (
+    Alarm,
+    Component,
+    Event,
+    Form,
+    Link,
+    Material,
+    Measure,
+    Organisation,
+    Product,
+    Site,
+    State,
+    Stock,
+)
 
 pytestmark = pytest.mark.django_db
 NEW_YEAR = date(2027, 1, 1)
@@ -49,11 +63,18 @@ BILLS = (
     "chip,Chip,チップ,fab,gallium,0.1,g,yes,,,s,",
     "board,Board,基板,fab,chip,2,,no,0.5,0.3,s,",
 )
+MEASURES = (
+    "chn-ban,ban,CHN,JPN USA,gallium,2026-10-01,2027-01-01,,A ban,禁輸,Gazette 1",
+    'chn-quota,quota,China,"Japan, United States",gallium rare_earths,,2027-02-01,2027-12-31,Q,枠,Gazette 2',
+)
+EVENTS = ("mine-fire,2026-05-01,yes,AUS,rare_earths,284690 280530,A fire,火災,Press",)
 
 
 @pytest.mark.parametrize(
     ("kind", "lines", "model"),
     [
+        ("measures", MEASURES, Measure),
+        ("events", EVENTS, Event),
         ("links", LINKS, Link),
         ("stocks", STOCKS, Stock),
         ("sites", SITES, Site),
@@ -129,9 +150,11 @@ def test_moved_columns_and_empty_files(tmp_path):
 
 def test_a_ring_is_named_and_refuses_the_whole_file(load):
     load("bills", *BILLS)
-    with pytest.raises(engine.CycleError, match=r"board → chip → board|chip → board → chip"):
+    with pytest.raises(
+        engine.CycleError, match=r"row 2: .*(board → chip → board|chip → board → chip)"
+    ):
         load("bills", "chip,,,,board,1,,yes,,,s,")
-    with pytest.raises(engine.CycleError, match="chip → chip"):
+    with pytest.raises(engine.CycleError, match=r"row 2: .*chip → chip"):
         load("bills", "chip,,,,chip,1,,yes,,,s,")
     assert Component.objects.count() == 2
 
@@ -177,3 +200,42 @@ def test_the_firm_cascade_runs_on_the_nodes_own_network(load, person):
     assert lei(1) in browser.get("/en/materials/cascade/").content.decode()
     page = browser.get(f"/en/materials/scenarios/{made.slug}/").content.decode()
     assert "own network of 3 firms" in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "said"),
+    [
+        ("measures", "a,ban,Atlantis,,gallium,,2027-01-01,,A,あ,s", "unknown country 'Atlantis'"),
+        ("measures", "a,ban,CHN,,unobtainium,,2027-01-01,,A,あ,s", "holds 'unobtainium'"),
+        ("measures", "a,ban,CHN,,gallium,,2027-01-01,2026-01-01,A,あ,s", "ends before it begins"),
+        ("measures", "a,wish,CHN,,gallium,,2027-01-01,,A,あ,s", "expected one of agreement, ban"),
+        ("measures", "a,ban,CHN,,gallium,,soon,,A,あ,s", "expected a day"),
+        ("measures", "a,ban,,,gallium,,2027-01-01,,A,あ,s", "actors: expected 1 to"),
+        ("events", "a,2026-05-01,yes,CHN,gallium,81129,A,あ,s", "no code of six digits"),
+        ("events", "a,2026-05-01,perhaps,CHN,gallium,,A,あ,s", "expected one of no, yes"),
+    ],
+)
+def test_measures_and_events_that_cannot_be(load, kind, line, said):
+    with pytest.raises(door.FaultyReleaseError, match=f"row 2: .*{said}"):
+        load(kind, line)
+    assert not Measure.objects.exists()
+
+
+def test_an_announced_measure_stands_in_the_calendar(load):
+    """A ban that takes effect next month is an alarm before any figure shows it."""
+    soon = (timezone.localdate() + timedelta(days=30)).isoformat()
+    State.objects.get_or_create(pk=1)
+    gallium = Material.objects.get(slug="gallium")
+    Form.objects.create(
+        material=gallium, stage="refine", hs2022="811292", name_en="Ga", name_ja="Ga"
+    )
+    load("measures", f"chn-ban,ban,CHN,USA,gallium,,{soon},,A ban,禁輸,Gazette")
+    assert door.watch().new == 1
+    assert door.watch().new == 0
+    alarm = Alarm.objects.get()
+    assert (alarm.kind, alarm.code, str(alarm.month)[:7]) == ("calendar", "811292", soon[:7])
+    assert alarm.evidence["measure"] == "chn-ban"
+    # What it is about can be corrected.
+    again = load("measures", f"chn-ban,ban,CHN,USA,gallium rare_earths,,{soon},,A ban,禁輸,Gazette")
+    assert (again.unchanged, len(again.revised)) == (0, 1)
+    assert Measure.objects.get(slug="chn-ban").materials.count() == 2

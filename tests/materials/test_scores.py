@@ -211,3 +211,62 @@ def test_the_page_judges(code):
     assert "≥ 40%" in chosen.content.decode()
     never = "never came into force" if code == "en" else "施行されず"
     assert chosen.content.decode().count(never) == 6
+
+
+@pytest.mark.parametrize(
+    ("material", "code"), [("rare_earths", "284690"), ("natural_graphite", "250410")]
+)
+def test_a_countrys_score_opens_to_its_inputs(material, code):
+    """What is shown adds up to what is ranked, and each term names its release and row."""
+    one = door.open_exposure("JPN", material, code)
+    assert sum(row.term for row in one.shippers) == pytest.approx(one.score.score)
+    assert sum(row.share**2 for row in one.shippers) == pytest.approx(one.score.concentration)
+    assert all(row.release == "cepii-baci-hs92" and row.row for row in one.shippers)
+    if one.score.geopolitical is not None:
+        made = one.world_index * one.weighted / (one.imported + one.own)
+        assert made == pytest.approx(one.score.geopolitical)
+    text = Client().get(f"/en/materials/exposure/JPN/{material}/{code}/").content.decode()
+    assert "what the score was made of" in text
+    told = Client().get(f"/node/v1/materials/exposure/{material}/{code}?country=JPN").json()
+    assert told["shippers"][0]["country"] == one.score.leader
+    assert Client().get(f"/ja/materials/exposure/ATA/{material}/{code}/").status_code == 404
+
+
+def test_graphite_has_a_score_of_geopolitical_supply_risk():
+    assert door.open_exposure("JPN", "natural_graphite", "250410").score.geopolitical > 0
+
+
+def test_a_few_flows_of_a_newer_year_are_not_that_years_trade(tmp_path):
+    file = tmp_path / "baci.csv"
+    file.write_text("t,i,j,k,v,q\n2025,156,392,250410,5,5\n")
+    before = door.exposure("USA").count()
+    door.import_file("baci", file)
+    assert door.exposure("USA").count() == before
+    assert door.flows(door.find("natural_graphite")).year == 2024
+
+
+def test_a_material_tells_both_views_and_the_printed_reliance():
+    """Gallium: 3.4 t of stocks, 19 t a year; by who ships it and by where it was made."""
+    told = Client().get("/node/v1/materials/materials/gallium").json()
+    views = told["survival"]
+    assert (views["lost"], views["year"]) == ("CHN", 2025)
+    assert views["shipper"]["low"] > views["origin"]["high"]
+    by_name = {one["name"]: one for one in views["origin"]["inputs"]}
+    assert (by_name["stock"]["low"], by_name["stock"]["unit"]) == (pytest.approx(3.4), "t")
+    antimony = Client().get("/node/v1/materials/materials/antimony").json()["reliance"]
+    assert [one["raw"] for one in antimony] == ["85", "81", "81", "86", "91"]
+    assert all(one["release"] == "usgs-mcs-2026" and one["row"] for one in antimony)
+
+
+def test_a_notice_names_materials_of_the_registry(person):
+    owner = person("analyst", name="analyst")
+    case = door.open_case(title="A fear", owner=owner, materials=["gallium"])
+    with pytest.raises(door.UnknownMaterialError):
+        door.add_notice(
+            case,
+            author=owner,
+            text="x",
+            effect="capacity-reduction",
+            start_expected=date(2027, 1, 1),
+            materials_affected="gallium unobtainium",
+        )

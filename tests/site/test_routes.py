@@ -17,7 +17,7 @@ from renkei.base.models import ApiToken, Grant, Role, User
 from renkei.border import door as border
 from renkei.border.models import Act, Incident, Obligation
 from renkei.kit.errors import RenkeiError
-from renkei.materials.models import JointRun, Material, Observation, Release, Scenario
+from renkei.materials.models import Exposure, JointRun, Material, Observation, Release, Scenario
 from renkei.record.models import Claim, Disbursement, Milestone
 from renkei.site.api import api
 
@@ -166,6 +166,7 @@ PAGES = {
     # The materials
     "materials:list": EVERYBODY,
     "materials:exposure": EVERYBODY,
+    "materials:exposure_inputs": EVERYBODY,
     "materials:releases": EVERYBODY,
     "materials:scenarios": EVERYBODY,
     "materials:scenario": EVERYBODY,
@@ -254,6 +255,7 @@ OPERATIONS = {
     ("GET", "/materials/materials/{slug}/inputs/{stage}"): EVERYBODY,
     ("GET", "/materials/materials/{slug}/observations"): EVERYBODY,
     ("GET", "/materials/exposure"): EVERYBODY,
+    ("GET", "/materials/exposure/{slug}/{code}"): EVERYBODY,
     ("GET", "/materials/alarms"): EVERYBODY,
     ("GET", "/materials/scenarios"): EVERYBODY,
     ("GET", "/materials/scenarios/{slug}"): EVERYBODY,
@@ -357,7 +359,8 @@ def address(name):  # noqa: C901  a table of what each page needs
         "slug": SLUGS.get(short, "s1-c01"),
         "pk": 1,
         "task": uuid.uuid4(),
-        "code": "en",
+        "code": "811291" if name == "materials:exposure_inputs" else "en",
+        "country": "JPN",
         "name": "money",
         "key": "abc",
         "uidb36": "1",
@@ -417,6 +420,19 @@ def registry():
         )
     Scenario.objects.create(
         slug="what-if", title="t", kind="export_ban", starts_on=date(2027, 1, 1), is_public=True
+    )
+    Exposure.objects.create(
+        importer="JPN",
+        material=material,
+        stage="refine",
+        code="811291",
+        is_mixed=True,
+        year=2024,
+        kusd=1.0,
+        leader="CHN",
+        leader_share=1.0,
+        concentration=1.0,
+        score=0.5,
     )
     JointRun.objects.create(
         uid="0" * 32, partner="jp", is_opened_here=False, state="running", opened_at=NOON
@@ -498,6 +514,7 @@ def test_operations_take_whom_the_table_names_and_nobody_else(callers, key):
     kind = path.split("/")[2]
     slug = {
         "materials": "gallium",
+        "exposure": "gallium",
         "scenarios": "what-if",
         "findings": "x01",
         "sources": "s1",
@@ -514,6 +531,7 @@ def test_operations_take_whom_the_table_names_and_nobody_else(callers, key):
         .replace("{uid}", Act.objects.first().uid)
         .replace("{claim}", "1")
         .replace("{stage}", "refine")
+        .replace("{code}", "811291?country=JPN")
         .replace("{run}", "0" * 32)
         .replace("{verb}", "stop")
     )

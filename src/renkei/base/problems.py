@@ -61,7 +61,11 @@ class InvalidError(RenkeiError):
     def __init__(self, fields: Mapping[str, list[str]]) -> None:
         self.fields = dict(fields)
         super().__init__(
-            "{said}", said="; ".join(f"{name}: {' '.join(why)}" for name, why in fields.items())
+            "{said}",
+            said="; ".join(
+                " ".join(why) if name == "__all__" else f"{name}: {' '.join(why)}"
+                for name, why in fields.items()
+            ),
         )
 
 

@@ -5,7 +5,7 @@ go back is a counter that the partner remembers too.
 """
 
 from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 from django.db import connection, models
 from django.db.models import F, Q
@@ -193,6 +193,14 @@ class Held(models.Model):
         ]
 
 
+class RunQuerySet(models.QuerySet["Run"]):
+    """The runs of a link."""
+
+    def newest(self) -> Self:
+        """Return them in order, the last one first: as they were written, for a clock may go back."""
+        return self.order_by("-pk")
+
+
 class Run(models.Model):
     """How the distillation of one block went."""
 
@@ -208,6 +216,8 @@ class Run(models.Model):
     seconds = models.FloatField(default=0.0)
     figures = models.JSONField(default=dict)  # what each stage says of itself
     refused = models.TextField(blank=True)  # why no key came out
+
+    objects = RunQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

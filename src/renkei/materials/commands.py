@@ -19,7 +19,7 @@ from renkei.base.node import Nodes
 from renkei.kit.errors import RenkeiError, gettext_noop
 
 PUBLISHERS = ("usgs", "baci", "comtrade", "wgi", "gleif", "customs")
-OWN = ("links", "trade", "stocks", "sites", "bills")
+OWN = ("links", "trade", "stocks", "sites", "bills", "measures", "events")
 KINDS = (
     "export_ban",
     "export_quota",
@@ -132,6 +132,17 @@ def show(
             for line in table["rows"]:
                 share = "-" if line["share"] is None else f"{line['share']:.3f}"
                 click.echo(f"  {line['place']}\t{line['raw']}\t{share}")
+        for one in told["reliance"]:
+            click.echo(f"net import reliance {one['year']}\t{one['raw']} %\t{one['of']}")
+        if told["survival"] is not None:
+            for view in ("shipper", "origin"):
+                ends = told["survival"][view]
+                days = "–".join("∞" if end is None else f"{end:.0f}" for end in _ends(ends))
+                click.echo(f"days without {told['survival']['lost']}, by {view}\t{days}")
+
+
+def _ends(view: Item) -> tuple[float | None, ...]:
+    return (view["low"],) if view["low"] == view["high"] else (view["low"], view["high"])
 
 
 def _risk_line(risk: Item) -> str:
@@ -152,8 +163,8 @@ def _print_rows(rows: list[Item], names: tuple[str, ...], *, as_json: bool) -> N
 
 @materials.command(
     help=gettext_noop(
-        "Show how concentrated a material is with every input, or what a country is most "
-        "vulnerable to."
+        "Show how concentrated a material is with every input, what a country is most "
+        "vulnerable to, or, of both, what the score was made of."
     )
 )
 @click.argument("material", required=False)
@@ -192,7 +203,7 @@ def risk(
 ) -> None:
     """Show risks."""
     is_eu = method == "eu" and material is not None
-    if not is_eu and (material is None) == (country is None):
+    if not is_eu and material is None and country is None:
         raise click.UsageError("expected MATERIAL or --country")
     with entered(node, var, lang):
         from renkei.materials import door, schemas
@@ -215,6 +226,9 @@ def risk(
                 for line in _eu_lines(scored):
                     click.echo(line)
             return
+        if country is not None and material is not None:
+            _print_opened(material, door.place(country), stage, as_json=as_json)
+            return
         if country is not None:
             found = door.exposure(door.place(country))[:limit]
             rows = [schemas.exposure_out(row) for row in found]
@@ -234,6 +248,31 @@ def risk(
             )
             for line in one["inputs"]:
                 click.echo(f"  {line['country']}\t{line['quantity']:g}\t{line['share']:.4f}")
+
+
+def _print_opened(material: str, country: str, stage: str | None, *, as_json: bool) -> None:
+    """Print what a country's scores for one material were made of."""
+    from renkei.materials import door, schemas
+
+    row = door.find(material)
+    rows = door.exposure(country).filter(material=row)
+    opened = [
+        schemas.opened_out(door.open_exposure(country, row.slug, one.code))
+        for one in rows
+        if stage in {None, one.stage}
+    ]
+    if as_json:
+        print_json(opened)
+        return
+    for one in opened:
+        geopolitical = "-" if one["geopolitical"] is None else f"{one['geopolitical']:.6f}"
+        click.echo(f"{one['code']}\t{one['year']}\t{one['score']:.4f}\tGeoPolRisk {geopolitical}")
+        for line in one["shippers"]:
+            tonnes = "-" if line["tonnes"] is None else f"{line['tonnes']:g}"
+            click.echo(
+                f"  {line['country']}\t{tonnes} t\t{line['share']:.4f}\t{line['instability']:.4f}"
+                f"\t{line['release']} {line['row']}"
+            )
 
 
 def _eu_lines(told: Item) -> Iterator[str]:

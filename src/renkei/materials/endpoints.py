@@ -38,6 +38,7 @@ from renkei.materials.schemas import (
     NoticeIn,
     NoticeOut,
     ObservationOut,
+    OpenedOut,
     OverlapIn,
     OverlapOut,
     PlanOut,
@@ -55,6 +56,7 @@ from renkei.materials.schemas import (
     material_row,
     notice_row,
     observation_out,
+    opened_out,
     overlap_out,
     plan_out,
     received_out,
@@ -177,6 +179,16 @@ def exposure(request: HttpRequest, asked: Query[AskedCountry]) -> list[dict[str,
     """Rank what a country depends on; this node's own where none is named."""
     importer = door.place(asked.country) if asked.country else door.home()
     return [exposure_out(row) for row in door.exposure(importer)]
+
+
+@router.get("/exposure/{slug}/{code}", response=OpenedOut, operation_id="materials_exposure_inputs")
+@kept(AskedCountry)
+def exposure_inputs(
+    request: HttpRequest, slug: str, code: str, asked: Query[AskedCountry]
+) -> dict[str, Any]:
+    """Open a country's score for one material and code to its inputs."""
+    importer = door.place(asked.country) if asked.country else door.home()
+    return opened_out(door.open_exposure(importer, slug, code))
 
 
 @router.get("/alarms", response=list[AlarmOut], operation_id="materials_alarms")

@@ -271,6 +271,16 @@ class BitemporalQuerySet(models.QuerySet[Any]):
         """Return what was known on a day."""
         return self.filter(known_from__lte=day).filter(Q(known_to=None) | Q(known_to__gt=day))
 
+    def newest_whole(self) -> date | None:
+        """Return the first day of the newest year that is told as fully as others are.
+
+        A file with a few flows of a newer year must not pass for that year's trade.
+        """
+        told = dict(self.order_by().values_list("valid_from").annotate(models.Count("pk")))
+        most = max(told.values(), default=0)
+        whole = [day for day, count in told.items() if count * 2 >= most]
+        return max(whole) if whole else None
+
 
 class Fact(models.Model):
     """What a release says: when it was so, since when it is known, and where it is printed."""

@@ -1,5 +1,6 @@
 """What programs are told: public figures with their sources; codes as they are, names as asked."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
@@ -91,6 +92,48 @@ class FormOut(Schema):
     content_factor: float | None
 
 
+class RelianceOut(Schema):
+    """One year of a printed net import reliance, in percent."""
+
+    of: str
+    year: int
+    raw: str
+    qualifier: str
+    percent: float | None
+    bound: float | None
+    release: str
+    row: int | None
+
+
+class SourceOut(Schema):
+    """One printed share of the imports of the United States, in percent."""
+
+    of: str
+    place: str
+    raw: str
+    percent: float | None
+    release: str
+    row: int | None
+
+
+class ViewOut(Schema):
+    """Days that stocks last in one view, with what they were made of."""
+
+    low: float
+    high: float | None
+    formula: str
+    inputs: list[dict[str, Any]]
+
+
+class SurvivalOut(Schema):
+    """How long published US stocks last if the largest maker stops: by shipper and by origin."""
+
+    lost: str
+    year: int
+    shipper: ViewOut
+    origin: ViewOut
+
+
 class MaterialOut(MaterialRow):
     """A material whole."""
 
@@ -99,6 +142,9 @@ class MaterialOut(MaterialRow):
     forms: list[FormOut]
     risks: list[RiskOut]
     tables: list[SupplyTable]
+    reliance: list[RelianceOut]
+    sources: list[SourceOut]
+    survival: SurvivalOut | None
     products: list[str]
 
 
@@ -144,6 +190,33 @@ class ExposureOut(Schema):
     concentration: float
     geopolitical: float | None
     score: float
+
+
+class ShipperOut(Schema):
+    """What one country shipped: one term of a score of exposure."""
+
+    country: str
+    kusd: float
+    tonnes: float | None
+    share: float
+    instability: float
+    term: float
+    release: str
+    row: int | None
+
+
+class OpenedOut(ExposureOut):
+    """A score of exposure with everything that it was made of."""
+
+    formula: str
+    by_mass: bool
+    shippers: list[ShipperOut]
+    geopolrisk_formula: str
+    world_index: float | None
+    weighted: float
+    imported: float
+    own: float
+    production: dict[str, float]
 
 
 class ObservationOut(Schema):
@@ -512,7 +585,53 @@ def material_out(row: Material) -> Item:
             }
             for table in door.tables(row, subjects=("production", "capacity", "reserves"))
         ],
+        "reliance": [
+            {
+                "of": one.detail,
+                "year": one.year,
+                "raw": one.raw,
+                "qualifier": one.qualifier,
+                "percent": one.quantity,
+                "bound": one.bound,
+                "release": one.release.slug,
+                "row": one.row,
+            }
+            for one in door.reliance(row)
+        ],
+        "sources": [
+            {
+                "of": one.detail,
+                "place": one.place,
+                "raw": one.raw,
+                "percent": one.quantity,
+                "release": one.release.slug,
+                "row": one.row,
+            }
+            for one in door.sources(row)
+        ],
+        "survival": _survival(door.survival(row)),
         "products": [one.slug for one in door.products_of(row)],
+    }
+
+
+def _survival(found: door.Survival | None) -> Item | None:
+    return found and {
+        "lost": found.lost,
+        "year": found.year,
+        "shipper": _view(found.shipper),
+        "origin": _view(found.origin),
+    }
+
+
+def _view(score: engine.Score) -> Item:
+    ends = {"low": score.value.low, "high": score.value.high}
+    return {
+        **{name: end if math.isfinite(end) else None for name, end in ends.items()},
+        "formula": score.formula,
+        "inputs": [
+            {"name": one.name, "low": one.value.low, "high": one.value.high, "unit": one.unit}
+            for one in score.inputs
+        ],
     }
 
 
@@ -541,6 +660,24 @@ def exposure_out(row: Exposure) -> Item:
     """Return what a country buys of one code."""
     names = [name for name in ExposureOut.model_fields if name != "material"]
     return {**{name: getattr(row, name) for name in names}, "material": row.material.slug}
+
+
+def opened_out(one: door.Opened) -> Item:
+    """Return a score of exposure and its inputs."""
+    return {
+        **exposure_out(one.score),
+        "formula": "sum of share² × instability",
+        "by_mass": one.by_mass,
+        "shippers": [
+            {name: getattr(line, name) for name in ShipperOut.model_fields} for line in one.shippers
+        ],
+        "geopolrisk_formula": "world_index × weighted / (imported + own)",
+        "world_index": one.world_index,
+        "weighted": one.weighted,
+        "imported": one.imported,
+        "own": one.own,
+        "production": dict(one.made),
+    }
 
 
 def observation_out(row: Observation) -> Item:

@@ -103,7 +103,9 @@ def test_an_announced_measure_is_in_the_calendar():
         found, names=list("abcde"), measures=measures, since=Month(2021, 12), threshold=99
     )
 
-    assert [(one.kind, one.series, one.found) for one in raised] == [("calendar", "250410", 3.0)]
+    assert [(one.kind, one.series, one.found) for one in raised] == [
+        ("calendar", "250410 soon", 3.0)
+    ]
 
 
 def test_months_count():

@@ -453,6 +453,11 @@ def _report(target: Path, header: Any, *, as_json: bool, opened: Any = None) -> 
     default="",
     help=gettext_noop("How errors are corrected; chosen by the round trip if not given."),
 )
+@click.option(
+    "--sifted-bits",
+    type=click.IntRange(10**6, 10**7),
+    help=gettext_noop("Size of a block, about; larger ones lose less to their finite size."),
+)
 @on_node
 def run(
     blocks: int,
@@ -461,6 +466,7 @@ def run(
     var: Path,
     partner: str,
     *,
+    sifted_bits: int | None,
     as_json: bool,
 ) -> None:
     """Distil blocks."""
@@ -492,7 +498,14 @@ def run(
             click.echo("  ".join(f"{key} {value}" for key, value in said.items()))
 
     channel = door.SecretChannel(where, timeout_seconds=door.DISTIL_TIMEOUT_SECONDS)
-    door.drive(where, channel, blocks=blocks, reconciler=reconciler, tell=tell_run)
+    door.drive(
+        where,
+        channel,
+        blocks=blocks,
+        reconciler=reconciler,
+        sifted_bits=sifted_bits,
+        tell=tell_run,
+    )
 
 
 @link.command(

@@ -51,8 +51,9 @@ from renkei.link.models import Link, Run
 
 log = logging.getLogger(__name__)
 
-FRAMES = 32
-LDPC_FRAMES = 32
+FRAMES = 32  # of a block, unless somebody asks for a smaller or a larger one
+FRAME_BITS = 1 << 16  # sifted
+FEWEST_BITS, MOST_BITS = 10**6, 10**7  # of a block
 LONG_ROUND_TRIP_SECONDS = 0.003  # from here on, Cascade's hundreds of round trips are too many
 FIRST_TAGS = 24  # of a signed block: the tags of the next ones must not stop delivery
 LOW_BYTES = 96 << 10  # of each half: below it, key is distilled
@@ -204,9 +205,26 @@ def keep_seed(link: Link, seed: bytes) -> None:
         keep_reserve(link, SEED + seed, tags_left=max(0, len(seed) - 16) // 32)
 
 
-def _begin(link: Link, number: int, reconciler: str) -> _End:
+def _frames(bits: int | None) -> int:
+    """Return how many frames a block of about so many sifted bits has: a multiple of four.
+
+    Raises:
+        BadBlockError: it is no size for a block.
+    """
+    if bits is None:
+        return FRAMES
+    if not FEWEST_BITS <= bits <= MOST_BITS:
+        raise BadBlockError(
+            gettext_noop("a block has {least} to {most} sifted bits, not {bits}"),
+            least=FEWEST_BITS,
+            most=MOST_BITS,
+            bits=bits,
+        )
+    return max(1, round(bits / FRAME_BITS / 4)) * 4
+
+
+def _begin(link: Link, number: int, reconciler: str, frames: int) -> _End:
     link = Link.objects.get(pk=link.pk)
-    frames = FRAMES if reconciler == "cascade" else LDPC_FRAMES
     chosen: Literal["cascade", "ldpc"] = "cascade" if reconciler == "cascade" else "ldpc"
     reserve = _load_reserve(link)
     wanted = engine.Settings(frames=frames, reconciler=chosen)
@@ -322,7 +340,8 @@ class _Alice:
     def _start(self, said: dict[str, Any]) -> int:
         number = begin_block(self._link, int(said["number"]))
         self._fingerprint = ""
-        self._end = _begin(self._link, number, str(said["reconciler"]))
+        bits = int(said["sifted_bits"]) if "sifted_bits" in said else None
+        self._end = _begin(self._link, number, str(said["reconciler"]), _frames(bits))
         self._end.session.start()
         return number
 
@@ -358,6 +377,7 @@ def drive(
     *,
     blocks: int | None = None,
     reconciler: str = "",
+    sifted_bits: int | None = None,
     tell: Callable[[Run], None] | None = None,
 ) -> int:
     """In Bob's child: distil blocks until the pools are full; return how many gave key.
@@ -367,6 +387,7 @@ def drive(
         channel: to the partner.
         blocks: how many, whatever the pools hold; ``None`` until they are full.
         reconciler: ``cascade`` or ``ldpc``; chosen by the round trip when empty.
+        sifted_bits: of a block, about, 10^6 to 10^7; more lose less to their finite size.
         tell: is called after each block.
 
     Raises:
@@ -381,7 +402,7 @@ def drive(
         settle_with(link, channel)
         chosen = reconciler or _by_round_trip(channel)
         while tried < blocks if blocks is not None else not (tried and is_full(link)):
-            run = one_block(link, channel, chosen)
+            run = one_block(link, channel, chosen, sifted_bits)
             tried += 1
             given += run.key_bits > 0
             if tell is not None:
@@ -413,14 +434,18 @@ def is_low(link: Link) -> bool:
     return min(level["own"], level["peer"]) < LOW_BYTES
 
 
-def one_block(link: Link, channel: Channel, reconciler: str) -> Run:
+def one_block(link: Link, channel: Channel, reconciler: str, sifted_bits: int | None = None) -> Run:
     """Distil one block as Bob; return how it went."""
+    frames = _frames(sifted_bits)
     hint = Link.objects.get(pk=link.pk).next_block
-    said = _begin_there(channel, {"number": hint, "reconciler": reconciler})
+    asked: dict[str, Any] = {"number": hint, "reconciler": reconciler}
+    if sifted_bits is not None:
+        asked["sifted_bits"] = sifted_bits
+    said = _begin_there(channel, asked)
     number = begin_block(link, int(said["number"]))
     if number != int(said["number"]):
         raise NotReadyError(gettext_noop("the two ends cannot agree on the number of the block"))
-    end = _begin(link, number, reconciler)
+    end = _begin(link, number, reconciler, frames)
     message = end.session.start()
     while message:
         answer = _say_until_heard(channel, SAY + message)
@@ -439,7 +464,7 @@ def one_block(link: Link, channel: Channel, reconciler: str) -> Run:
     elif end.session.outcome is None:
         end.session.give_up()
     end.end(confirmed=equal)
-    return end.link.runs.latest("finished_at")
+    return end.link.runs.newest()[0]
 
 
 def _say_until_heard(channel: Channel, message: bytes) -> bytes:

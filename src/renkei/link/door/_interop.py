@@ -381,6 +381,7 @@ def fetch_handed(kme: Kme, fetch: Fetch) -> list[Key]:
     Raises:
         NotYoursError: it is not known here, or one is for another application.
         KeyNotFoundError: one is not known here, or was drawn or discarded already.
+        SimulatedRefusedError: one is simulated, and this node is no demonstration any more.
     """
     rest = at_rest()
     with transaction.atomic():
@@ -397,6 +398,8 @@ def fetch_handed(kme: Kme, fetch: Fetch) -> list[Key]:
                 raise KeyNotFoundError(
                     gettext_noop("a key is not known here, or was drawn already")
                 )
+            if row.simulated:
+                refuse_simulated()
             key = rest.open(bytes(row.sealed), what=_what(row))
             row.state, row.sealed = Handed.State.USED, b""
             row.save(update_fields=["state", "sealed"])

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from django.conf import settings
 
@@ -43,7 +43,10 @@ class _Child:
     failures: int = 0
     eve: object = None
     has_turned: bool = False  # since the last block
-    seen_wanted: float = field(default_factory=time.time)
+    seen_wanted: float | None = None
+
+    def __post_init__(self) -> None:
+        self.seen_wanted = self._wanted_at()
 
     def look(self) -> None:
         """Notice that the child ended; start it when it is wanted."""
@@ -97,15 +100,17 @@ class _Child:
         return is_low(self.link) or (since > PROBE_SECONDS and least < 2 * HIGH_BYTES)
 
     def _was_asked(self) -> bool:
-        file = wanted_file(self.link)
-        try:
-            asked = file.stat().st_mtime
-        except OSError:
-            return False
-        if asked <= self.seen_wanted:
+        asked = self._wanted_at()
+        if asked == self.seen_wanted:  # not "is later": a clock may go back
             return False
         self.seen_wanted = asked
-        return True
+        return asked is not None
+
+    def _wanted_at(self) -> float | None:
+        try:
+            return wanted_file(self.link).stat().st_mtime
+        except OSError:
+            return None
 
     def _eve_changed(self) -> bool:
         if not self.link.simulated:

@@ -138,13 +138,18 @@ def found_link(partner: str, *, simulated: bool, routed: bool = False) -> Link:
     return link
 
 
+def may_be_used(*, simulated: bool) -> bool:
+    """Tell whether this node uses key of a source: what is simulated, on a demonstration alone."""
+    return settings.NODE.demonstration or not simulated
+
+
 def refuse_simulated() -> None:
     """Refuse what is simulated on a node that is no demonstration.
 
     Raises:
         SimulatedRefusedError: it is none.
     """
-    if not settings.NODE.demonstration:
+    if not may_be_used(simulated=True):
         raise SimulatedRefusedError(
             gettext_noop(
                 "simulated key protects nothing: it is taken on a demonstration alone "

@@ -142,9 +142,7 @@ def _points(rows: list[list[float]]) -> str:
 
 def history(link: Link) -> dict[str, Any]:
     """Return error rate and key length of the last blocks as lines on a drawing of 240 by 48."""
-    rows = list(
-        link.runs.order_by("-finished_at").values_list("qber", "key_bits", "refused")[:HISTORY]
-    )[::-1]
+    rows = list(link.runs.newest().values_list("qber", "key_bits", "refused")[:HISTORY])[::-1]
     step = SPARK_WIDTH / max(1, len(rows) - 1)
     most = max((bits for _qber, bits, _refused in rows), default=0) or 1
     return {

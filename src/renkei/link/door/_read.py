@@ -38,7 +38,7 @@ def summary(link: Link, *, runs: int = RUNS_SHOWN) -> dict[str, Any]:
             .values("kind", "detail", "raised_at")
         ),
         "runs": list(
-            link.runs.order_by("-finished_at").values(
+            link.runs.newest().values(
                 "number",
                 "finished_at",
                 "simulated",

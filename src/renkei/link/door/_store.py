@@ -27,6 +27,7 @@ from renkei.link.door._link import (
     at_rest,
     cache_folder,
     clear_alarm,
+    may_be_used,
     raise_alarm,
     refuse_simulated,
 )
@@ -287,7 +288,7 @@ def destroy(link: Link, numbers: Sequence[int]) -> None:
 
 def forget_old_runs(link: Link) -> None:
     """Delete what is known of how old blocks went."""
-    old = link.runs.order_by("-finished_at").values_list("pk", flat=True)[RUNS_KEPT:]
+    old = link.runs.newest().values_list("pk", flat=True)[RUNS_KEPT:]
     link.runs.filter(pk__in=list(old)).delete()
 
 
@@ -338,6 +339,8 @@ def _ready(link: Link, since: Position, most: int | None = None) -> list[tuple[i
 
 def stored(link: Link, *, size: int) -> int:
     """Return how many keys of ``size`` bytes this node could draw as a master now."""
+    if not may_be_used(simulated=link.simulated):
+        return 0
     at = link.counters.allocated
     return engine.capacity(at, _ready(link, at), size=size)
 
@@ -454,7 +457,7 @@ def _commit(
                     continue
                 one.result = _fetch(link, one)
                 delivered += len(one.key_ids)
-            except (KeyNotFoundError, NotYoursError) as error:
+            except (KeyNotFoundError, NotYoursError, DeliveryStoppedError) as error:
                 one.result = error
         placed = _place(link, draws, saes)
         at = placed[-1][1].extents[-1].end if placed else before.allocated
@@ -522,6 +525,8 @@ def _place(
 
 
 def _why_stopped(link: Link) -> DeliveryStoppedError | None:
+    if not may_be_used(simulated=link.simulated):
+        return _no_demonstration()  # it was one when the key was stored
     if link.alarms.filter(kind=QBER_ALARM, cleared_at=None).exists():
         return DeliveryStoppedError(
             gettext_noop("the link is disturbed, perhaps by an eavesdropper: delivery has stopped")
@@ -531,6 +536,12 @@ def _why_stopped(link: Link) -> DeliveryStoppedError | None:
             gettext_noop("the reserve for authentication is low: delivery waits")
         )
     return None
+
+
+def _no_demonstration() -> DeliveryStoppedError:
+    return DeliveryStoppedError(
+        gettext_noop("simulated key is given to nobody: this node is no demonstration")
+    )
 
 
 def _draw(
@@ -574,7 +585,8 @@ def refuse_beyond_quota(master: Sae, one: Draw, now: datetime) -> None:
     Raises:
         QuotaError: it is more.
     """
-    if master.window_started_at is None or now - master.window_started_at >= WINDOW:
+    begun = master.window_started_at
+    if begun is None or not begun <= now < begun + WINDOW:  # before it: the clock was set back
         master.window_started_at, master.window_bytes = now, 0
     if master.window_bytes + one.size * one.number > master.quota_bytes_per_hour:
         raise QuotaError(
@@ -625,6 +637,8 @@ def _fetch(link: Link, one: Fetch) -> list[Key]:
     rows = {row.prefix: row for row in link.held.filter(prefix__in=list(wanted))}
     for prefix, indices in wanted.items():
         _refuse_fetch(rows.get(prefix), one, indices)
+    if not all(may_be_used(simulated=row.simulated) for row in rows.values()):
+        raise _no_demonstration()
     keys = {
         (prefix, index): key
         for prefix, indices in wanted.items()
@@ -733,6 +747,7 @@ def hear(link: Link, said: object) -> dict[str, object]:
             elif (
                 any(part not in pieces or part.block not in ready for part in one.extents)
                 or one.prefix in taken
+                or not may_be_used(simulated=link.simulated)
             ):
                 refused[one.prefix] = "key"
             else:

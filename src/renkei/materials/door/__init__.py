@@ -134,7 +134,7 @@ from renkei.materials.door._scores import (
     parse_uses,
     programmes,
 )
-from renkei.materials.door._summaries import rebuild
+from renkei.materials.door._summaries import NoExposureError, Opened, open_exposure, rebuild
 from renkei.materials.tasks import (
     MOST_JOINT_BYTES,
     MOST_JOINT_RUNS_A_DAY,
@@ -175,6 +175,7 @@ __all__ = [
     "KnownTooEarlyError",
     "LinksChangedError",
     "Loaded",
+    "NoExposureError",
     "NoFlowsError",
     "NoTradeError",
     "NotAgreedError",
@@ -183,6 +184,7 @@ __all__ = [
     "NotOfficerError",
     "NotSettledError",
     "OlderReleaseError",
+    "Opened",
     "ProductRisk",
     "ProposedError",
     "Received",
@@ -246,6 +248,7 @@ __all__ = [
     "observations",
     "officer",
     "open_case",
+    "open_exposure",
     "open_joint",
     "overlaps",
     "own_firms",

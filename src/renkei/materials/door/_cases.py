@@ -122,7 +122,10 @@ def add_notice(
 
     Raises:
         ClosedCaseError: the case is over.
+        UnknownMaterialError: an affected material is none of the registry.
     """
+    for slug in materials_affected.split():
+        _read.find(slug)
     with transaction.atomic():
         held = _still_open(case)
         before = held.notices.order_by("-pk").first()

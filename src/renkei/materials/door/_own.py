@@ -5,6 +5,7 @@ No public page reads the first three.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from renkei.kit.errors import NotFoundError, gettext_noop
-from renkei.materials import engine
+from renkei.materials import engine, tasks
 from renkei.materials.door import _read
 from renkei.materials.door._load import (
     CHUNK,
@@ -27,8 +28,10 @@ from renkei.materials.door._load import (
 )
 from renkei.materials.models import (
     Component,
+    Event,
     Link,
     Material,
+    Measure,
     Organisation,
     Product,
     Site,
@@ -37,7 +40,10 @@ from renkei.materials.models import (
     Trade,
 )
 
-OWN: Final = ("links", "trade", "stocks", "sites", "bills")
+OWN: Final = ("links", "trade", "stocks", "sites", "bills", "measures", "events")
+
+
+_RING: Final = gettext_noop("row {row}: a product cannot be a part of itself: {ring}")
 
 
 class UnknownTableError(NotFoundError):
@@ -88,6 +94,8 @@ def import_own(kind: str, file: Path, *, known_on: date | None = None) -> Loaded
         _STORES[kind](read.rows, known, day, loaded)
         if loaded.added or loaded.revised:
             changed()
+            if kind in {"measures", "events"}:  # the calendar and the back-test read them
+                tasks.sweep_series.enqueue()
     return loaded
 
 
@@ -104,6 +112,8 @@ _READERS: Final[Mapping[str, Callable[[engine.Source, Mapping[str, int]], engine
     "stocks": lambda content, known: engine.read_stocks(content, materials=known),
     "sites": lambda content, known: engine.read_sites(content, materials=known),
     "bills": _bills,
+    "measures": lambda content, known: engine.read_measures(content, materials=known),
+    "events": lambda content, known: engine.read_events(content, materials=known),
 }
 
 
@@ -298,13 +308,45 @@ def _store_bills(
         }
         if part == key["product_id"]:
             raise engine.CycleError(
-                gettext_noop("a product cannot be a part of itself: {ring}"),
-                ring=f"{one['product']} → {one['product']}",
+                _RING, row=one["row"], ring=f"{one['product']} → {one['product']}"
             )
         names = ("quantity", "unit", "is_essential", "substitutable", "weight", "source", "note")
         said = {name: one[name] for name in names}
         _put(there.get(tuple(key.values())), Component, key, said, row=one["row"], loaded=loaded)
-    _read.bills()  # refuses a ring, and names it
+    try:
+        _read.bills()
+    except engine.CycleError as error:
+        ring = str(error.values["ring"]).split(" → ")
+        edges = set(pairwise(ring))
+        closing = [one["row"] for one in rows if (one["product"], one["part"]) in edges]
+        raise engine.CycleError(_RING, row=max(closing), ring=" → ".join(ring)) from error
+
+
+def _store_dated(model: type[Measure] | type[Event]) -> Callable[..., None]:
+    """Return what stores measures, or events, by their name, with the materials they are about."""
+
+    def store(
+        rows: Sequence[Mapping[str, Any]], materials: Mapping[str, int], _day: date, loaded: Loaded
+    ) -> None:
+        there = {row.slug: row for row in model.objects.prefetch_related("materials")}
+        for one in rows:
+            said = {
+                name: value
+                for name, value in one.items()
+                if name not in {"row", "slug", "materials"}
+            }
+            wanted = {materials[slug] for slug in one["materials"]}
+            before = there.get(one["slug"])
+            told = len(loaded.revised)
+            _put(before, model, {"slug": one["slug"]}, said, row=one["row"], loaded=loaded)
+            held = before or model.objects.get(slug=one["slug"])
+            was = {row.pk for row in before.materials.all()} if before else wanted
+            if was != wanted and len(loaded.revised) == told:
+                loaded.unchanged -= 1
+                loaded.revised.append(Revision(one["row"], str(before), "", ""))
+            held.materials.set(wanted)
+
+    return store
 
 
 _STORES: Final[
@@ -315,4 +357,6 @@ _STORES: Final[
     "stocks": _store_stocks,
     "sites": _store_sites,
     "bills": _store_bills,
+    "measures": _store_dated(Measure),
+    "events": _store_dated(Event),
 }

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import F, Max, Q, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 from renkei.materials import engine
@@ -245,7 +245,7 @@ def flows(material: Material, *, most: int = MOST_FLOWS) -> Flows | None:
         set(forms(material).filter(is_mixed=False).values_list("hs92", flat=True)) - {""}
     )
     rows = Flow.objects.current().filter(code__in=codes, release__publisher="baci")
-    day = rows.aggregate(Max("valid_from"))["valid_from__max"]
+    day = rows.newest_whole()
     if day is None:
         return None
     rows = rows.filter(valid_from=day).exclude(exporter=F("importer"))
@@ -372,9 +372,10 @@ def survival(material: Material) -> Survival | None:
                 by_shipper[row.place] = row.quantity / 100
         if not by_shipper or sum(by_shipper.values()) > 1.0001:
             return None
+        in_tonnes = stock.tonnes is not None and demand.tonnes is not None
         shipper, origin = engine.time_to_survive(
-            stock=stock.quantity or 0.0,
-            demand=demand.quantity or 0.0,
+            stock=stock.tonnes if in_tonnes else stock.quantity or 0.0,
+            demand=demand.tonnes if in_tonnes else demand.quantity or 0.0,
             lost=[made.leader],
             by_shipper=by_shipper,
             by_origin=by_origin,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from django.db.models import F, Max, Sum
+from django.db.models import F, Sum
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.materials import engine
@@ -161,7 +161,7 @@ def _sources(material: Material, country: str, stage: str) -> tuple[int | None, 
     )
     codes = [code for at, code in pairs if at == stage] or [code for _at, code in pairs]
     rows = Flow.objects.current().filter(code__in=codes, release__publisher="baci")
-    day = rows.aggregate(Max("valid_from"))["valid_from__max"]
+    day = rows.newest_whole()
     if day is None:
         return None, {}
     bought = (

@@ -5,12 +5,15 @@ Everything here can be made anew at any time (``rebuild``); nothing here is a so
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import QuerySet
 
+from renkei.kit.errors import NotFoundError, gettext_noop
 from renkei.materials import engine
 from renkei.materials.models import (
     OTHERS,
@@ -143,8 +146,7 @@ def _exposures(
 ) -> list[Exposure]:
     """Return what each country buys of each code in the latest year of annual flows."""
     annual = Flow.objects.current().filter(valid_from__month=1, valid_to__month=12)
-    newest = annual.filter(release__publisher="baci").aggregate(Max("valid_from"))
-    day = newest["valid_from__max"]
+    day = annual.filter(release__publisher="baci").newest_whole()
     if day is None:
         return []
     bought: dict[tuple[str, str], dict[str, list[float | None]]] = defaultdict(dict)
@@ -269,3 +271,114 @@ def _made(
                     place: quantity * factor for place, quantity in table["quantities"].items()
                 }
     return made
+
+
+class NoExposureError(NotFoundError):
+    """A country has no score for this material and code."""
+
+    code = "materials.no_exposure"
+
+
+@dataclass(frozen=True, slots=True)
+class Shipper:
+    """What one country shipped: one term of the sum that is the score."""
+
+    country: str
+    kusd: float
+    tonnes: float | None
+    share: float
+    instability: float
+    release: str
+    row: int | None
+
+    @property
+    def term(self) -> float:
+        """Return what it adds to the score."""
+        return self.share**2 * self.instability
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A score of exposure with everything that it was made of.
+
+    Attributes:
+        score: the kept score; its ``score`` is the sum of ``shippers``' terms.
+        by_mass: whether shares are of tonnes, or of value where a mass is missing.
+        made: tonnes that each country makes, of which GeoPolRisk takes the HHI; empty: not known.
+        world_index: that HHI; ``imported``, ``own``: tonnes bought and made by the country itself;
+            ``weighted``: tonnes bought times instability. GeoPolRisk is
+            ``world_index * weighted / (imported + own)``.
+    """
+
+    score: Exposure
+    shippers: tuple[Shipper, ...]
+    by_mass: bool
+    made: Mapping[str, float]
+    world_index: float | None
+    weighted: float
+    imported: float
+    own: float
+
+
+def open_exposure(importer: str, material: str, code: str) -> Opened:
+    """Return the score of a country for one material and code, opened to its inputs.
+
+    Raises:
+        NoExposureError: there is no such score.
+    """
+    row = (
+        Exposure.objects.filter(importer=importer, material__slug=material, code=code)
+        .select_related("material")
+        .first()
+    )
+    if row is None:
+        raise NoExposureError(
+            gettext_noop("{country} has no score for {material} and the code {code}"),
+            country=importer[:3],
+            material=material[:40],
+            code=code[:6],
+        )
+    risks = governance()
+    flows = (
+        Flow.objects.current()
+        .filter(
+            code=code,
+            importer=importer,
+            valid_from=date(row.year, 1, 1),
+            valid_to=date(row.year, 12, 31),
+            release__publisher="baci",
+        )
+        .exclude(exporter=importer)
+        .select_related("release")
+    )
+    sources: dict[str, list[float | None]] = {one.exporter: [one.kusd, one.tonnes] for one in flows}
+    shares = _shares(sources)
+    shippers = sorted(
+        (
+            Shipper(
+                one.exporter,
+                one.kusd,
+                one.tonnes,
+                shares[one.exporter],
+                risks.get(one.exporter, 0.5),
+                one.release.slug,
+                one.row,
+            )
+            for one in flows
+        ),
+        key=lambda one: (-one.share, one.country),
+    )
+    made = _made(production(row.material_id), row.year).get((row.material_id, row.stage), {})
+    index = None
+    if any(made.values()):
+        index = float(engine.concentration(made).index.low)
+    return Opened(
+        row,
+        tuple(shippers),
+        all(one[1] for one in sources.values()),
+        made,
+        index,
+        sum((one.tonnes or 0.0) * one.instability for one in shippers),
+        sum(one.tonnes or 0.0 for one in shippers),
+        made.get(importer, 0.0),
+    )

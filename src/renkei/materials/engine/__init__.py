@@ -52,6 +52,7 @@ Rules and bills::
 """
 
 from renkei.materials.engine._alarms import (
+    AHEAD,
     BREADTH,
     LEAST_KNOWN,
     LEAST_PARTNERS,
@@ -71,6 +72,7 @@ from renkei.materials.engine._alarms import (
     alarms,
     backtest,
     breadth,
+    calendar,
     leave_one_out,
     sweep,
 )
@@ -216,7 +218,9 @@ from renkei.materials.engine._network import (
 from renkei.materials.engine._own import (
     OWN_COLUMNS,
     read_bills,
+    read_events,
     read_links,
+    read_measures,
     read_sites,
     read_stocks,
     read_trade,
@@ -291,6 +295,7 @@ from renkei.materials.engine._rules import (
 __all__ = [
     "ADJUST_DAYS",
     "AGREEMENT_MINERALS",
+    "AHEAD",
     "BACI_COLUMNS",
     "BATTERY_PASSPORT_FIELDS",
     "BREADTH",
@@ -418,6 +423,7 @@ __all__ = [
     "backtest",
     "bars",
     "breadth",
+    "calendar",
     "cascade",
     "check_messages",
     "check_query",
@@ -453,10 +459,12 @@ __all__ = [
     "read_bills",
     "read_comtrade",
     "read_customs",
+    "read_events",
     "read_gleif",
     "read_joint",
     "read_links",
     "read_mcs",
+    "read_measures",
     "read_sites",
     "read_stocks",
     "read_trade",

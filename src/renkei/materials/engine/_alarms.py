@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 
+AHEAD: Final = 6  # months before a measure takes effect in which it alarms
 AlarmKind = Literal["level", "year_on_year", "unit_value", "breadth", "calendar"]
 
 WINDOW: Final = 24  # months that a value is held against
@@ -265,18 +266,20 @@ def alarms(
     names: Sequence[str],
     groups: Sequence[str] = (),
     measures: Sequence[Measure] = (),
+    now: Month | None = None,
     since: Month,
     until: Month | None = None,
     threshold: float = THRESHOLD,
     breadth_share: float = BREADTH,
-    ahead: int = 6,
+    ahead: int = AHEAD,
     lag: int = PUBLICATION_LAG,
 ) -> list[Alarm]:
     """Return the alarms of some months, strongest first within a month.
 
     Args:
         names: of each series; ``groups`` as in ``breadth``.
-        measures: the calendar; a measure alarms when it takes effect within ``ahead`` months.
+        measures, now: the calendar, and the month in which it is read, for figures come later;
+            the last month looked at where none is given. See ``calendar``.
         since, until: first and last month looked at.
         lag: months until a month's figures are published.
     """
@@ -326,7 +329,7 @@ def alarms(
                             {"partners": float(known[column])},
                         )
                     )
-    answer += _calendar(measures, found.month(max(begin, end - 1)), ahead)
+    answer += calendar(measures, now or found.month(max(begin, end - 1)), ahead=ahead)
     return sorted(answer, key=lambda one: (one.month, -abs(one.z)), reverse=False)
 
 
@@ -454,27 +457,28 @@ def _alarm(
     )
 
 
-def _calendar(measures: Sequence[Measure], now: Month, ahead: int) -> list[Alarm]:
-    answer = []
-    for measure in measures:
-        left = measure.effective.since(now)
-        announced = measure.announced is None or measure.announced <= now
-        if announced and 0 <= left <= ahead:
-            answer += [
-                Alarm(
-                    "calendar",
-                    code,
-                    now,
-                    0,
-                    0.0,
-                    0.0,
-                    float(left),
-                    now,
-                    {"measure": measure.name, "effective": str(measure.effective)},
-                )
-                for code in sorted(measure.codes)
-            ]
-    return answer
+def calendar(measures: Sequence[Measure], now: Month, *, ahead: int = AHEAD) -> list[Alarm]:
+    """Return an alarm for each code of each measure that takes effect within ``ahead`` months.
+
+    Its month is the one in which the measure takes effect, so that it is told once.
+    """
+    return [
+        Alarm(
+            "calendar",
+            f"{code} {measure.name}",
+            measure.effective,
+            0,
+            0.0,
+            0.0,
+            float(measure.effective.since(now)),
+            now,
+            {"measure": measure.name, "effective": str(measure.effective)},
+        )
+        for measure in measures
+        if (measure.announced is None or measure.announced <= now)
+        and 0 <= measure.effective.since(now) <= ahead
+        for code in sorted(measure.codes)
+    ]
 
 
 def _logarithms(amounts: NDArray[np.float64]) -> NDArray[np.float64]:

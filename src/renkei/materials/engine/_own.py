@@ -1,4 +1,4 @@
-"""A node's own tables: supplier links, trade with partners, stocks, sites and bills of materials, as CSV.
+"""A node's own tables: links, trade with partners, stocks, sites, bills, measures, events.
 
 Each reader checks every row and names the bad ones; a table with any fault is stored by nobody.
 What the database knows (organisations, rings of bills) is compared by the caller.
@@ -34,12 +34,21 @@ BILL_COLUMNS: Final = (
     "product", "name_en", "name_ja", "sector", "part", "quantity", "unit", "essential",
     "substitutable", "weight", "source", "note",
 )  # fmt: skip
+MEASURE_COLUMNS: Final = (
+    "slug", "kind", "actors", "targets", "materials", "announced_on", "effective_from",
+    "effective_to", "name_en", "name_ja", "source",
+)  # fmt: skip
+EVENT_COLUMNS: Final = (
+    "slug", "day", "exact", "actors", "materials", "codes", "name_en", "name_ja", "source",
+)  # fmt: skip
 OWN_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "links": LINK_COLUMNS,
     "trade": TRADE_COLUMNS,
     "stocks": STOCK_COLUMNS,
     "sites": SITE_COLUMNS,
     "bills": BILL_COLUMNS,
+    "measures": MEASURE_COLUMNS,
+    "events": EVENT_COLUMNS,
 }
 _OPTIONAL: Final[Mapping[str, frozenset[str]]] = {
     "links": frozenset({"supplier_lei", "buyer_lei", "low_share", "high_share"}),
@@ -49,7 +58,10 @@ _OPTIONAL: Final[Mapping[str, frozenset[str]]] = {
     "bills": frozenset(
         {"name_en", "name_ja", "sector", "quantity", "unit", "substitutable", "weight", "note"}
     ),
+    "measures": frozenset({"targets", "announced_on", "effective_to"}),
+    "events": frozenset({"codes"}),
 }
+_MEASURE_KINDS: Final = ("ban", "licence", "quota", "tariff", "agreement", "subsidy")
 _STOCK_KINDS: Final = ("government", "industry", "producer", "transit")
 _CONFIDENCE: Final = ("low", "middle", "high")
 _STAGES: Final = ("mine", "refine", "product")
@@ -128,6 +140,32 @@ class _Row:
                 said=self.cells[name][:40],
             )
             return date.min
+
+    def countries(self, name: str, *, is_needed: bool = True) -> str:
+        """Return codes of countries, of codes or names with spaces or commas between them."""
+        said = self.text(name, is_needed=is_needed)
+        parts = [part.strip() for part in (said.split(",") if "," in said else said.split())]
+        found = [place_code(part) for part in parts]
+        for part, code in zip(parts, found, strict=True):
+            if code is None:
+                self.fault(
+                    gettext_noop("row {row}: unknown country {country!r}"), country=part[:60]
+                )
+        return " ".join(code for code in found if code)[:60]
+
+    def several(self, name: str, known: Collection[str]) -> tuple[str, ...]:
+        """Return names with spaces between them, each of which must be known."""
+        parts = tuple(self.cells[name].split())
+        for part in parts:
+            if part not in known:
+                self.fault(
+                    gettext_noop(
+                        "row {row}: {name} holds {said!r}, which the registry does not know"
+                    ),
+                    name=name,
+                    said=part[:60],
+                )
+        return parts
 
     def lei(self, name: str) -> str:
         from stdnum import lei as lei_number
@@ -335,6 +373,61 @@ def read_bills(content: Source, *, materials: Collection[str], products: Collect
             )
         _again(seen, (product, said["part"]), row)
         said["names"] = named.get(product)
+        if row.is_sound:
+            read.rows.append(said)
+    return read
+
+
+def read_measures(content: Source, *, materials: Collection[str]) -> Read:
+    """Read what governments decided: who, against whom, of which materials, from which day."""
+    read, seen = Read(), dict[Any, int]()
+    for row in _rows(content, "measures", read):
+        said: dict[str, Any] = {
+            "row": row.number,
+            "slug": _slug(row, "slug", 40),
+            "kind": row.one_of("kind", _MEASURE_KINDS),
+            "actors": row.countries("actors"),
+            "targets": row.countries("targets", is_needed=False),
+            "materials": row.several("materials", materials),
+            "announced_on": row.day("announced_on") if row.cells["announced_on"] else None,
+            "effective_from": row.day("effective_from"),
+            "effective_to": row.day("effective_to") if row.cells["effective_to"] else None,
+            "name_en": row.text("name_en", most=200),
+            "name_ja": row.text("name_ja", most=200),
+            "source": row.text("source"),
+        }
+        last = said["effective_to"]
+        if row.is_sound and last is not None and last < said["effective_from"]:
+            row.fault(gettext_noop("row {row}: it ends before it begins"))
+        _again(seen, said["slug"], row)
+        if row.is_sound:
+            read.rows.append(said)
+    return read
+
+
+def read_events(content: Source, *, materials: Collection[str]) -> Read:
+    """Read what happened: the day, who, which materials, and the codes in which trade shows it."""
+    read, seen = Read(), dict[Any, int]()
+    for row in _rows(content, "events", read):
+        codes = row.cells["codes"].split()
+        if any(not re.fullmatch(r"\d{6}", code) for code in codes):
+            row.fault(
+                gettext_noop("row {row}: {code!r} is no code of six digits"),
+                code=row.cells["codes"][:60],
+            )
+        said: dict[str, Any] = {
+            "row": row.number,
+            "slug": _slug(row, "slug", 40),
+            "day": row.day("day"),
+            "is_exact_day": row.one_of("exact", ("yes", "no")) == "yes",
+            "actors": row.countries("actors"),
+            "materials": row.several("materials", materials),
+            "codes": " ".join(codes)[:120],
+            "name_en": row.text("name_en", most=200),
+            "name_ja": row.text("name_ja", most=200),
+            "source": row.text("source"),
+        }
+        _again(seen, said["slug"], row)
         if row.is_sound:
             read.rows.append(said)
     return read

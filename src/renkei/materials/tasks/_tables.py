@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from django.db.models import F, Max, Q
+from django.db.models import F, Q
 
 from renkei.kit.errors import gettext_noop
 from renkei.materials import engine
@@ -84,7 +84,7 @@ def trade_of(scenario: Scenario, material: Material) -> Trade | None:
         forms = forms.filter(is_mixed=False)
     stages = {form.hs92: form.stage for form in forms}
     rows = Flow.objects.current().filter(code__in=stages, release__publisher="baci")
-    day = rows.aggregate(Max("valid_from"))["valid_from__max"]
+    day = rows.newest_whole()
     if day is None:
         return None
     trade: dict[tuple[str, str, str], float] = defaultdict(float)

@@ -1,6 +1,7 @@
 """The monthly sweep: every series that the registry has, and the calendar of measures."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -65,9 +66,13 @@ def watch(*, until: date | None = None) -> Watched:
         until: the last month looked at; the newest that any series has.
     """
     series = _monthly()
-    calendar = _calendar()
+    today = timezone.localdate()
+    now = engine.Month(today.year, today.month)
     if not series:
-        return Watched(0, 0, 0, 0, None, "")
+        raised = engine.calendar(calendar(), now)
+        done = Watched(0, 0, len(raised), _keep(raised, {}), None, "")
+        State.objects.filter(pk=1).update(watched=_counts(done, []))
+        return done
     names = sorted(series)
     first = min(min(series[name]) for name in names)
     last = max(max(series[name]) for name in names)
@@ -93,11 +98,19 @@ def watch(*, until: date | None = None) -> Watched:
         found,
         names=said,
         groups=groups,
-        measures=calendar,
+        measures=calendar(),
+        now=now,
         since=last.plus(-LOOK_BACK),
         until=last,
     )
-    by_said = dict(zip(said, names, strict=True))
+    new = _keep(raised, dict(zip(said, names, strict=True)))
+    done = Watched(len(names), width, len(raised), new, _backtest(found, names), str(last))
+    State.objects.filter(pk=1).update(watched=_counts(done, names))
+    return done
+
+
+def _keep(raised: list[engine.Alarm], by_said: Mapping[str, Series]) -> int:
+    """Keep the alarms that are new; return how many."""
     new = 0
     with transaction.atomic():
         for one in raised:
@@ -121,12 +134,10 @@ def watch(*, until: date | None = None) -> Watched:
                 },
             )
             new += made
-        done = Watched(len(names), width, len(raised), new, _backtest(found, names), str(last))
-        State.objects.filter(pk=1).update(watched=_counts(done))
-    return done
+    return new
 
 
-def _counts(done: Watched) -> dict[str, Any]:
+def _counts(done: Watched, names: list[Series]) -> dict[str, Any]:
     """Return a sweep's counts as JSON; without a usable event there is no back-test."""
     counts: dict[str, Any] = {"series": done.series, "until": done.until}
     if done.backtest is not None:
@@ -134,6 +145,7 @@ def _counts(done: Watched) -> dict[str, Any]:
         counts |= {
             "hits": back.hits,
             "events": back.events,
+            "codes": sorted({name[0] for name in names} & set(_events())),
             "false_alarms": back.false_alarms,
             "series_years": back.series_years,
             "rate": _number(back.false_alarms_per_series_year),
@@ -151,8 +163,8 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _calendar() -> list[engine.Measure]:
-    """Return the measures that are ahead, by the codes of their materials."""
+def calendar() -> list[engine.Measure]:
+    """Return the announced measures that are ahead, by the codes of their materials."""
     today = timezone.localdate()
     found = []
     for row in Measure.objects.filter(effective_from__gte=today).prefetch_related("materials"):
@@ -162,6 +174,9 @@ def _calendar() -> list[engine.Measure]:
                 row.slug,
                 engine.Month(row.effective_from.year, row.effective_from.month),
                 frozenset(codes.values_list("hs2022", flat=True)),
+                engine.Month(row.announced_on.year, row.announced_on.month)
+                if row.announced_on
+                else None,
             )
         )
     return found

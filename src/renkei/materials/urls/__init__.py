@@ -8,6 +8,11 @@ app_name = "materials"
 urlpatterns = [
     path("", views.listing, name="list"),
     path("exposure/", views.exposure, name="exposure"),
+    path(
+        "exposure/<str:country>/<str:slug>/<str:code>/",
+        views.exposure_inputs,
+        name="exposure_inputs",
+    ),
     path("leaving/", views.leaving, name="leaving"),
     path("joint/", views.joint_runs, name="joint_runs"),
     path("joint/messages.json", views.joint_file, name="joint_file"),

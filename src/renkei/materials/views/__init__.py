@@ -5,6 +5,7 @@ from renkei.materials.views._leaving import leaving
 from renkei.materials.views._plans import plan, plans, scenario_propose
 from renkei.materials.views._registry import (
     exposure,
+    exposure_inputs,
     inputs,
     listing,
     material,
@@ -32,6 +33,7 @@ __all__ = [
     "cases",
     "eu",
     "exposure",
+    "exposure_inputs",
     "inputs",
     "joint_add",
     "joint_file",

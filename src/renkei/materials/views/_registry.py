@@ -344,6 +344,20 @@ def exposure(request: HttpRequest) -> HttpResponse:
 @access(PUBLIC)
 @require_safe
 @public_page(version)
+def exposure_inputs(request: HttpRequest, country: str, slug: str, code: str) -> HttpResponse:
+    """Open a country's score for one material and code to everything that it was made of."""
+    one = door.open_exposure(country, slug, code)
+    made = sorted(one.made.items(), key=lambda pair: (-pair[1], pair[0]))
+    return TemplateResponse(
+        request,
+        "materials/opened.html",
+        {"one": one, "row": one.score, "made": [pair for pair in made if pair[1]]},
+    )
+
+
+@access(PUBLIC)
+@require_safe
+@public_page(version)
 def product(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a product's bill of materials."""
     row = Product.objects.filter(slug=slug).first()

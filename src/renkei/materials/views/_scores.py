@@ -15,7 +15,7 @@ from renkei.base.access import PUBLIC, access
 from renkei.base.http import require_safe
 from renkei.kit.errors import RenkeiError
 from renkei.materials import door, engine
-from renkei.materials.forms import PROGRAMMES, EuForm, JudgeForm
+from renkei.materials.forms import FACTS, PROGRAMMES, EuForm, JudgeForm
 from renkei.materials.models import Rule
 from renkei.materials.templatetags.materials import place
 from renkei.materials.views._registry import tabs
@@ -123,7 +123,12 @@ def rules(request: HttpRequest) -> HttpResponse:
         "verdict": VERDICTS[found.verdict] if found else None,
         "programme": PROGRAMMES.get(programme, programme),
         "findings": [
-            {"one": one, "name": names.get(one.rule, one.rule), "detail": _detail(one)}
+            {
+                "one": one,
+                "name": names.get(one.rule, one.rule),
+                "detail": _detail(one),
+                "missing": [FACTS.get(name, name) for name in one.missing],
+            }
             for one in (found.findings if found else ())
         ],
         "rules": [
