@@ -222,6 +222,16 @@ class ScenarioForm(forms.Form):
             found[said[1].upper()] = [float(said[2]), float(said[3])]
         return found
 
+    def clean(self) -> dict[str, Any]:
+        """Ask for what the kind of disruption cannot do without, at its field."""
+        data: dict[str, Any] = self.cleaned_data
+        needed = {"strait_closed": "straits", "cyber_attack": "firms", "price_shock": "materials"}
+        name = needed.get(data.get("kind", ""), "countries")
+        is_named = data.get(name) or (name == "countries" and data.get("sites"))
+        if not is_named and name not in self.errors:
+            self.add_error(name, _("This kind of disruption needs it."))
+        return data
+
     def arguments(self) -> dict[str, Any]:
         """Return what ``door.disrupt`` is given; valid forms only."""
         data = dict(self.cleaned_data)

@@ -19,7 +19,13 @@ from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext
 from renkei.materials import engine
 from renkei.materials.door import _read
 from renkei.materials.models import Form, Scenario, Site, State
-from renkei.materials.tasks import answer, answer_scenario, elasticities, knows_firms
+from renkei.materials.tasks import (
+    answer,
+    answer_scenario,
+    elasticities,
+    knows_firms,
+    refuse_unknown_firms,
+)
 
 RANGES: Final = ("diversion", "new_partners", "qualification_days", "spare", "substitution")
 SHARES: Final = ("recycle_share", "fair_gap", "floor")
@@ -143,6 +149,8 @@ def disrupt(
         )
     # Refused here, where the person still looks, rather than in the job.
     elasticities(scenario.parameters)
+    if kind == Scenario.Kind.CYBER_ATTACK:
+        refuse_unknown_firms(scenario.firms.split())
     engine.Disruption(
         kind=kind,  # type: ignore[arg-type]  # full_clean has compared it with the choices
         start=starts_on,

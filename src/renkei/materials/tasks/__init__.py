@@ -26,6 +26,7 @@ from renkei.materials.tasks._answer import (
     firm_name,
     knows_firms,
     own_firms,
+    refuse_unknown_firms,
 )
 from renkei.materials.tasks._joint import (
     JOINT_PATH,
@@ -75,6 +76,7 @@ __all__ = [
     "note_end",
     "own_firms",
     "own_side",
+    "refuse_unknown_firms",
     "say_stop",
     "sweep_series",
     "take_to_end",

@@ -692,6 +692,23 @@ def own_firms() -> list[tuple[str, str]]:
     return [(row.lei or f"N{row.pk}", row.name) for row in rows.order_by("name", "pk")]
 
 
+def refuse_unknown_firms(asked: Sequence[str]) -> None:
+    """Refuse a firm that the network does not have: the node's own, else the synthetic one.
+
+    Raises:
+        BadDisruptionError: which one, and what the names are like.
+    """
+    names = {code for code, _name in own_firms()} or {firm_name(at) for at in range(FIRMS)}
+    for name in asked:
+        if name not in names:
+            raise engine.BadDisruptionError(
+                gettext_noop("{firm!r} is no firm of the network: expected {first} to {last}"),
+                firm=name,
+                first=min(names),
+                last=max(names),
+            )
+
+
 def own_network() -> engine.Network:
     """Return the network of the node's own links; firms are named by LEI, else ``N`` and a number.
 
@@ -741,6 +758,8 @@ def firm_cascade(scenario: Scenario, step: Progress) -> dict[str, Any]:
     Raises:
         BadDisruptionError: a firm that the network does not have.
     """
+    asked = scenario.firms.split()
+    refuse_unknown_firms(asked)
     if knows_firms():
         net = own_network()
         labels = net.names
@@ -748,15 +767,6 @@ def firm_cascade(scenario: Scenario, step: Progress) -> dict[str, Any]:
         net = engine.synthetic_network(FIRMS, LINKS, seed=SEED, outside_share=0.3)
         labels = tuple(firm_name(number) for number in range(net.firms))
     names = {name: number for number, name in enumerate(labels)}
-    asked = scenario.firms.split()
-    for name in asked:
-        if name not in names:
-            raise engine.BadDisruptionError(
-                gettext_noop("{firm!r} is no firm of the network: expected {first} to {last}"),
-                firm=name,
-                first=min(names),
-                last=max(names),
-            )
     firms = np.array([names[name] for name in asked], np.int64)
     step(0.05)
     capacity = np.ones(net.firms)
