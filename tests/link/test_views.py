@@ -14,7 +14,7 @@ from tests.link.ends import Ends
 
 from renkei.link import door, engine
 from renkei.link.door import _distil
-from renkei.link.models import Kme, Run
+from renkei.link.models import Event, Kme, Run
 from renkei.link.templatetags import link as words
 
 pytestmark = pytest.mark.django_db
@@ -76,6 +76,8 @@ def test_every_reason_for_no_key_is_said_in_words():
     assert set(words.OUTCOMES) >= set(engine.REASONS)
     with override("ja"):
         assert all(str(said).isascii() is False for said in words.OUTCOMES.values())
+        noted = words.about(Event(kind=door.QBER_ALARM, about="error_rate: 25.00%"))
+        assert noted == f"{words.OUTCOMES['error_rate']} (25.00%)"
 
 
 def test_an_alarm_is_shown(client, link):

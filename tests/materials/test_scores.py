@@ -211,6 +211,10 @@ def test_the_page_judges(code):
     assert "≥ 40%" in chosen.content.decode()
     never = "never came into force" if code == "en" else "施行されず"
     assert chosen.content.decode().count(never) == 6
+    # Fields and minerals stand in the reader's language, with the name that the form takes.
+    words = ("manufacturer (manufacturer)", "Cobalt")
+    for said in words if code == "en" else ("製造者 (manufacturer)", "コバルト"):
+        assert said in chosen.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -265,6 +265,20 @@ FACTS: Mapping[str, Any] = {
     "mineral_entities": _("Critical minerals by country of the entity"),
     "passport": _("Fields that the passport has"),
 }
+PASSPORT: Mapping[str, Any] = {
+    "manufacturer": _("manufacturer"),
+    "battery_category": _("category of the battery"),
+    "place_of_manufacture": _("place of manufacture"),
+    "date_of_manufacture": _("date of manufacture"),
+    "weight": _("weight of the battery"),
+    "capacity": _("capacity of the battery"),
+    "chemistry": _("chemistry"),
+    "hazardous_substances": _("hazardous substances"),
+    "critical_raw_materials": _("critical raw materials"),
+    "carbon_footprint": _("carbon footprint"),
+    "recycled_content": _("recycled content"),
+    "responsible_sourcing_report": _("report on responsible sourcing"),
+}
 HELP: Mapping[str, Any] = {
     "share_from_partners": _("Amounts by country, such as AUS=60, CHN=40."),
     "none_from": _("Countries with commas, or amounts such as AUS=60, CHN=40."),

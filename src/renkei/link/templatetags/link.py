@@ -6,6 +6,8 @@ from django import template
 from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_lazy
 
+from renkei.link.models import Event
+
 register = template.Library()
 
 OUTCOMES = {
@@ -86,6 +88,12 @@ def detail(alarm: dict[str, str]) -> str:
         return said
     reason, _, rate = said.partition(": ")
     return outcome(reason) + (f" ({rate})" if rate else "")
+
+
+@register.filter
+def about(event: Event) -> str:
+    """Return what a signed event says besides its kind."""
+    return detail({"kind": event.kind, "detail": event.about})
 
 
 @register.filter

@@ -15,8 +15,8 @@ from renkei.base.access import PUBLIC, access
 from renkei.base.http import require_safe
 from renkei.kit.errors import RenkeiError
 from renkei.materials import door, engine
-from renkei.materials.forms import FACTS, PROGRAMMES, EuForm, JudgeForm
-from renkei.materials.models import Rule
+from renkei.materials.forms import FACTS, PASSPORT, PROGRAMMES, EuForm, JudgeForm
+from renkei.materials.models import Material, Rule
 from renkei.materials.templatetags.materials import place
 from renkei.materials.views._registry import tabs
 
@@ -161,9 +161,17 @@ def _asks(content: Mapping[str, Any]) -> str:
     if kind == "none_from":
         return gettext("nothing from {countries}").format(countries=names)
     if kind == "in_force":
-        return f"{names}: {', '.join(content['minerals'])}"
-    return ", ".join(content["fields"])
+        known = {
+            row.slug: row.name for row in Material.objects.filter(slug__in=content["minerals"])
+        }
+        return f"{names}: {', '.join(known.get(name, name) for name in content['minerals'])}"
+    return ", ".join(map(_field, content["fields"]))
+
+
+def _field(name: str) -> str:
+    """Return a field of the passport in words, and the name by which the form takes it."""
+    return f"{PASSPORT[name]} ({name})" if name in PASSPORT else place(name)
 
 
 def _detail(one: engine.Finding) -> str:
-    return ", ".join(place(name) for name in one.detail)
+    return ", ".join(map(_field, one.detail))
