@@ -8,14 +8,14 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
-from renkei.base.node import Nodes
+from renkei.base.commands import on_node as on_any_node
+from renkei.base.commands import print_json, reading, tell
 from renkei.kit.errors import RenkeiError, gettext_noop
 
 PUBLISHERS = ("usgs", "baci", "comtrade", "wgi", "gleif", "customs")
@@ -49,57 +49,9 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 def on_node(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say which node is meant, and how to print."""
-    for option in (
-        click.option(
-            "--node",
-            type=click.Path(path_type=Path, file_okay=False),
-            help=gettext_noop("Folder of the node; else the nodes of --var."),
-        ),
-        click.option(
-            "--var",
-            type=click.Path(path_type=Path, file_okay=False),
-            envvar="RENKEI_VAR",
-            default=Path("var"),
-            show_default=True,
-            help=gettext_noop("Folder that holds the nodes."),
-        ),
-        click.option("--lang", type=LANGUAGES, help=gettext_noop("Language of the texts.")),
-        click.option("--json", "as_json", is_flag=True, help=gettext_noop("Print JSON.")),
-    ):
-        command = option(command)
-    return command
-
-
-def tell(sentence: str) -> None:
-    """Say something to the person, beside the data."""
-    click.echo(sentence, err=True)
-
-
-def print_json(data: object) -> None:
-    """Print data for a program."""
-    from django.core.serializers.json import DjangoJSONEncoder
-
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2, cls=DjangoJSONEncoder))
-
-
-@contextmanager
-def entered(node: Path | None, var: Path, lang: str | None) -> Iterator[None]:
-    """Enter the node that is meant: the first one where none was named; say which, if chosen."""
-    nodes = click.get_current_context().find_object(Nodes)
-    if nodes is None:
-        raise RuntimeError("the command line gives no nodes")  # a defect of ours
-    found = [node] if node is not None else nodes.under(var)
-    nodes.enter(found[0])
-    from django.conf import settings
-    from django.utils import translation
-    from django.utils.translation import gettext
-
-    if len(found) > 1:
-        said = gettext("Node {name} ({folder}); --node names another.")
-        tell(said.format(name=settings.NODE.name, folder=found[0]))
-    with translation.override(lang or translation.get_language()):
-        yield
+    """Add the options that say which node is meant, and in which language its texts are told."""
+    language = click.option("--lang", type=LANGUAGES, help=gettext_noop("Language of the texts."))
+    return on_any_node(language(command))
 
 
 @click.group()
@@ -123,7 +75,7 @@ def show(
     as_json: bool,
 ) -> None:
     """Show materials."""
-    with entered(node, var, lang):
+    with reading(node, var, lang):
         from renkei.materials import door, schemas
 
         if material is None:
@@ -218,7 +170,7 @@ def risk(
     is_eu = method == "eu" and material is not None
     if not is_eu and material is None and country is None:
         raise click.UsageError("expected MATERIAL or --country")
-    with entered(node, var, lang):
+    with reading(node, var, lang):
         from renkei.materials import door, schemas
 
         if is_eu:
@@ -324,7 +276,7 @@ def rules(
     as_json: bool,
 ) -> None:
     """List rules, or judge."""
-    with entered(node, var, lang):
+    with reading(node, var, lang):
         from django.utils import timezone
 
         from renkei.materials import door, schemas
@@ -408,7 +360,7 @@ def disrupt(
     as_json: bool,
 ) -> None:
     """Answer a scenario here, and keep it."""
-    with entered(node, var, lang):
+    with reading(node, var, lang):
         from datetime import timedelta
 
         from django.utils import timezone
@@ -579,7 +531,7 @@ def respond(
     """Show a response plan, or propose it."""
     if propose and not (officer and reason):
         raise click.UsageError("--propose needs --officer and --reason")
-    with entered(node, var, lang):
+    with reading(node, var, lang):
         from renkei.materials import door, schemas
 
         found = door.find_scenario(scenario)
@@ -655,7 +607,7 @@ def _plan_lines(result: Item, rows: list[Item]) -> Iterator[str]:
 @on_node
 def plans(*, node: Path | None, var: Path, lang: str | None, as_json: bool) -> None:
     """List joint plans."""
-    with entered(node, var, lang):
+    with reading(node, var, lang):
         from renkei.materials import door, schemas
 
         rows = [schemas.plan_out(row) for row in door.plans()]
@@ -667,7 +619,7 @@ def plans(*, node: Path | None, var: Path, lang: str | None, as_json: bool) -> N
 @on_node
 def alarms(*, limit: int, node: Path | None, var: Path, lang: str | None, as_json: bool) -> None:
     """Sweep, and list alarms."""
-    with entered(node, var, lang):
+    with reading(node, var, lang):
         from renkei.materials import door, schemas
 
         done = door.watch()
@@ -728,7 +680,7 @@ def import_(
         raise click.UsageError("--reporter and --flow are for comtrade and customs")
     if publisher in OWN and (leave_out or title):
         raise click.UsageError("--leave-out and --title are for publishers' files")
-    with entered(node, var, lang):
+    with reading(node, var, lang):
         from renkei.base import problems
         from renkei.materials import door
 
@@ -808,7 +760,7 @@ def release(
     """Pass the release gate."""
     if (publish or announce) and not officer:
         raise click.UsageError("--publish and --announce need --officer")
-    with entered(node, var, lang):
+    with reading(node, var, lang):
         from renkei.materials import door
 
         by = door.officer(officer) if officer else None
@@ -837,7 +789,7 @@ def overlap(
     *, partner: str, officer: str, node: Path | None, var: Path, lang: str | None, as_json: bool
 ) -> None:
     """Ask for the size of the shared set of suppliers."""
-    with entered(node, var, lang):
+    with reading(node, var, lang):
         from renkei.materials import door, schemas
 
         told = schemas.overlap_out(door.ask_overlap(partner, by=door.officer(officer)))
@@ -869,7 +821,7 @@ def joint(
     as_json: bool,
 ) -> None:
     """Open a joint run and take it to its end here."""
-    with entered(node, var, lang):
+    with reading(node, var, lang):
         from renkei.materials import door
 
         made = door.open_joint(
@@ -907,7 +859,7 @@ def joint_runs(
     *, run: str | None, node: Path | None, var: Path, lang: str | None, as_json: bool
 ) -> None:
     """List joint runs."""
-    with entered(node, var, lang):
+    with reading(node, var, lang):
         from renkei.materials import door, schemas
 
         if run is not None:
@@ -949,7 +901,7 @@ def _fault(error: RenkeiError, said: str) -> Item:
 @on_node
 def export(*, kind: str, node: Path | None, var: Path, lang: str | None, as_json: bool) -> None:
     """Export public rows."""
-    with entered(node, var, lang):
+    with reading(node, var, lang):
         from renkei.materials import schemas
 
         rows = schemas.exported(kind)
