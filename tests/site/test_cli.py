@@ -223,6 +223,17 @@ def test_an_old_database_is_not_served(node: Path) -> None:
     assert json.loads(migrated.stdout) == {"applied": ["sessions.0001_initial"]}
 
 
+def test_a_command_on_an_old_database_names_what_helps(node: Path) -> None:
+    with sqlite3.connect(node / "node.sqlite3") as database:
+        database.execute("DELETE FROM django_migrations WHERE name = '0007_scenario_sites'")
+        database.execute("ALTER TABLE materials_scenario DROP COLUMN sites")
+    database.close()
+
+    refused = renkei("materials", "respond", "nothing", "--node", node)
+
+    assert (refused.returncode, "renkei node migrate" in refused.stderr) == (1, True)
+
+
 @pytest.mark.django_db
 def test_a_founded_node_has_the_tables_that_migrations_make(founded: Path) -> None:
     """Founding takes a shorter way through them; the tests' own database takes Django's."""

@@ -126,8 +126,10 @@ def _of_django(error: Exception) -> RenkeiError | None:
     if "django.db" not in sys.modules:
         return None
     from django.core.exceptions import ImproperlyConfigured, ValidationError
-    from django.db import InterfaceError, OperationalError
+    from django.db import InterfaceError, OperationalError, ProgrammingError
 
+    if isinstance(error, OperationalError | ProgrammingError) and (older := _older_database()):
+        return older
     if isinstance(error, OperationalError | InterfaceError | ImproperlyConfigured):
         return DatabaseError(
             gettext_noop("the node's database cannot be used: {why}"), why=str(error).strip()
@@ -136,6 +138,22 @@ def _of_django(error: Exception) -> RenkeiError | None:
         from renkei.base import problems
 
         return problems.as_renkei(error)
+    return None
+
+
+def _older_database() -> RenkeiError | None:
+    """Return the refusal of a database that lacks migrations; ``None`` if that is not the cause."""
+    from django.conf import settings
+    from django.db import Error
+
+    from renkei.site import node as life
+
+    try:
+        life.refuse_pending(settings.NODE.folder)
+    except life.MigrationsPendingError as refused:
+        return refused
+    except Error:
+        pass
     return None
 
 
