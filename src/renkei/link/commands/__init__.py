@@ -169,8 +169,9 @@ def status(
     for alarm in said["alarms"]:
         click.echo(f"ALARM          {alarm['kind']}: {alarm['detail']}")
     for run in said["runs"]:
+        qber = "-" if run["qber"] is None else f"{run['qber']:.2%}"
         click.echo(
-            f"block {run['number']:8} {run['key_bits']:9} bit  QBER {run['qber']}  {run['refused']}"
+            f"block {run['number']:8} {run['key_bits']:9} bit  QBER {qber}  {run['refused']}"
         )
 
 

@@ -91,6 +91,12 @@ def detail(alarm: dict[str, str]) -> str:
 
 
 @register.filter
+def whole(number: int) -> str:
+    """Return a count with its digits in groups."""
+    return number_format(number, force_grouping=True)
+
+
+@register.filter
 def about(event: Event) -> str:
     """Return what a signed event says besides its kind."""
     return detail({"kind": event.kind, "detail": event.about})
