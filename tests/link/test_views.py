@@ -78,6 +78,7 @@ def test_every_reason_for_no_key_is_said_in_words():
         assert all(str(said).isascii() is False for said in words.OUTCOMES.values())
         noted = words.about(Event(kind=door.QBER_ALARM, about="error_rate: 25.00%"))
         assert noted == f"{words.OUTCOMES['error_rate']} (25.00%)"
+        assert words.about(Event(kind=door.QBER_ALARM, about="")) == ""  # when it is cleared
 
 
 def test_an_alarm_is_shown(client, link):

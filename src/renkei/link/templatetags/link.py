@@ -99,7 +99,7 @@ def whole(number: int) -> str:
 @register.filter
 def about(event: Event) -> str:
     """Return what a signed event says besides its kind."""
-    return detail({"kind": event.kind, "detail": event.about})
+    return detail({"kind": event.kind, "detail": event.about}) if event.about else ""
 
 
 @register.filter
