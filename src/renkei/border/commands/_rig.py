@@ -4,11 +4,13 @@ The pair is founded as ``renkei up`` founds one; then its processes run here, an
 reaches the other through a proxy of this process.
 """
 
+import atexit
 import contextlib
 import json
 import os
 import random
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -30,6 +32,9 @@ START_SECONDS = 180.0
 END_SECONDS = 15.0
 BLOCK = 1 << 14
 PROCESSES = ("serve", "work")
+LOWEST_BASE_PORT = 10_000
+BLOCK_OF_PORTS = 30
+ORDINARY_FIRST_PORT = 32_768  # of ip_local_port_range
 
 
 class RigError(RenkeiError):
@@ -387,16 +392,43 @@ def environment() -> dict[str, str]:
 
 
 def free_base_port() -> int:
-    """Return a base at which nobody listens on a pair's ports: pages, bulk bytes, ETSI 014."""
+    """Return a base at which nobody listens on a pair's ports: pages, bulk bytes, ETSI 014.
+
+    They lie below the range from which the system gives ports to outgoing connections, and no other
+    process that asks here is given them while this one lives: founding takes long, and what was
+    free before it must be free after it.
+    """
+    given = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()
+    first = int(given[0])
+    if first < 2 * LOWEST_BASE_PORT:  # it leaves no room below: as it is on an ordinary machine
+        first = ORDINARY_FIRST_PORT
+    bases = range(LOWEST_BASE_PORT, first - BLOCK_OF_PORTS, BLOCK_OF_PORTS)
     while True:
+        base = secrets.choice(bases)  # not from a seed: two processes may share it
         with contextlib.ExitStack() as held, contextlib.suppress(OSError):
-            first = held.enter_context(socket.socket())
-            first.bind((HOST, 0))
-            base = int(first.getsockname()[1]) - 1
-            for offset in (2, 11, 12, 21, 22):
+            for offset in (1, 2, 11, 12, 21, 22):
                 held.enter_context(socket.socket()).bind((HOST, base + offset))
-            if base < 60_000:
-                return base
+            hold(base)
+            return base
+
+
+def hold(base: int) -> None:
+    """Keep a block of ports for this process until it ends.
+
+    Raises:
+        OSError: a process has it.
+    """
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0renkei-base-port-{base}")  # an abstract name: it ends with its holder
+    except OSError:
+        name.close()
+        raise
+    _held.enter_context(name)
+
+
+_held = contextlib.ExitStack()
+atexit.register(_held.close)
 
 
 def until(true: Callable[[], object], seconds: float) -> bool:
