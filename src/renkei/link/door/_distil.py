@@ -247,7 +247,7 @@ def _half(link: Link, number: int, key_bits: int) -> bytes:
     try:
         half = _fibre.half(_fibre.key_file(link.partner), number, key_bits=key_bits)
     except _fibre.FibreAwayError as error:
-        raise_alarm(link, FIBRE_ALARM, str(error))
+        raise_alarm(link, FIBRE_ALARM, why=error)
         raise
     clear_alarm(link, FIBRE_ALARM)
     return half
