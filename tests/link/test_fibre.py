@@ -36,6 +36,14 @@ def test_each_node_gets_its_own_half_of_one_block(fibre):
         engine.Preparations.from_bytes(client.half(fibre / "us", 6, key_bits=5000))
 
 
+@pytest.mark.parametrize("said", [None, "{", "{}", '{"alice": "jp"}'])
+def test_a_folder_without_a_fibre_is_named(tmp_path, said):
+    if said is not None:
+        (tmp_path / engine.SECRETS_FILE).write_text(said)
+    with pytest.raises(process.NoFibreError, match="is no folder of a fibre"):
+        process.play(tmp_path)
+
+
 def test_a_half_is_given_once(fibre):
     first = client.half(fibre / "us", 5, key_bits=5000)
     assert client.half(fibre / "us", 5, key_bits=5000) != first

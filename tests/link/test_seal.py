@@ -278,3 +278,15 @@ def test_there_is_no_carrier_to_a_partner_without_a_link(ends):
     assert door.Carrier().seal("jp", b"a name") is None
     assert not door.Carrier().reaches("kr")
     assert not Alarm.objects.exists()
+
+
+def test_a_measurement_that_draws_nothing_is_a_refusal_and_one_that_ends_early_says_why(ends):
+    ticks = iter(range(100))
+    Link.objects.filter(pk=ends.us.pk).update(tags_left=0)
+    with pytest.raises(door.DeliveryStoppedError):
+        door.measure_delivery(ends.us, ends.way["us"], seconds=50, clock=lambda: next(ticks))
+
+    Link.objects.filter(pk=ends.us.pk).update(tags_left=99)
+    said = door.measure_delivery(ends.us, ends.way["us"], seconds=50, clock=lambda: next(ticks))
+    assert said["draws"] == 2  # 128 keys of 32 bytes each out of a half of some 10 000
+    assert "are lacking" in said["why"]

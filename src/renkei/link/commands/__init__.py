@@ -575,9 +575,9 @@ def relay(node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
     route = door.routes().with_partner(where.own, where.partner)
     if route is None:
         raise door.BadRoutesError(
-            gettext_noop("{file} cannot be used: {why}"),
-            file="routes.toml",
-            why=f"{where.own} - {where.partner}",
+            gettext_noop("routes.toml has no route over trusted nodes from {own} to {partner}"),
+            own=where.own,
+            partner=where.partner,
         )
     arrived = door.relay(where, route)
     if as_json:

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, Listener
 from pathlib import Path
 from typing import Any
 
-from renkei.kit.errors import RenkeiError
+from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 from renkei.link.engine import FIBRE_FILE, SECRETS_FILE
 
 IDLE_SECONDS = 60.0
@@ -25,6 +25,12 @@ BLOCKS_KEPT = 4
 HALF_KEPT_SECONDS = 120.0
 LARGEST_REQUEST = 1 << 16
 DISTANCE_KM = 50.0
+
+
+class NoFibreError(NotFoundError):
+    """A folder says of no fibre between which nodes it is."""
+
+    code = "link.no_fibre"
 
 
 @dataclass
@@ -136,7 +142,15 @@ class Fibre:
 
 def play(var: Path) -> None:
     """Serve the two nodes of a pair until the process is told to stop."""
-    known = json.loads((var / SECRETS_FILE).read_text("utf-8"))
+    known = _read(var / SECRETS_FILE)
+    if not {"fibre", "alice"} <= set(known):
+        raise NoFibreError(
+            gettext_noop(
+                "{folder} is no folder of a fibre: both ends write it by `renkei link found PARTNER "
+                "--simulated --fibre FOLDER`"
+            ),
+            folder=var,
+        )
     secrets = {node: bytes.fromhex(secret) for node, secret in known["fibre"].items()}
     fibre = Fibre(var, secrets, known["alice"])
     fibre.start()

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from renkei.base.problems import say
+from renkei.kit.errors import RenkeiError
 from renkei.link.door._channel import Channel, as_send
 from renkei.link.door._link import alarm_detail
 from renkei.link.door._seal import node_sae
@@ -84,22 +86,28 @@ def measure_delivery(
 ) -> dict[str, Any]:
     """Draw keys as fast as one caller can, each draw durable at both nodes; say how it went.
 
-    The keys are drawn for the partner's node itself and are lost: this uses key up.
+    The keys are drawn for the partner's node itself and are lost: this uses key up. Where it ends
+    early, ``why`` says so.
+
+    Raises:
+        RenkeiError: why not even one draw is answered.
     """
     channel.ready()
     send = as_send(channel)
     times: list[float] = []
+    why = ""
     begun, busy = clock(), time.process_time()
     while clock() - begun < seconds:
         draw = Draw(node_sae(link.own), (f"{link.partner}.node",), BENCH_KEY_BYTES, BENCH_KEYS)
         at = clock()
         serve(link, [draw], send)
-        if not isinstance(draw.result, list):
+        if isinstance(draw.result, RenkeiError):
+            if not times:
+                raise draw.result
+            why = say(draw.result)
             break
         times.append(clock() - at)
     spent, busy = clock() - begun, time.process_time() - busy
-    if not times:
-        return {"draws": 0, "why": str(draw.result)}
     times.sort()
     return {
         "draws": len(times),
@@ -108,4 +116,4 @@ def measure_delivery(
         "keys_per_cpu_second_here": round(len(times) * BENCH_KEYS / busy),
         "median_ms": round(times[len(times) // 2] * 1e3, 2),
         "p99_ms": round(times[min(len(times) - 1, len(times) * 99 // 100)] * 1e3, 2),
-    }
+    } | ({"why": why} if why else {})
