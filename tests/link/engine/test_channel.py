@@ -38,6 +38,12 @@ def test_no_rate_is_above_what_physics_allows(distance_km, efficiency, dark, mat
     assert 0 <= found.bits_per_pulse <= found.plob
 
 
+@pytest.mark.parametrize("matched", [0, -1, math.nan, math.inf])
+def test_a_block_of_no_size_has_no_rate(matched):
+    with pytest.raises(engine.ImpossibleStatisticsError, match="above 0"):
+        engine.secret_rate(engine.Protocol(), engine.Fibre(distance_km=50), matched=matched)
+
+
 def test_tokyo_to_washington_needs_relays():
     """Ten thousand kilometres of the best fibre lose more than a thousand decibel."""
     with pytest.raises(engine.BadFibreError, match="distance_km is 10900"):

@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from renkei.kit.errors import RenkeiError, gettext_noop
-from renkei.link.engine._finite_key import Counts, KeyLength, Protocol, binary_entropy, key_length
+from renkei.link.engine._finite_key import (
+    Counts,
+    ImpossibleStatisticsError,
+    KeyLength,
+    Protocol,
+    binary_entropy,
+    key_length,
+)
 
 _MOST_PHOTONS: Final = 24  # a pulse of mean 2 holds more once in 10^17
 _MOST_PULSES: Final = 2.0**55  # a year at 1 GHz
@@ -193,7 +200,15 @@ def secret_rate(
 
     ``inefficiency`` is the factor f of reconciliation: f h(error rate) bits a key bit are
     disclosed. A real block uses what it really disclosed.
+
+    Raises:
+        ImpossibleStatisticsError: there is no block of so many detections.
     """
+    if not (0 < matched < inf):
+        raise ImpossibleStatisticsError(
+            gettext_noop("a block of {matched} detections: expected a number above 0"),
+            matched=matched,
+        )
     gain = sum(
         weight * gain_and_error(mean, fibre)[0]
         for mean, weight in zip(protocol.intensities, protocol.weights, strict=True)
