@@ -156,9 +156,13 @@ class _End:
 
     def cut_off(self) -> None:
         """Write down that it came to no end here: every pad that a tag took was stored as burned."""
-        if not self.is_over:
-            self.is_over = True
+        if self.is_over:
+            return
+        self.is_over = True
+        if self.session.figures.sifted_bits:
             _write_run(self, CUT)
+        else:
+            _note_cut(self.link, self.number)
 
 
 def _suspicion(refused: str, rate: float | None) -> str:
