@@ -311,3 +311,25 @@ def test_legal_entities():
     assert [one[1] for one in found.rows] == ["HWUPKR0MPOU8FGXBT394"]
     assert [fault.row for fault in found.faults] == [3, 4]
     assert "check digits" in str(found.faults[0])
+
+
+def test_a_statistic_that_is_none_is_named():
+    """Statistic and detail in each other's column would pass for figures about nothing."""
+    moved = row().replace("Production,Primary production", "Primary production,Production")
+    found = read(moved)
+    assert [str(fault) for fault in found.faults] == [
+        "row 2: unknown statistic 'Primary production': have the columns moved?"
+    ]
+
+
+def test_import_sources_of_another_edition():
+    """The 2025 edition prints 2020-2023 where that of 2026 prints 2021-2024."""
+    sources = (
+        "GALLIUM,Import Sources,Gallium,China,Import sources 2020-2023,Metal,percent,2020-2023,"
+        '"20",,Yes,'
+    )
+    found = read(sources)
+    assert not found.faults
+    assert [(one.subject, one.valid_from.year, one.valid_to.year) for one in found.rows] == [
+        ("source", 2020, 2023)
+    ]

@@ -82,7 +82,9 @@ def _editions() -> dict[str, list[tuple[dict[str, float], bool]]]:
 
 
 def _cell(
-    key: str, given: Mapping[str, float], editions: Mapping[str, list[tuple[dict[str, float], bool]]]
+    key: str,
+    given: Mapping[str, float],
+    editions: Mapping[str, list[tuple[dict[str, float], bool]]],
 ) -> engine.Cell:
     """Return a figure as the gate takes it."""
     state = engine.earlier(given, editions.get(key, ()))
