@@ -230,7 +230,9 @@ def test_an_edition_between_two_ends_the_earlier_and_not_the_later(load):
     """2015 as known in 2024, 2025 and 2026, loaded out of order: one figure on every day."""
     for day, kusd in ((date(2024, 1, 30), 20_000), (DAY, 22_000), (date(2025, 1, 30), 21_000)):
         load("baci", BACI + f"2003,156,392,250410,{kusd},30000\n", known_on=day)
-    told = Flow.objects.filter(code="250410", exporter="CHN", importer="JPN", valid_from="2003-01-01")
+    told = Flow.objects.filter(
+        code="250410", exporter="CHN", importer="JPN", valid_from="2003-01-01"
+    )
     for day, kusd in (
         (date(2024, 6, 1), 20_000),
         (date(2025, 6, 1), 21_000),
@@ -239,9 +241,7 @@ def test_an_edition_between_two_ends_the_earlier_and_not_the_later(load):
         assert [row.kusd for row in told.as_known(day)] == [kusd]
     assert [row.kusd for row in told.current()] == [22_000]
     # The same once more, in a file of another hash, changes nothing.
-    again = load(
-        "baci", BACI + "2003,156,392,250410,21000.0,30000\n", known_on=date(2025, 1, 30)
-    )
+    again = load("baci", BACI + "2003,156,392,250410,21000.0,30000\n", known_on=date(2025, 1, 30))
     assert (again.added, again.unchanged) == (0, 1)
 
 
@@ -315,9 +315,7 @@ def test_what_float_would_read_and_no_customs_office_prints(load, text):
         load("customs", CUSTOMS + f'2025-09,JPN,import,CHN,250410,900,t,"{text}",USD\n')
 
 
-def test_an_import_that_breaks_off_before_its_indices_are_counted_leaves_nothing(
-    load, monkeypatch
-):
+def test_an_import_that_breaks_off_before_its_indices_are_counted_leaves_nothing(load, monkeypatch):
     from renkei.materials.door import _summaries
 
     def killed():
