@@ -737,7 +737,7 @@ def _store_governance(
         is_new, before, to_day = _place_in_time(
             release,
             told.get((place, year), ()),
-            same=lambda one, said=estimate: abs(one.estimate - said) <= ROUNDED,
+            same=partial(_estimates, estimate),
             what=what,
             day=release.known_on,
         )
@@ -775,6 +775,10 @@ def _store_governance(
     }
     _withdraw(Governance, release, gone, loaded, whole=whole)
     loaded.added = _insert(Governance, made)
+
+
+def _estimates(said: float, one: Governance) -> bool:
+    return abs(one.estimate - said) <= ROUNDED
 
 
 def _store_organisations(release: Release, rows: Sequence[Any], loaded: Loaded) -> None:

@@ -625,6 +625,9 @@ def read_baci(
             others.add(code)
             read.skip("code")
             continue
+        if cells["exporter"] in _AREAS or cells["importer"] in _AREAS:
+            read.skip("area")
+            continue
         trade = _trade(
             read,
             row,
@@ -935,7 +938,17 @@ WGI_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "error": ("std_err", "stddev", "pvs"),
     "indicator": ("indicator",),
 }
-_WIDE: Final = "Indicator Code"  # the World Bank's bulk file: a row an indicator, a column a year
+_WIDE: Final = ("Indicator Code", "Series Code")  # the World Bank's bulk file and its DataBank
+_YEAR_COLUMN: Final = re.compile(r"(\d{4})( \[YR\d{4}\])?")
+_WORLD_BANK: Final[Mapping[str, str]] = {  # where the Bank's codes are not those of ISO 3166-1
+    "ADO": "AND",
+    "KSV": "XKK",
+    "ROM": "ROU",
+    "TMP": "TLS",
+    "WBG": "PSE",
+    "XKX": "XKK",
+    "ZAR": "COD",
+}
 _NO_ESTIMATE: Final = frozenset({"", "..", "#N/A", "NA"})
 
 
@@ -951,9 +964,13 @@ def read_wgi(content: Source) -> Read:
         if cells["indicator"] not in {"", "pv"}:
             read.skip("indicator")
             continue
-        place, period = place_code(cells["country"]), _period(cells["year"])
+        place = place_code(_WORLD_BANK.get(cells["country"], cells["country"]))
+        period = _period(cells["year"])
         if cells["estimate"] in _NO_ESTIMATE:
             read.skip("empty")
+            continue
+        if place == WORLD:
+            read.skip("total")
             continue
         estimate = _amount(cells["estimate"])
         error = None if cells["error"] in _NO_ESTIMATE else _amount(cells["error"])
@@ -993,14 +1010,19 @@ def read_wgi(content: Source) -> Read:
 def _wgi_rows(read: Read, content: Source) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield one estimate at a time, whichever of the two forms the file has."""
     header = header_of(content)
-    if _WIDE not in header:
+    if not set(_WIDE) & set(header):
         optional = frozenset({"error", "indicator"})
         for row, cells in rows_of(content, WGI_COLUMNS, optional=optional):
             if _whole(read, row, cells):
                 yield row, cells
         return
-    years = [name for name in header if re.fullmatch(r"\d{4}", name)]
-    columns = {"country": ("Country Code",), "code": (_WIDE,), **{year: (year,) for year in years}}
+    named = {found[1]: name for name in header if (found := _YEAR_COLUMN.fullmatch(name))}
+    years = list(named)
+    columns = {
+        "country": ("Country Code",),
+        "code": _WIDE,
+        **{year: (name,) for year, name in named.items()},
+    }
     errors: dict[tuple[str, str], str] = {}
     found: list[tuple[int, dict[str, str]]] = []
     for row, cells in rows_of(content, columns):
@@ -1049,7 +1071,8 @@ def read_gleif(content: Source) -> Read:
         if not _whole(read, row, cells):
             continue
         lei = cells["lei"]
-        country = place_code(cells["country"])
+        # GLEIF writes ISO 3166-1 alpha-2, where NA is Namibia.
+        country = "NAM" if cells["country"] == "NA" else place_code(cells["country"])
         if not re.fullmatch(r"[A-Z0-9]{18}\d{2}", lei) or not lei_number.is_valid(lei):
             read.fault(
                 row,
