@@ -1016,7 +1016,7 @@ def _wgi_rows(read: Read, content: Source) -> Iterator[tuple[int, dict[str, str]
             if _whole(read, row, cells):
                 yield row, cells
         return
-    named = {found[1]: name for name in header if (found := _YEAR_COLUMN.fullmatch(name))}
+    named = {at[1]: name for name in header if (at := _YEAR_COLUMN.fullmatch(name))}
     years = list(named)
     columns = {
         "country": ("Country Code",),
