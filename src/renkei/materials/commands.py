@@ -659,6 +659,14 @@ def alarms(*, limit: int, node: Path | None, var: Path, lang: str | None, as_jso
     is_flag=True,
     help=gettext_noop("Load the rest if at most 1 row in 20 is faulty, and list what stays out."),
 )
+@click.option(
+    "--whole",
+    is_flag=True,
+    help=gettext_noop(
+        "It is a whole edition: what an earlier one said of the same codes and periods, and it does "
+        "not, is withdrawn."
+    ),
+)
 @on_node
 def import_(
     *,
@@ -669,6 +677,7 @@ def import_(
     reporter: str,
     flow: str,
     leave_out: bool,
+    whole: bool,
     node: Path | None,
     var: Path,
     lang: str | None,
@@ -678,8 +687,8 @@ def import_(
     given = {name: said for name, said in (("reporter", reporter), ("flow", flow)) if said}
     if publisher not in {"comtrade", "customs"} and given:
         raise click.UsageError("--reporter and --flow are for comtrade and customs")
-    if publisher in OWN and (leave_out or title):
-        raise click.UsageError("--leave-out and --title are for publishers' files")
+    if publisher in OWN and (leave_out or title or whole):
+        raise click.UsageError("--leave-out, --whole and --title are for publishers' files")
     with reading(node, var, lang):
         from renkei.base import problems
         from renkei.materials import door
@@ -690,7 +699,13 @@ def import_(
                 loaded = door.import_own(publisher, file, known_on=day)
             else:
                 loaded = door.import_file(
-                    publisher, file, known_on=day, title=title, given=given, leave_out=leave_out
+                    publisher,
+                    file,
+                    known_on=day,
+                    title=title,
+                    given=given,
+                    leave_out=leave_out,
+                    whole=whole,
                 )
         except door.FaultyReleaseError as error:
             faults = [_fault(fault, problems.say(fault)) for fault in error.faults]
@@ -721,6 +736,8 @@ def _print_loaded(loaded: Any, *, as_json: bool) -> None:
                 f"added={loaded.added}",
                 f"unchanged={loaded.unchanged}",
                 f"revised={len(loaded.revised)}",
+                *((f"withdrawn={len(loaded.withdrawn)}",) if loaded.withdrawn else ()),
+                *((f"not in this file={loaded.missing}",) if loaded.missing else ()),
                 *((f"left out={len(left_out)}",) if left_out else ()),
                 *(f"passed over ({why})={count}" for why, count in loaded.passed_over.items()),
             )
@@ -728,8 +745,19 @@ def _print_loaded(loaded: Any, *, as_json: bool) -> None:
     )
     for one in loaded.revised:
         click.echo(f"  {one.row}\t{one.what}\t{one.before} → {one.after}")
+    for what in loaded.withdrawn:
+        click.echo(f"  -\t{what} →")
     for fault in left_out:
         tell(fault["detail"])
+    if loaded.missing:
+        from django.utils.translation import gettext
+
+        tell(
+            gettext(
+                "{count} figures of the same codes and periods that an earlier edition told are not in "
+                "this file; they stay. If it is a whole edition, load it with --whole."
+            ).format(count=loaded.missing)
+        )
     if loaded.was_loaded:
         from django.utils.translation import gettext
 
@@ -777,6 +805,15 @@ def release(
             for one in figures
         ]
         _print_rows(rows, ("material", "kind", "at_most_tonnes", "held_back"), as_json=as_json)
+        if not rows:
+            from django.utils.translation import gettext
+
+            tell(
+                gettext(
+                    "There is nothing to release: this node knows of no stocks. They come from a "
+                    "table of the node's own: renkei materials import stocks FILE."
+                )
+            )
 
 
 @materials.command(

@@ -128,23 +128,30 @@ def difference_gate(
     return "difference" if moved and gate(moved, least=least, percent=percent) else None
 
 
-def earlier(given: Mapping[str, float], before: tuple[Mapping[str, float], bool] | None) -> State:
-    """Return the state of a cell whose contributors gave ``given``, by its last edition.
+def earlier(
+    given: Mapping[str, float], editions: Sequence[tuple[Mapping[str, float], bool]]
+) -> State:
+    """Return the state of a cell whose contributors gave ``given``, by its editions before.
 
     Args:
-        before: contributions of the last edition, and whether it was told; None where there is none.
+        editions: contributions of each edition, oldest first, and whether it was told.
 
     What was held back stays so until a change of its own passes the gate of differences: else it
-    would come out of the next edition. What was told and changed by too few is "held".
+    would come out of the next edition. What was told and changed by too few is "held". A reader
+    keeps every edition: each of them counts, for what moved since the last one may be few since one
+    before it.
     """
-    if before is None:
+    if not editions:
         return "new"
-    last, was_told = before
+    last, was_told = editions[-1]
     if dict(last) == dict(given):
         return "published" if was_told else "suppressed"
-    if difference_gate(last, given) is None:
-        return "new"
-    return "held" if was_told else "suppressed"
+    if any(
+        difference_gate(before, given) is not None or (not told and dict(before) == dict(given))
+        for before, told in editions
+    ):
+        return "held" if was_told else "suppressed"
+    return "new"
 
 
 def release(
