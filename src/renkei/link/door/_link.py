@@ -166,6 +166,12 @@ def link_with(partner: str = "") -> Link:
     """
     links = Link.objects.filter(own=settings.NODE.name)
     found = (links.filter(partner=partner) if partner else links.order_by("pk")).first()
+    if found is None and links:
+        raise NoLinkError(
+            gettext_noop("this node has no quantum link with {partner}; it has one with {known}"),
+            partner=partner,
+            known=", ".join(links.values_list("partner", flat=True)),
+        )
     if found is None:
         raise NoLinkError(gettext_noop("this node has no quantum link yet: `renkei link found`"))
     return found
