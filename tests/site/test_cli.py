@@ -98,6 +98,15 @@ def test_words_are_in_the_language_of_the_environment(
     assert said in renkei("node", "migrate", tmp_path, **environment).stderr
 
 
+@pytest.mark.parametrize("asked", [["--lang", "ja"], ["--lang=ja"]])
+def test_a_refusal_is_in_the_language_that_the_command_names(
+    tmp_path: Path, asked: list[str]
+) -> None:
+    done = renkei("materials", "show", "--node", tmp_path, *asked, RENKEI_LANG="en")
+
+    assert "ノードがありません" in done.stderr
+
+
 def test_help_is_in_japanese_too() -> None:
     done = renkei("node", "--help", RENKEI_LANG="ja")
 

@@ -89,6 +89,7 @@ class Root(commands.Group):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run, and say what was refused."""
         words_given = list(sys.argv[1:] if args is None else args)
+        words.ask_for(_language_in(words_given))
         try:
             return super().main(args, *rest, **extra)
         except (RenkeiError, OSError) as error:
@@ -98,6 +99,16 @@ class Root(commands.Group):
             if ours is None:
                 raise
             refused(ours, as_json="--json" in words_given)
+
+
+def _language_in(given: Sequence[str]) -> str:
+    """Return what ``--lang`` names: refusals are said in it too."""
+    for word, following in zip(given, [*given[1:], ""], strict=True):
+        if word == "--lang":
+            return following
+        if word.startswith("--lang="):
+            return word.partition("=")[2]
+    return ""
 
 
 def refused(error: RenkeiError | OSError, *, as_json: bool) -> None:

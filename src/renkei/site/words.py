@@ -16,8 +16,18 @@ from renkei.site import rooms
 LANGUAGES = ("en", "ja")
 
 
+_asked: list[str] = []
+
+
+def ask_for(chosen: str) -> None:
+    """Take a language that the command names before those of the environment."""
+    _asked[:] = [chosen] if chosen in LANGUAGES else []
+
+
 def language() -> str:
     """Return ``en`` or ``ja``."""
+    if _asked:
+        return _asked[0]
     for name in ("RENKEI_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         if chosen := os.environ.get(name, ""):
             short = chosen[:2].lower()

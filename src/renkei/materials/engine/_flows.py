@@ -372,6 +372,9 @@ def who_is_short(
                 floor=still,
             ),
         )
+        if not state.barred.any():
+            # Nobody falls below no diversion: the solver's tolerance is all that says otherwise.
+            free, worst, best = (np.maximum(found, still) for found in (free, worst, best))
         # What limited diversion reaches, free diversion could as well.
         free = np.minimum(np.maximum(np.maximum(free, best), worst), shrunk[0])
         worst, best = np.minimum(worst, shrunk[1]), np.minimum(best, shrunk[0])
