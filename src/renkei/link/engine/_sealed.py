@@ -123,7 +123,7 @@ def read_header(file: BinaryIO) -> tuple[Header, bytes]:
             source=Source(said["source"]),
             key_ids=tuple(_text(one) for one in list(said["key_ids"])),
             encapsulated=base64.b64decode(said["encapsulated"], validate=True),
-            name=_shown(_text(said["name"])),
+            name=shown_name(_text(said["name"])),
         )
     except (ValueError, KeyError, TypeError, binascii.Error, RecursionError) as error:
         raise NotSealedError(gettext_noop("the header of the sealed file is damaged")) from error
@@ -145,7 +145,7 @@ def _text(said: object) -> str:
     return said
 
 
-def _shown(name: str) -> str:
+def shown_name(name: str) -> str:
     """Return a file's name without what would not be shown, or would do something else.
 
     Some file systems have names that are no text; and whoever wrote a header may have put into it
@@ -195,7 +195,7 @@ def seal(
         source=qkd[2] if qkd else Source.NONE,
         key_ids=(qkd[0],) if qkd else (),
         encapsulated=encapsulated,
-        name=_shown(name),
+        name=shown_name(name),
     )
     head = write_header(header)
     key = combine(
@@ -344,7 +344,7 @@ def seal_pad(
         source=source,
         key_ids=(key_id,),
         encapsulated=b"",
-        name=_shown(name),
+        name=shown_name(name),
     )
     head = write_header(header)
     pad, tag_key = key[:-PAD_TAG_KEY_BYTES], key[-PAD_TAG_KEY_BYTES:]
