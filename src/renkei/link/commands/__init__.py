@@ -69,9 +69,11 @@ def enter(node: Path | None, var: Path) -> None:
     enter_folder(folders(node, var)[0])
 
 
-@click.group()
+@click.group(
+    help=gettext_noop("Work with the quantum secure link: keys, applications, sealed files.")
+)
 def link() -> None:
-    """Work with the quantum secure link: keys, applications, sealed files."""
+    """Hold the commands of the room."""
 
 
 link.add_command(kme)
