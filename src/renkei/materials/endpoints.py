@@ -284,9 +284,7 @@ def notices(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]:
     return own + [received_out(row) for row in door.partner_notices()[:MOST_SCENARIOS]]
 
 
-@router.post(
-    "/cases", response={201: CaseOut}, auth=allow(Role.ANALYST), operation_id="materials_open_case"
-)
+@router.post("/cases", response={201: CaseOut}, auth=INSIDERS, operation_id="materials_open_case")
 def case_open(request: HttpRequest, body: CaseIn) -> Status[dict[str, Any]]:
     """Open a case."""
     made = door.open_case(**body.dict(), owner=cast(User, request.user))
@@ -296,7 +294,7 @@ def case_open(request: HttpRequest, body: CaseIn) -> Status[dict[str, Any]]:
 @router.post(
     "/cases/{slug}/notices",
     response={201: NoticeOut},
-    auth=allow(Role.ANALYST),
+    auth=INSIDERS,
     operation_id="materials_notice",
 )
 def notice_write(request: HttpRequest, slug: str, body: NoticeIn) -> Status[dict[str, Any]]:

@@ -31,6 +31,7 @@ from renkei.materials.templatetags.materials import figure, percent, place, term
 
 PARTNERS = ("JPN", "USA")
 MOST_BARS = 12
+MOST_DIGITS = 12
 LABELS = 6
 
 
@@ -56,9 +57,8 @@ def tabs(request: HttpRequest) -> list[dict[str, object]]:
         ("materials:rules", _("Rules")),
         ("materials:releases", _("Releases")),
     ]
-    if "analyst" in roles_of(request):
-        pages.append(("materials:cases", _("Cases")))
     if {"analyst", "officer"} & roles_of(request):
+        pages.append(("materials:cases", _("Cases")))
         pages.append(("materials:joint_runs", _("Joint runs")))
         pages.append(("materials:leaving", _("What may leave")))
     made = []
@@ -149,7 +149,7 @@ def material(request: HttpRequest, slug: str) -> HttpResponse:
             "dated": sorted(dated, key=lambda one: one["day"]),
             "plans": door.plans(material=slug),
             "open_cases": cases.count(),
-            "cases": cases if "analyst" in roles_of(request) else (),
+            "cases": cases if {"analyst", "officer"} & roles_of(request) else (),
         },
     )
 
@@ -161,7 +161,9 @@ def _table(table: door.Table, number: int) -> dict[str, Any]:
         engine.Bar(
             place(row.place),
             row.quantity,
-            f"{row.raw} ({percent(row.share)})",
+            # As printed, but for the fifteen digits of a computed file.
+            f"{row.raw if len(row.raw) <= MOST_DIGITS else figure(row.quantity, 4)}"
+            f" ({percent(row.share)})",
         )
         for row in table.rows[:MOST_BARS]
         if row.quantity

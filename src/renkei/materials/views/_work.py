@@ -408,7 +408,7 @@ def alarms(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "materials/alarms.html", context, headers=NO_STORE)
 
 
-@access(Role.ANALYST)
+@access(Role.ANALYST, Role.OFFICER)
 @require_safe
 def cases(request: HttpRequest) -> HttpResponse:
     """List cases, open ones first."""
@@ -436,7 +436,7 @@ def _asked(given: str, model: type[Any]) -> Any:
     return row
 
 
-@access(Role.ANALYST)
+@access(Role.ANALYST, Role.OFFICER)
 @form_page
 def case_add(request: HttpRequest) -> HttpResponseBase:
     """Open a case, of an alarm or a scenario if the address names one."""
@@ -446,7 +446,9 @@ def case_add(request: HttpRequest) -> HttpResponseBase:
     about = door.find_scenario(request.GET["scenario"]) if request.GET.get("scenario") else None
     notice = _asked(request.GET.get("notice", ""), PartnerNotice)
     if request.method != "POST":
-        said = str(alarm) if alarm else about.title if about else ""
+        said = about.title if about else ""
+        if alarm is not None:
+            said = f"{alarm.series} {alarm.month:%Y-%m}: {alarm.get_kind_display()}"
         if notice is not None:
             fields = door.find_partner_notice(notice.pk).fields or {}
             said = fields.get("text", "")[:160]
@@ -464,7 +466,7 @@ def case_add(request: HttpRequest) -> HttpResponseBase:
     return _form_page(request, form, title=title, button=button, up=up, status=REFUSED)
 
 
-@access(Role.ANALYST)
+@access(Role.ANALYST, Role.OFFICER)
 @form_page
 def case(request: HttpRequest, slug: str) -> HttpResponseBase:
     """Show a case; take notes, another owner, a notice, an end."""
