@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import date
 from functools import wraps
 from typing import Any, Literal, cast
 
@@ -97,6 +98,12 @@ class AskedPage(Asked):
     offset: int = Field(0, ge=0, le=1_000_000)
 
 
+class AskedObservations(AskedPage):
+    """Which part of the printed cells, as known today or on a day."""
+
+    known_on: date | None = None
+
+
 def only(question: type[BaseModel]) -> Callable[[Run], Run]:
     """Refuse parameters that nobody asked for: a slip of the pen must not look like an answer."""
 
@@ -166,10 +173,13 @@ def inputs(request: HttpRequest, slug: str, stage: str, asked: Query[Asked]) -> 
     response=list[ObservationOut],
     operation_id="materials_observations",
 )
-@kept(AskedPage)
-def observations(request: HttpRequest, slug: str, asked: Query[AskedPage]) -> list[dict[str, Any]]:
-    """List the printed cells of a material with release and row."""
-    rows = door.observations(door.find(slug)).select_related("material")
+@kept(AskedObservations)
+def observations(
+    request: HttpRequest, slug: str, asked: Query[AskedObservations]
+) -> list[dict[str, Any]]:
+    """List the printed cells of a material with release and row, as known today or on a day."""
+    found = door.observations(door.find(slug), known=asked.known_on)
+    rows = found.select_related("material")
     return [observation_out(row) for row in rows[asked.offset : asked.offset + asked.limit]]
 
 

@@ -270,19 +270,7 @@ def inputs(request: HttpRequest, slug: str, stage: str) -> HttpResponse:
     """Open an index to everything that it was made of."""
     row = door.find(slug)
     one = door.concentration(row, stage)
-    risk = Risk.objects.filter(material=row, stage=stage, is_latest=True).first()
-    if risk is None:  # the facts are newer than the summaries
-        raise NotFoundError(gettext_noop("there is nothing at this address"))
-    cells = (
-        door.observations(row)
-        .filter(
-            subject="production",
-            stage=stage,
-            valid_from__year=risk.year,
-            release__publisher=risk.publisher,
-        )
-        .order_by("row")
-    )
+    cells = door.cells(row, stage)
     unit = cells[0].unit if cells else ""
     rows = [
         {
