@@ -447,12 +447,14 @@ def case_add(request: HttpRequest) -> HttpResponseBase:
     notice = _asked(request.GET.get("notice", ""), PartnerNotice)
     if request.method != "POST":
         said = about.title if about else ""
+        affected: list[str] = []
         if alarm is not None:
             said = f"{alarm.series} {alarm.month:%Y-%m}: {alarm.get_kind_display()}"
         if notice is not None:
             fields = door.find_partner_notice(notice.pk).fields or {}
             said = fields.get("text", "")[:160]
-        form = CaseForm(initial={"title": said})
+            affected = fields.get("materialsAffected", [])
+        form = CaseForm(initial={"title": said, "materials": affected})
         return _form_page(request, form, title=title, button=button, up=up)
     form = CaseForm(request.POST)
     if form.is_valid():
