@@ -604,6 +604,7 @@ def test_a_bar_is_labelled_with_few_digits(client):
     drawn = "".join(part.split("</svg>")[0] for part in page.split("<svg")[1:])
     assert "169.7 (" in drawn
     assert "169.67759" not in drawn
+    assert "49.27 (" in drawn
 
 
 def test_an_analyst_works_on_a_case(analyst, person):

@@ -31,7 +31,7 @@ from renkei.materials.templatetags.materials import figure, percent, place, term
 
 PARTNERS = ("JPN", "USA")
 MOST_BARS = 12
-MOST_DIGITS = 12
+MOST_DIGITS = 8  # of a printed figure with a decimal point
 LABELS = 6
 
 
@@ -154,6 +154,10 @@ def material(request: HttpRequest, slug: str) -> HttpResponse:
     )
 
 
+def _is_computed(raw: str) -> bool:
+    return "." in raw and len(raw) > MOST_DIGITS
+
+
 def _table(table: door.Table, number: int) -> dict[str, Any]:
     """Return a table of supply with its chart."""
     said = term(table.subject, "subject")
@@ -162,7 +166,7 @@ def _table(table: door.Table, number: int) -> dict[str, Any]:
             place(row.place),
             row.quantity,
             # As printed, but for the fifteen digits of a computed file.
-            f"{row.raw if len(row.raw) <= MOST_DIGITS else figure(row.quantity, 4)}"
+            f"{figure(row.quantity, 4) if _is_computed(row.raw) else row.raw}"
             f" ({percent(row.share)})",
         )
         for row in table.rows[:MOST_BARS]
