@@ -111,6 +111,29 @@ def test_the_partners_plan_is_read_in_the_readers_language_and_answered(pair, ba
     assert "Approved by every party" in material
 
 
+def test_who_approves_reads_what_stops_for_whom_and_what_was_assumed(pair, officer):
+    closed = door.disrupt(
+        title="t",
+        kind="strait_closed",
+        materials=["natural_graphite"],
+        codes=["250410"],
+        straits=["taiwan_strait"],
+        importers=["JPN", "USA"],
+        severity=0.5,
+        starts_on=date(2027, 1, 1),
+        now=True,
+    )
+    uid = door.propose(closed, by=officer, reason="r").act.uid
+    page = Client().get(f"/en/materials/plans/{uid}/").content.decode()
+    said = (
+        "Strait closed", "Taiwan Strait", "Japan, United States", "250410", "50.0 %", "Proposed by",
+        "180 – 540", "0.0 % – 30.0 %",
+    )  # fmt: skip
+    for word in said:
+        assert word in page, word
+    assert "台湾海峡" in Client().get(f"/ja/border/acts/{uid}/").content.decode()
+
+
 def test_an_officer_proposes_on_the_page(pair, ban, officer, analyst):
     browser = Client()
     browser.force_login(analyst)

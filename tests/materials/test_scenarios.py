@@ -2,10 +2,11 @@
 
 from datetime import date
 
+import jsonschema
 import pytest
 from django.test import Client
 
-from renkei.materials import door
+from renkei.materials import door, engine, tasks
 from renkei.materials.models import Scenario, Site
 
 pytestmark = pytest.mark.usefixtures("registry")
@@ -164,3 +165,96 @@ def test_the_interface_refuses_what_it_does_not_know(more, person):
     )
     assert answer.status_code == 422, answer.content
     assert not Scenario.objects.exists()
+
+
+@pytest.mark.parametrize("material", ["rare_earths", "copper", "manganese"])
+def test_nobody_falls_below_no_diversion_when_many_mines_are_out(material):
+    """Presolve once took the rounding of small flows for a contradiction; the floors were dropped."""
+    countries = ["COD", "CHN", "BRA", "AUS", "CHL", "ZAF"]
+    found = asked(kind="mine_out", materials=[material], countries=countries, days=120)
+    rows = found["materials"][0]["rows"]
+    assert len(rows) > 10
+    for row in rows:
+        low, high = row["capped"]
+        assert row["free_diversion"] <= low <= high <= row["no_diversion"]
+
+
+def test_a_closed_strait_stops_the_ships_of_whom_it_names():
+    asked_of = {"kind": "strait_closed", "materials": ["natural_graphite"]}
+    whole = asked(straits=["suez"], **asked_of)["materials"][0]
+    chinas = asked(straits=["suez"], countries=["CHN"], **asked_of)["materials"][0]
+    assert (
+        {arc["exporter"] for arc in chinas["lost"]}
+        == {"CHN"}
+        < {arc["exporter"] for arc in whole["lost"]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "word"),
+    [
+        ("cyber_attack", {"firms": ["F00001"], "countries": ["JPN"]}, "where it happens"),
+        ("price_shock", {"materials": ["lithium"], "countries": ["JPN"]}, "where it happens"),
+        ("strait_closed", {"straits": ["suez"], "sites": ["araxa"]}, "sites"),
+        ("export_ban", {"countries": ["CHN"], "sites": ["araxa"]}, "sites"),
+        ("mine_out", {"countries": ["CHN"], "straits": ["suez"]}, "straits"),
+        ("export_quota", {"countries": ["CHN"], "firms": ["F00001"]}, "firms"),
+    ],
+)
+def test_what_a_kind_does_not_read_is_refused(kind, more, word):
+    """It would pass for being in the answer."""
+    with pytest.raises(door.BadScenarioError, match=f"“{word}” has no meaning for the kind"):
+        asked(kind=kind, **more)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"severity": 1e300}, "the price rises by 1e.300: expected at most 100"),
+        ({"parameters": {"diversion": [0, 1e9]}}, "expected 0 to 100000, low first"),
+    ],
+)
+def test_a_figure_beyond_all_measure_is_refused(more, says):
+    with pytest.raises(door.BadScenarioError, match=says):
+        asked(kind="price_shock", materials=["lithium"], **more)
+    assert not Scenario.objects.exists()
+
+
+def test_what_the_figures_do_not_show_does_not_pass_for_unhurt():
+    with pytest.raises(engine.ZeroEffectError, match="282580, 811000 are not in it"):
+        asked(kind="export_ban", materials=["antimony"], countries=["CHN"], importers=["JPN"])
+    with pytest.raises(tasks.NoFlowsError, match="nothing of copper at the stage refine"):
+        asked(kind="refinery_out", materials=["copper"], countries=["CHN"])
+    both = asked(kind="refinery_out", materials=["copper", "cobalt"], countries=["CHN"])
+    assert both["unseen"] == ["copper"]
+
+
+def test_a_country_may_be_named_in_japanese():
+    named = asked(kind="export_ban", materials=["cobalt"], countries=["コンゴ民主共和国"])
+    assert named["materials"][0]["lost"][0]["exporter"] == "COD"
+
+
+def test_a_joint_plan_says_what_stops():
+    """Who approves a plan must not have to guess from its title which strait is closed."""
+    row = door.disrupt(
+        title="t",
+        kind="strait_closed",
+        materials=["natural_graphite"],
+        codes=["250410"],
+        straits=["taiwan_strait", "luzon"],
+        starts_on=NEW_YEAR,
+        now=True,
+    )
+    said = door.recommend(row)
+    jsonschema.validate(said, door.recommendation_schema())
+    assert said["scenario"]["straits"] == ["taiwan_strait", "luzon"]
+    assert said["scenario"]["codes"] == ["250410"]
+    assert "sites" not in said["scenario"]
+    Site.objects.create(
+        slug="secret", material=door.find("niobium"), stage="mine", country="BRA", source="test",
+        is_public=False,
+    )  # fmt: skip
+    out = door.disrupt(
+        title="t", kind="mine_out", sites=["araxa", "secret"], starts_on=NEW_YEAR, now=True
+    )
+    assert door.recommend(out)["scenario"]["sites"] == ["araxa"]

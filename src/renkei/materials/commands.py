@@ -14,8 +14,8 @@ from typing import IO, Any
 
 import click
 
+from renkei.base.commands import WrongUseError, print_json, reading, tell
 from renkei.base.commands import on_node as on_any_node
-from renkei.base.commands import print_json, reading, tell
 from renkei.kit.errors import RenkeiError, gettext_noop
 
 PUBLISHERS = ("usgs", "baci", "comtrade", "wgi", "gleif", "customs")
@@ -54,9 +54,11 @@ def on_node(command: Callable[..., None]) -> Callable[..., None]:
     return on_any_node(language(command))
 
 
-@click.group()
+@click.group(
+    help=gettext_noop("Read the registry of critical materials, answer scenarios, load releases.")
+)
 def materials() -> None:
-    """Read the registry of critical materials, answer scenarios, load releases."""
+    """Hold the commands of the room."""
 
 
 @materials.command(help=gettext_noop("Show the materials, or one of them whole."))
@@ -169,7 +171,7 @@ def risk(
     """Show risks."""
     is_eu = method == "eu" and material is not None
     if not is_eu and material is None and country is None:
-        raise click.UsageError("expected MATERIAL or --country")
+        raise WrongUseError(gettext_noop("expected MATERIAL or --country"))
     with reading(node, var, lang):
         from renkei.materials import door, schemas
 
@@ -424,7 +426,9 @@ def _assumed(given: tuple[str, ...]) -> Item:
         elif ends:
             found[name] = ends if len(ends) == 2 else ends[0]
         else:
-            raise click.UsageError(f"--assume {one}: expected NAME=LOW-HIGH or NAME=SHARE")
+            raise WrongUseError(
+                gettext_noop("--assume {one}: expected NAME=LOW-HIGH or NAME=SHARE"), one=one
+            )
     return found
 
 
@@ -540,7 +544,7 @@ def respond(
 ) -> None:
     """Show a response plan, or propose it."""
     if propose and not (officer and reason):
-        raise click.UsageError("--propose needs --officer and --reason")
+        raise WrongUseError(gettext_noop("--propose needs --officer and --reason"))
     with reading(node, var, lang):
         from renkei.materials import door, schemas
 
@@ -696,9 +700,11 @@ def import_(
     """Load a release."""
     given = {name: said for name, said in (("reporter", reporter), ("flow", flow)) if said}
     if publisher not in {"comtrade", "customs"} and given:
-        raise click.UsageError("--reporter and --flow are for comtrade and customs")
+        raise WrongUseError(gettext_noop("--reporter and --flow are for comtrade and customs"))
     if publisher in OWN and (leave_out or title or whole):
-        raise click.UsageError("--leave-out, --whole and --title are for publishers' files")
+        raise WrongUseError(
+            gettext_noop("--leave-out, --whole and --title are for publishers' files")
+        )
     with reading(node, var, lang):
         from renkei.base import problems
         from renkei.materials import door
@@ -797,7 +803,7 @@ def release(
 ) -> None:
     """Pass the release gate."""
     if (publish or announce) and not officer:
-        raise click.UsageError("--publish and --announce need --officer")
+        raise WrongUseError(gettext_noop("--publish and --announce need --officer"))
     with reading(node, var, lang):
         from renkei.materials import door
 

@@ -177,7 +177,7 @@ class ScenarioForm(forms.Form):
         self.fields["countries"].choices = places  # type: ignore[attr-defined]
         self.fields["importers"].choices = places  # type: ignore[attr-defined]
         self.fields["straits"].choices = [  # type: ignore[attr-defined]
-            (name, strait_name(name)) for name in sorted(engine.STRAITS)
+            (name, door.strait_name(name)) for name in sorted(engine.STRAITS)
         ]
         self.fields["sites"].choices = [  # type: ignore[attr-defined]
             (site.slug, f"{site.name} ({site.material.name}, {site.get_stage_display()})")
@@ -413,24 +413,6 @@ class PlanForm(forms.Form):
     note = forms.CharField(
         label=_("Note in the plan"), required=False, widget=forms.Textarea, max_length=2000
     )
-
-
-def strait_name(name: str) -> str:
-    """Return what people call a strait; one without a name here by its code."""
-    names = {
-        "hormuz": _("Strait of Hormuz"),
-        "malacca": _("Strait of Malacca"),
-        "suez": _("Suez Canal"),
-        "panama": _("Panama Canal"),
-        "bab_el_mandeb": _("Bab el-Mandeb"),
-        "taiwan_strait": _("Taiwan Strait"),
-        "bosporus": _("Bosporus"),
-        "gibraltar": _("Strait of Gibraltar"),
-        "danish_straits": _("Danish straits"),
-        "lombok": _("Lombok Strait"),
-        "luzon": _("Luzon Strait"),
-    }
-    return str(names.get(name, name))
 
 
 def _people() -> list[tuple[int, str]]:

@@ -16,13 +16,38 @@ from renkei.site import rooms
 LANGUAGES = ("en", "ja")
 
 
+_asked: list[str] = []
+
+
+def ask_for(chosen: str) -> None:
+    """Take a language that the command names before those of the environment."""
+    _asked[:] = [chosen] if chosen in LANGUAGES else []
+
+
 def language() -> str:
     """Return ``en`` or ``ja``."""
+    if _asked:
+        return _asked[0]
     for name in ("RENKEI_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         if chosen := os.environ.get(name, ""):
             short = chosen[:2].lower()
             return short if short in LANGUAGES else "en"
     return "en"
+
+
+def translate_click() -> None:
+    """Let the library of the command line speak the reader's language.
+
+    It asks the standard library for its sentences, which looks for a catalogue of the environment's
+    language.
+    """
+    chosen = language()
+    if chosen == "en":
+        catalogues.textdomain("messages")  # the library's own: none
+        return
+    os.environ["LANGUAGE"] = chosen
+    catalogues.bindtextdomain("click", Path(__file__).with_name("locale"))
+    catalogues.textdomain("click")
 
 
 @cache

@@ -245,3 +245,25 @@ def test_a_ban_on_both_partners_in_2023(code, japan, states):
         [0, 0], abs=1e-6
     )
     assert short(found, "JPN").no_diversion >= japan - 0.02
+
+
+def test_two_that_stand_alike_are_short_alike():
+    """A programme is free to give all of a scarce tonne to one of them; the answer is not."""
+    one = engine.flow_table(
+        material="x",
+        stages=["refine"],
+        production=[("refine", "CHN", 100.0), ("refine", "AUS", 40.0)],
+        trade=[
+            ("refine", seller, buyer, tonnes)
+            for seller, tonnes in (("CHN", 50.0), ("AUS", 20.0))
+            for buyer in ("JPN", "USA")
+        ],
+    )
+    ban = engine.Disruption(
+        kind="export_ban", start=date(2027, 1, 1), countries={"CHN"}, importers={"JPN", "USA"}
+    )
+    found = engine.who_is_short(one, [ban], since=date(2027, 1, 1), until=date(2028, 1, 1))
+    japan, states = (found.worst(name) for name in ("JPN", "USA"))
+    assert japan.no_diversion == pytest.approx(states.no_diversion)
+    assert japan.free_diversion == pytest.approx(states.free_diversion, abs=0.1)
+    assert japan.capped.low == pytest.approx(states.capped.low, abs=0.1)

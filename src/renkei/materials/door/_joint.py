@@ -19,7 +19,7 @@ from renkei.kit.errors import ConflictError, ForbiddenError, NotFoundError, gett
 from renkei.materials import engine
 from renkei.materials.door import _read
 from renkei.materials.door._load import changed
-from renkei.materials.door._scenarios import recommend, recommendation_schema
+from renkei.materials.door._scenarios import recommend, recommendation_schema, site_names
 from renkei.materials.models import Material, Plan, Product, Recommendation, Scenario, language
 
 Content = Mapping[str, Any]
@@ -210,7 +210,13 @@ def headline(content: Content) -> str:
     said = {
         "kind": Scenario.Kind(asked["kind"]).label,
         "what": what,
-        "where": _names(asked["countries"]),
+        "where": ("・" if language() == "ja" else ", ").join(
+            [
+                *(_read.strait_name(name) for name in asked.get("straits", ())),
+                *site_names(asked.get("sites", ())),
+                *filter(None, [_names(asked["countries"])]),
+            ]
+        ),
         "whom": _names(asked["importers"]),
     }
     if said["where"] and said["whom"]:
@@ -240,8 +246,13 @@ def _lines(content: Content) -> list[tuple[object, str]]:
         (_("What happens"), headline(content)),
         (_("Title"), asked["title"]),
         (_("When"), f"{_day(asked['starts_on'])} · {lasts}"),
-        (_("Share that is lost"), _percent(asked["severity"])),
+        (
+            _("Rise of the price") if asked["kind"] == "price_shock" else _("Share that is lost"),
+            _percent(asked["severity"]),
+        ),
     ]
+    if asked.get("codes"):
+        lines.append((_("Codes"), " ".join(asked["codes"])))
     lines += [
         (
             f"{names.get(row['material'], row['material'])}, {engine.place_name(row['party'], here)}",

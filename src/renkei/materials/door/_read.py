@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db.models import F, Q, QuerySet, Sum
+from django.utils.translation import gettext_lazy as _
 
 from renkei.kit.errors import NotFoundError, RenkeiError, gettext_noop
 from renkei.materials import engine
@@ -75,6 +76,24 @@ def place(text: str) -> str:
             text=text,
         )
     return found
+
+
+def strait_name(name: str) -> str:
+    """Return what people call a strait; one without a name here by its code."""
+    names = {
+        "hormuz": _("Strait of Hormuz"),
+        "malacca": _("Strait of Malacca"),
+        "suez": _("Suez Canal"),
+        "panama": _("Panama Canal"),
+        "bab_el_mandeb": _("Bab el-Mandeb"),
+        "taiwan_strait": _("Taiwan Strait"),
+        "bosporus": _("Bosporus"),
+        "gibraltar": _("Strait of Gibraltar"),
+        "danish_straits": _("Danish straits"),
+        "lombok": _("Lombok Strait"),
+        "luzon": _("Luzon Strait"),
+    }
+    return str(names.get(name, name))
 
 
 def find(slug: str) -> Material:

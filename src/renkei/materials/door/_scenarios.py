@@ -33,6 +33,18 @@ FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2100, 12, 31)
 MOST_PLACES: Final = 50
 MOST_NAMED: Final = 20
 MOST_PRODUCTS: Final = 60
+MOST_RISE: Final = 100.0  # of a price: a hundredfold more was never seen
+MOST_RANGE: Final = 100_000.0
+NAMED_FOR: Final[Mapping[str, frozenset[str]]] = {
+    # What each kind of disruption reads beside materials, codes and importers.
+    Scenario.Kind.EXPORT_BAN: frozenset({"countries"}),
+    Scenario.Kind.EXPORT_QUOTA: frozenset({"countries"}),
+    Scenario.Kind.MINE_OUT: frozenset({"countries", "sites"}),
+    Scenario.Kind.REFINERY_OUT: frozenset({"countries", "sites"}),
+    Scenario.Kind.STRAIT_CLOSED: frozenset({"countries", "straits"}),
+    Scenario.Kind.CYBER_ATTACK: frozenset({"firms"}),
+    Scenario.Kind.PRICE_SHOCK: frozenset(),
+}
 
 
 class UnknownScenarioError(NotFoundError):
@@ -148,6 +160,13 @@ def disrupt(
             gettext_noop("a run on this node's own firms is never public: leave the mark away")
         )
     # Refused here, where the person still looks, rather than in the job.
+    _refuse_unread(scenario)
+    if kind == Scenario.Kind.PRICE_SHOCK and severity > MOST_RISE:
+        raise BadScenarioError(
+            gettext_noop("the price rises by {severity}: expected at most {most}"),
+            severity=f"{severity:g}",
+            most=f"{MOST_RISE:g}",
+        )
     elasticities(scenario.parameters)
     if kind == Scenario.Kind.CYBER_ATTACK:
         refuse_unknown_firms(scenario.firms.split())
@@ -180,6 +199,23 @@ def disrupt(
         scenario.finished_at = timezone.now()
         scenario.save(update_fields=["result", "state", "finished_at"])
     return scenario
+
+
+def _refuse_unread(scenario: Scenario) -> None:
+    """Refuse what this kind of disruption does not read: it would pass for being in the answer.
+
+    Raises:
+        BadScenarioError: the field.
+    """
+    read = NAMED_FOR[scenario.kind]
+    for name in ("countries", "sites", "straits", "firms"):
+        if name not in read and getattr(scenario, name):
+            field = scenario._meta.get_field(name)  # noqa: SLF001  Django's name
+            raise BadScenarioError(
+                gettext_noop("“{field}” has no meaning for the kind “{kind}”: leave it empty"),
+                field=str(getattr(field, "verbose_name", name)),
+                kind=scenario.get_kind_display(),
+            )
 
 
 def _enqueue(scenario: Scenario) -> None:
@@ -263,6 +299,12 @@ def sites() -> QuerySet[Site]:
     return Site.objects.select_related("material").order_by("country", "slug")
 
 
+def site_names(slugs: Iterable[str]) -> list[str]:
+    """Return what people call sites; one that is not public here, or not known, by its short name."""
+    known = {site.slug: site.name for site in sites() if site.is_public}
+    return [known.get(slug, slug) for slug in slugs]
+
+
 def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters, each checked.
 
@@ -308,12 +350,13 @@ def _interval(name: str, value: Any) -> list[float]:
             name=name,
             value=value,
         ) from error
-    if not 0 <= low <= high < float("inf"):
+    if not 0 <= low <= high <= MOST_RANGE:
         raise BadScenarioError(
-            gettext_noop("{name} runs from {low} to {high}: expected 0 or more, low first"),
+            gettext_noop("{name} runs from {low} to {high}: expected 0 to {most}, low first"),
             name=name,
             low=low,
             high=high,
+            most=f"{MOST_RANGE:.0f}",
         )
     return [low, high]
 
@@ -379,6 +422,7 @@ def recommend(scenario: Scenario, *, note: str = "") -> dict[str, Any]:
             "materials": [row.slug for row in scenario.materials.all()],
             "countries": scenario.countries.split(),
             "importers": scenario.importers.split(),
+            **_what_else(scenario),
             "starts_on": scenario.starts_on.isoformat(),
             "days": scenario.days,
             "severity": _decimal(scenario.severity, 4),
@@ -424,6 +468,17 @@ def recommend(scenario: Scenario, *, note: str = "") -> dict[str, Any]:
             "fair_gap": _share(scenario.parameters.get("fair_gap", 0.1)),
         },
     }
+
+
+def _what_else(scenario: Scenario) -> dict[str, list[str]]:
+    """Return what else stops: straits, sites that are public, codes; each only if any is named."""
+    public = Site.objects.filter(is_public=True, slug__in=scenario.sites.split())
+    named = {
+        "straits": scenario.straits.split(),
+        "sites": list(public.order_by("slug").values_list("slug", flat=True)),
+        "codes": scenario.codes.split(),
+    }
+    return {name: found for name, found in named.items() if found}
 
 
 def _decimal(value: float, places: int) -> str:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal, get_args
 
@@ -188,7 +189,8 @@ class Disruption:
         start: first day.
         days: how long; None is beyond any horizon.
         severity: share of what is named that is lost, 0 … 1; above 1 for a price alone.
-        countries: exporters, or where mines, refineries and firms stand.
+        countries: exporters, or where mines, refineries and firms stand; of a closed strait,
+            whose ships, none: everybody's.
         importers: to whom exports stop.
         origin_rule: a ban also stops what others re-export (needs origin tracing: ``_flows``).
     """
@@ -300,6 +302,12 @@ def sea_route(exporter: str, importer: str, *, closed: Collection[str] = ()) -> 
     Countries whose ports we do not know have no route either: callers keep such flows whole and
     say so.
     """
+    return _route(exporter, importer, frozenset(closed))
+
+
+@lru_cache(maxsize=2**18)
+def _route(exporter: str, importer: str, closed: frozenset[str]) -> SeaRoute | None:
+    # Each pair of countries is asked for in every period, of every material.
     starts, goals = _BASINS.get(exporter, ()), set(_BASINS.get(importer, ()))
     reached: dict[str, tuple[float, frozenset[str]]] = {}
     queue: list[tuple[float, str, tuple[str, ...]]] = [(500.0, basin, ()) for basin in starts]
@@ -367,6 +375,8 @@ def remaining_trade(
             for i, exporter in enumerate(countries):
                 for j, importer in enumerate(countries):
                     if i == j or (one.importers and importer not in one.importers):
+                        continue
+                    if one.countries and exporter not in one.countries:
                         continue
                     added = detour(exporter, importer, one.straits)
                     # Ships that go round arrive late once: what is at sea longer is missing once.

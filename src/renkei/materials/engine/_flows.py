@@ -37,7 +37,8 @@ from renkei.materials.engine._disruption import (
 from renkei.materials.engine._program import Program, SolverError
 from renkei.materials.engine._risk import origins
 
-_SEGMENTS = (1.0, 2.0, 4.0, 8.0)  # cost of the first … last quarter short: the pain is shared
+# Cost of the first … last tenth short: who stands alike is short alike, to less than a tenth.
+_SEGMENTS = tuple(8.0 ** (step / 9) for step in range(10))
 _ROUNDING = 1e-9  # of a share: what solving leaves of nothing
 _SOLVER_RANGE = 1e4  # largest figure that the solver sees
 _LEAST_EXPORTER = 0.002  # share of world supply below which nobody becomes a new supplier
@@ -372,6 +373,9 @@ def who_is_short(
                 floor=still,
             ),
         )
+        if not state.barred.any():
+            # Nobody falls below no diversion: the solver's tolerance is all that says otherwise.
+            free, worst, best = (np.maximum(found, still) for found in (free, worst, best))
         # What limited diversion reaches, free diversion could as well.
         free = np.minimum(np.maximum(np.maximum(free, best), worst), shrunk[0])
         worst, best = np.minimum(worst, shrunk[1]), np.minimum(best, shrunk[0])
@@ -557,10 +561,10 @@ def _diverted(table: FlowTable, state: _State, freedom: _Freedom) -> NDArray[np.
             mask = origin if kind == 1 else ~origin
             program.add(rows[mask], made[at][mask])
         _arcs(program, table, state, freedom, at=at, balance=balance, scale=scale)
-        # The last quarter is open, so that rounding never leaves a need unmet.
+        # The last part is open, so that rounding never leaves a need unmet.
         missing = [
             program.add_columns(
-                n, cost=cost, upper=np.inf if cost == _SEGMENTS[-1] else own[at] / 4
+                n, cost=cost, upper=np.inf if cost == _SEGMENTS[-1] else own[at] / len(_SEGMENTS)
             )
             for cost in _SEGMENTS
         ]

@@ -69,7 +69,7 @@ def places() -> Mapping[str, Place]:
 def _by_name() -> Mapping[str, str]:
     found: dict[str, str] = {}
     for code, place in places().items():
-        for name in (code, place.name_en, *place.also):
+        for name in (code, place.name_en, place.name_ja, *place.also):
             found[name.casefold()] = code
         if place.alpha2:
             found.setdefault(place.alpha2.casefold(), code)

@@ -159,7 +159,13 @@ class Program:
         highs.run()
         found = highs.getModelStatus()
         states = highspy.HighsModelStatus
-        if found in (states.kInfeasible, states.kUnboundedOrInfeasible):
+        hopeless = (states.kInfeasible, states.kUnboundedOrInfeasible)
+        if presolve and found in hopeless:
+            # Presolve takes rounding for a contradiction at times; simplex alone does not.
+            highs.setOptionValue("presolve", "off")
+            highs.run()
+            found = highs.getModelStatus()
+        if found in hopeless:
             nothing = np.zeros(0)
             return Solved("infeasible", np.inf, nothing, nothing, nothing)
         if found not in (states.kOptimal, states.kTimeLimit, states.kInterrupt):

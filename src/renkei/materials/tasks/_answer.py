@@ -110,16 +110,8 @@ def answer(scenario: Scenario, step: Progress) -> dict[str, Any]:
         one.importers
     )
     known = elasticities(scenario.parameters)
-    tables = [(material, trade_of(scenario, material)) for material in chosen]
-    seen = [(material, found) for material, found in tables if found is not None]
-    if not seen:
-        raise NoFlowsError(
-            gettext_noop(
-                "no code of {materials} holds it alone and stands in the trade release: its flows "
-                "cannot be seen"
-            ),
-            materials=", ".join(material.slug for material in chosen),
-        )
+    seen = _seen(scenario, chosen)
+    shown = {material.slug for material, _trade in seen}
     answers, short, spared = [], [], []
     for number, (material, trade) in enumerate(seen):
         stocks = _stocks(scenario, material, trade.table)
@@ -135,6 +127,7 @@ def answer(scenario: Scenario, step: Progress) -> dict[str, Any]:
             )
         except engine.ZeroEffectError:
             if named and len(seen) == 1:
+                _refuse_lacking(material, trade)
                 raise
             spared.append(material.slug)
             continue
@@ -182,8 +175,58 @@ def answer(scenario: Scenario, step: Progress) -> dict[str, Any]:
             )
         },
         "stock_days": {party: list(_stock_days(scenario, party)) for party in parties},
-        "unseen": [material.slug for material, found in tables if found is None],
+        "unseen": [material.slug for material in chosen if material.slug not in shown],
     }
+
+
+def _seen(scenario: Scenario, chosen: Sequence[Material]) -> list[tuple[Material, Trade]]:
+    """Return the materials whose flows are seen, at the stage of an outage if it is one.
+
+    Raises:
+        NoFlowsError: none is.
+    """
+    materials = ", ".join(material.slug for material in chosen)
+    tables = ((material, trade_of(scenario, material)) for material in chosen)
+    seen = [(material, found) for material, found in tables if found is not None]
+    if not seen:
+        raise NoFlowsError(
+            gettext_noop(
+                "no code of {materials} holds it alone and stands in the trade release: its flows "
+                "cannot be seen"
+            ),
+            materials=materials,
+        )
+    stage = OUTAGES.get(scenario.kind)
+    if stage is None:
+        return seen
+    at_stage = [(material, found) for material, found in seen if stage in found.table.stages]
+    if not at_stage:
+        raise NoFlowsError(
+            gettext_noop(
+                "the figures show nothing of {materials} at the stage {stage}: such an outage "
+                "cannot be seen"
+            ),
+            materials=materials,
+            stage=stage.value,
+        )
+    return at_stage
+
+
+def _refuse_lacking(material: Material, trade: Trade) -> None:
+    """Say of a material that nothing hits which goods of it nobody sees, if there are any.
+
+    Raises:
+        ZeroEffectError: which.
+    """
+    if trade.lacking:
+        raise engine.ZeroEffectError(
+            gettext_noop(
+                "nothing is hit of what the trade release shows of {material}: goods of the "
+                "HS 1992 codes {codes} are not in it"
+            ),
+            material=material.slug,
+            codes=", ".join(trade.lacking),
+        )
 
 
 def _sellers_left(found: engine.Shortages) -> dict[str, float]:

@@ -24,7 +24,7 @@ from renkei.materials.models import (
     Subject,
 )
 
-OUTAGES: Final = ("mine_out", "refinery_out")
+OUTAGES: Final = {"mine_out": Stage.MINE, "refinery_out": Stage.REFINE}
 LARGE_PRODUCER: Final = 0.02  # share of the world's output above which exports tell the unit
 PREFERRED: Final = ("usgs", "iea", "bgs")
 
@@ -38,6 +38,7 @@ class Trade:
         site_shares: of each site that is out, its country and its share of that country's output.
         flags: what had to be assumed beside what the engine says of the table.
         left: share of its supply that each seller has left, where an outage is asked for.
+        lacking: codes of its goods that the trade release does not hold.
     """
 
     table: engine.FlowTable
@@ -46,6 +47,7 @@ class Trade:
     site_shares: dict[str, tuple[str, float]] = field(default_factory=dict)
     flags: list[engine.Remark] = field(default_factory=list)
     left: dict[str, float] = field(default_factory=dict)
+    lacking: tuple[str, ...] = ()
 
 
 def concerned(scenario: Scenario) -> list[Material]:
@@ -120,7 +122,7 @@ def trade_of(scenario: Scenario, material: Material) -> Trade | None:
         trade=[(*where, tonnes) for where, tonnes in trade.items()],
     )
     prices = {where: spent[where] / mass[where] for where in mass}
-    found = Trade(table, prices, day.year, flags=flags)
+    found = Trade(table, prices, day.year, flags=flags, lacking=tuple(lacking))
     if scenario.kind in OUTAGES:
         return _with_production(scenario, material, order, trade, found)
     return found
@@ -242,7 +244,7 @@ def _site_shares(
     flags: list[engine.Remark],
 ) -> dict[str, tuple[str, float]]:
     """Return of each site that is out its country, and its share of that country's output."""
-    stage = Stage.MINE if scenario.kind == Scenario.Kind.MINE_OUT else Stage.REFINE
+    stage = OUTAGES[scenario.kind]
     rows = Site.objects.filter(slug__in=scenario.sites.split(), material=material, stage=stage)
     shares: dict[str, tuple[str, float]] = {}
     for site in rows.order_by("slug"):

@@ -108,7 +108,8 @@ def percent(share: float | None) -> str:
 @register.filter
 def rise(share: float) -> str:
     """Return by how much something grows, in percent; it may more than double."""
-    return f"+{share * 100:,.4g} %"
+    grown = share * 100
+    return f"+{grown:,.0f} %" if grown >= 100 else f"+{grown:.3g} %"
 
 
 @register.simple_tag

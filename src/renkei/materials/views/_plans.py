@@ -1,6 +1,6 @@
 """Joint response plans: what was proposed to every party, and how far it is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from renkei.base.http import require_safe
 from renkei.base.models import Role, User
 from renkei.kit.errors import RenkeiError
 from renkei.materials import door
-from renkei.materials.forms import PlanForm
+from renkei.materials.forms import RANGES, PlanForm, ScenarioForm
 from renkei.materials.models import Material, Product, Recommendation, Scenario
 from renkei.materials.views._registry import tabs
 
@@ -38,13 +38,22 @@ def plan(request: HttpRequest, uid: str) -> HttpResponse:
     """Show a joint plan in the reader's language, whatever its stage."""
     found = door.find_plan(uid)
     content = found.content
+    asked = content["scenario"]
     names = {row.slug: row for row in Material.objects.all()}
     goods = {row.slug: row for row in Product.objects.all()}
     kinds = dict(Recommendation._meta.get_field("kind").flatchoices)  # noqa: SLF001  Django's name
     context = {
         "plan": found,
-        "asked": content["scenario"],
-        "starts_on": date.fromisoformat(content["scenario"]["starts_on"]),
+        "asked": asked,
+        "kind": dict(Scenario.Kind.choices).get(asked["kind"], asked["kind"]),
+        "countries": " ".join(asked["countries"]),
+        "importers": " ".join(asked["importers"]),
+        "straits": [door.strait_name(name) for name in asked.get("straits", ())],
+        "sites": door.site_names(asked.get("sites", ())),
+        "severity": float(asked["severity"]),
+        "ranges": list(_ranges(content["assumptions"]["elasticities"])),
+        "fair_gap": float(content["assumptions"]["fair_gap"]),
+        "starts_on": date.fromisoformat(asked["starts_on"]),
         "missing": float(content["missing_share"]),
         "stock": " ".join(content["releases_stock"]),
         "materials": [
@@ -84,6 +93,15 @@ def plan(request: HttpRequest, uid: str) -> HttpResponse:
         "scenario": _scenario(request, found),
     }
     return TemplateResponse(request, "materials/plan.html", context, headers=NO_STORE)
+
+
+def _ranges(stated: Mapping[str, Any]) -> Iterator[tuple[str, tuple[float, float], str]]:
+    """Yield each range that the plan rests on: its label, both ends, and how they are written."""
+    for name in RANGES:
+        if name in stated:
+            low, high = (float(end) for end in stated[name])
+            unit = "figure" if name == "qualification_days" else "percent"
+            yield str(ScenarioForm.base_fields[name].label), (low, high), unit
 
 
 def _two(row: Mapping[str, Any]) -> dict[str, float]:

@@ -30,7 +30,6 @@ from renkei.materials.forms import (
     OwnerForm,
     PlanForm,
     ScenarioForm,
-    strait_name,
 )
 from renkei.materials.models import Alarm, Case, Form, Material, PartnerNotice, Product, Scenario
 from renkei.materials.templatetags.materials import percent, place
@@ -141,7 +140,7 @@ def scenario(request: HttpRequest, slug: str) -> HttpResponse:
         "may_run": _is_insider(request),
         "plans": door.plans(scenario=row.slug),
         "form": PlanForm() if Role.OFFICER in roles_of(request) else None,
-        "straits": [strait_name(name) for name in row.straits.split()],
+        "straits": [door.strait_name(name) for name in row.straits.split()],
         "sites": door.sites().filter(slug__in=row.sites.split()),
     }
     if row.state == Scenario.Answer.READY and row.result:
