@@ -139,6 +139,9 @@ def test_the_partners_notice_is_listed_and_taken_into_a_case(agreed, pair, notic
     page = browser.get("/en/materials/cases/").content.decode()
     where = f"/en/materials/cases/add/?notice={received.row.pk}"
     assert where in page
+    Material.objects.update_or_create(slug="rare_earths", defaults={"is_watched": True})
+    asked = browser.get(where).content.decode()
+    assert '<option value="rare_earths" selected>' in asked  # what the notice says is affected
     made = browser.post(where, {"title": "Theirs"})
     assert made.status_code == 302
     assert "exports fall" in browser.get(made["Location"]).content.decode()

@@ -15,9 +15,10 @@ from django.test import Client
 from django.utils.translation import override
 
 from renkei.base.models import ApiToken
-from renkei.materials import door, engine
+from renkei.materials import door, engine, schemas
 from renkei.materials.models import (
     Alarm,
+    Case,
     Component,
     Exposure,
     Flow,
@@ -540,6 +541,70 @@ def test_private_scenarios_are_not_shown(analyst):
     browser = Client()
     browser.force_login(analyst)
     assert browser.get(f"/en/materials/scenarios/{made.slug}/").status_code == 200
+
+
+def test_an_index_opens_to_release_and_row_over_the_interface(client):
+    told = client.get("/node/v1/materials/materials/cobalt/inputs/mine").json()
+    congo = next(cell for cell in told["cells"] if cell["place"] == "COD")
+    assert (congo["release"], congo["raw"]) == ("usgs-mcs-2026", "230,000")
+    kept = Observation.objects.get(release__slug=congo["release"], row=congo["row"], place="COD")
+    assert kept.raw == congo["raw"]
+
+
+def test_what_was_known_on_a_day_can_be_asked(client):
+    """Revision 1.3 of 27 May 2026: Brazil's reserves of rare earths became 11 million tonnes."""
+    where = "/node/v1/materials/materials/rare_earths/observations?limit=1000"
+    for day, raw in (("2026-03-01", "21,000,000"), ("2026-06-01", "11,000,000")):
+        rows = client.get(f"{where}&known_on={day}").json()
+        told = [row for row in rows if row["place"] == "BRA" and row["subject"] == "reserves"]
+        assert [row["raw"] for row in told] == [raw]
+        out = [
+            row
+            for row in schemas.exported("observations", known_on=date.fromisoformat(day))
+            if (row["material"], row["place"], row["subject"]) == ("rare_earths", "BRA", "reserves")
+        ]
+        assert [row["raw"] for row in out] == [raw]
+    assert client.get(f"{where}&known_on=2020-01-01").json() == []
+    assert client.get(f"{where}&known_on=yesterday").status_code == 422
+
+
+def test_an_officer_opens_a_case_and_hands_it_over(officer, analyst):
+    """Officers decide on the group's answer: they see the cases, and may open, write and close them."""
+    browser = Client()
+    browser.force_login(officer)
+    door.watch()
+    alarm = Alarm.objects.get(code="250410", kind="year_on_year", month=date(2023, 12, 1))
+    assert "cases/add/" in browser.get("/en/materials/alarms/").content.decode()
+    add = f"/en/materials/cases/add/?alarm={alarm.pk}"
+    assert "Change on the year before" in browser.get(add).content.decode()
+    where = browser.post(add, {"title": "Graphite"})["Location"]
+    assert Case.objects.get().owner == officer
+    handed = browser.post(where, {"do": "owner", "owner-owner": str(analyst.pk)})
+    assert handed.status_code == 302
+    notice = {
+        "do": "notice",
+        "notice-text": "exports fall",
+        "notice-status": "OPEN",
+        "notice-category": "other",
+        "notice-effect": "capacity-reduction",
+        "notice-start_expected": "2027-01-01",
+        "notice-materials_affected": "natural_graphite",
+    }
+    assert browser.post(where, notice).status_code == 302
+    page = browser.get(where).content.decode()
+    assert "natural_graphite" in page
+    assert "[&#x27;" not in page  # a list is told in words
+    assert browser.post(where, {"do": "close", "close-reason": "seen"}).status_code == 302
+    assert "Cases" in browser.get("/en/materials/").content.decode()
+
+
+def test_a_bar_is_labelled_with_few_digits(client):
+    """The IEA's file has fifteen: the label would leave the chart."""
+    page = client.get("/en/materials/lithium/").content.decode()
+    drawn = "".join(part.split("</svg>")[0] for part in page.split("<svg")[1:])
+    assert "169.7 (" in drawn
+    assert "169.67759" not in drawn
+    assert "49.27 (" in drawn
 
 
 def test_an_analyst_works_on_a_case(analyst, person):

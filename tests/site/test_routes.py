@@ -190,9 +190,9 @@ PAGES = {
     "materials:scenario_add": ANALYST | OFFICER,
     "materials:scenario_stop": ANALYST | OFFICER,
     "materials:scenario_propose": OFFICER,
-    "materials:cases": ANALYST,
-    "materials:case_add": ANALYST,
-    "materials:case": ANALYST,
+    "materials:cases": ANALYST | OFFICER,
+    "materials:case_add": ANALYST | OFFICER,
+    "materials:case": ANALYST | OFFICER,
 }
 
 OPERATIONS = {
@@ -263,8 +263,8 @@ OPERATIONS = {
     ("GET", "/materials/scenarios/{slug}/recommendation"): ANALYST | OFFICER,
     ("POST", "/materials/scenarios/{slug}/proposal"): OFFICER,
     ("GET", "/materials/notices"): ANALYST | OFFICER,
-    ("POST", "/materials/cases"): ANALYST,
-    ("POST", "/materials/cases/{slug}/notices"): ANALYST,
+    ("POST", "/materials/cases"): ANALYST | OFFICER,
+    ("POST", "/materials/cases/{slug}/notices"): ANALYST | OFFICER,
     ("GET", "/materials/overlaps"): ANALYST | OFFICER,
     ("POST", "/materials/overlaps"): ANALYST | OFFICER,
     ("GET", "/materials/joint-runs"): ANALYST | OFFICER,

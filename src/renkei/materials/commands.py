@@ -208,13 +208,23 @@ def risk(
         if as_json:
             print_json(told)
             return
-        for one in told:
-            click.echo(
-                f"{one['stage']}\tHHI {one['low'] * 1e4:.0f}–{one['high'] * 1e4:.0f}"
-                f"\t{one['leader']} {one['leader_share']:.3f}"
+        for line in _index_lines(told):
+            click.echo(line)
+
+
+def _index_lines(told: list[Item]) -> Iterator[str]:
+    """Yield each index, its inputs, and the printed cells with release and row."""
+    for one in told:
+        yield (
+            f"{one['stage']}\tHHI {one['low'] * 1e4:.0f}–{one['high'] * 1e4:.0f}"
+            f"\t{one['leader']} {one['leader_share']:.3f}"
+        )
+        for line in one["inputs"]:
+            yield f"  {line['country']}\t{line['quantity']:g}\t{line['share']:.4f}"
+        for cell in one["cells"]:
+            yield (
+                f"  # {cell['place']}\t{cell['raw']} {cell['unit']}\t{cell['release']} {cell['row']}"
             )
-            for line in one["inputs"]:
-                click.echo(f"  {line['country']}\t{line['quantity']:g}\t{line['share']:.4f}")
 
 
 def _print_opened(material: str, country: str, stage: str | None, *, as_json: bool) -> None:
@@ -941,13 +951,26 @@ def _fault(error: RenkeiError, said: str) -> Item:
 
 @materials.command(help=gettext_noop("Write one kind of public rows as CSV, or JSON."))
 @click.argument("kind", type=click.Choice(EXPORTED))
+@click.option(
+    "--known-on", type=DAY, help=gettext_noop("Observations and flows as known on this day.")
+)
 @on_node
-def export(*, kind: str, node: Path | None, var: Path, lang: str | None, as_json: bool) -> None:
+def export(
+    *,
+    kind: str,
+    known_on: datetime | None,
+    node: Path | None,
+    var: Path,
+    lang: str | None,
+    as_json: bool,
+) -> None:
     """Export public rows."""
+    if known_on is not None and kind not in {"observations", "flows"}:
+        raise click.UsageError("--known-on is for observations and flows")
     with reading(node, var, lang):
         from renkei.materials import schemas
 
-        rows = schemas.exported(kind)
+        rows = schemas.exported(kind, known_on=known_on.date() if known_on else None)
         if as_json:
             print_json(list(rows))
             return

@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import date
 from functools import wraps
 from typing import Any, Literal, cast
 
@@ -97,6 +98,12 @@ class AskedPage(Asked):
     offset: int = Field(0, ge=0, le=1_000_000)
 
 
+class AskedObservations(AskedPage):
+    """Which part of the printed cells, as known today or on a day."""
+
+    known_on: date | None = None
+
+
 def only(question: type[BaseModel]) -> Callable[[Run], Run]:
     """Refuse parameters that nobody asked for: a slip of the pen must not look like an answer."""
 
@@ -166,10 +173,13 @@ def inputs(request: HttpRequest, slug: str, stage: str, asked: Query[Asked]) -> 
     response=list[ObservationOut],
     operation_id="materials_observations",
 )
-@kept(AskedPage)
-def observations(request: HttpRequest, slug: str, asked: Query[AskedPage]) -> list[dict[str, Any]]:
-    """List the printed cells of a material with release and row."""
-    rows = door.observations(door.find(slug)).select_related("material")
+@kept(AskedObservations)
+def observations(
+    request: HttpRequest, slug: str, asked: Query[AskedObservations]
+) -> list[dict[str, Any]]:
+    """List the printed cells of a material with release and row, as known today or on a day."""
+    found = door.observations(door.find(slug), known=asked.known_on)
+    rows = found.select_related("material")
     return [observation_out(row) for row in rows[asked.offset : asked.offset + asked.limit]]
 
 
@@ -284,9 +294,7 @@ def notices(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]:
     return own + [received_out(row) for row in door.partner_notices()[:MOST_SCENARIOS]]
 
 
-@router.post(
-    "/cases", response={201: CaseOut}, auth=allow(Role.ANALYST), operation_id="materials_open_case"
-)
+@router.post("/cases", response={201: CaseOut}, auth=INSIDERS, operation_id="materials_open_case")
 def case_open(request: HttpRequest, body: CaseIn) -> Status[dict[str, Any]]:
     """Open a case."""
     made = door.open_case(**body.dict(), owner=cast(User, request.user))
@@ -296,7 +304,7 @@ def case_open(request: HttpRequest, body: CaseIn) -> Status[dict[str, Any]]:
 @router.post(
     "/cases/{slug}/notices",
     response={201: NoticeOut},
-    auth=allow(Role.ANALYST),
+    auth=INSIDERS,
     operation_id="materials_notice",
 )
 def notice_write(request: HttpRequest, slug: str, body: NoticeIn) -> Status[dict[str, Any]]:

@@ -416,7 +416,7 @@ class PlanForm(forms.Form):
 
 
 def _people() -> list[tuple[int, str]]:
-    rows = User.objects.filter(is_active=True, grants__role="analyst").distinct()
+    rows = User.objects.filter(is_active=True, grants__role__in=("analyst", "officer")).distinct()
     return [(row.pk, row.title) for row in rows.order_by("username")]
 
 

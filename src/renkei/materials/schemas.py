@@ -162,6 +162,29 @@ class InputOut(Schema):
     governance: float | None
 
 
+class ObservationOut(Schema):
+    """One printed cell, with the release and row."""
+
+    material: str
+    subject: str
+    stage: str
+    place: str
+    detail: str
+    valid_from: date
+    valid_to: date
+    known_from: date
+    known_to: date | None
+    raw: str
+    qualifier: str
+    is_estimated: bool
+    quantity: float | None
+    unit: str
+    tonnes: float | None
+    bound: float | None
+    release: str
+    row: int | None
+
+
 class ConcentrationOut(Schema):
     """An index with everything that it was made of."""
 
@@ -177,6 +200,7 @@ class ConcentrationOut(Schema):
     world: float | None
     total: float
     inputs: list[InputOut]
+    cells: list[ObservationOut]
 
 
 class ExposureOut(Schema):
@@ -222,29 +246,6 @@ class ExposureOpenedOut(ExposureOut):
     imported: float
     own: float
     production: dict[str, float]
-
-
-class ObservationOut(Schema):
-    """One printed cell, with the release and row."""
-
-    material: str
-    subject: str
-    stage: str
-    place: str
-    detail: str
-    valid_from: date
-    valid_to: date
-    known_from: date
-    known_to: date | None
-    raw: str
-    qualifier: str
-    is_estimated: bool
-    quantity: float | None
-    unit: str
-    tonnes: float | None
-    bound: float | None
-    release: str
-    row: int | None
 
 
 class AlarmOut(Schema):
@@ -660,6 +661,9 @@ def concentration_out(row: Material, stage: str) -> Item:
         "inputs": [
             {name: getattr(line, name) for name in InputOut.model_fields} for line in one.rows
         ],
+        "cells": [
+            observation_out(cell) for cell in door.cells(row, stage).select_related("material")
+        ],
     }
 
 
@@ -778,11 +782,11 @@ def scenario_out(row: Scenario, *, with_stocks: bool) -> Item:
     }
 
 
-def exported(kind: str) -> Iterator[Item]:
-    """Return all public rows of one kind."""
+def exported(kind: str, *, known_on: date | None = None) -> Iterator[Item]:
+    """Return all public rows of one kind; observations and flows as known on a day, if one is given."""
     if kind == "stocks":
         return _told()
-    return _PUBLIC[kind]() if kind in _PUBLIC else _facts(kind)
+    return _PUBLIC[kind]() if kind in _PUBLIC else _facts(kind, known_on)
 
 
 def _told() -> Iterator[Item]:
@@ -878,7 +882,7 @@ _PUBLIC: Mapping[str, Callable[[], Iterator[Item]]] = {
 }
 
 
-def _facts(kind: str) -> Iterator[Item]:
+def _facts(kind: str, known_on: date | None) -> Iterator[Item]:
     if kind == "materials":
         for material in Material.objects.order_by("slug"):
             yield {
@@ -887,11 +891,14 @@ def _facts(kind: str) -> Iterator[Item]:
                 "name_ja": material.name_ja,
             }
     elif kind == "observations":
-        cells = Observation.objects.select_related("material", "release").order_by("pk")
+        every = Observation.objects.all()
+        told = every if known_on is None else every.as_known(known_on)
+        cells = told.select_related("material", "release").order_by("pk")
         for cell in cells.iterator(chunk_size=CHUNK):
             yield observation_out(cell)
     elif kind == "flows":
-        flows = Flow.objects.current().select_related("release").order_by("pk")
+        now = Flow.objects.current() if known_on is None else Flow.objects.as_known(known_on)
+        flows = now.select_related("release").order_by("pk")
         for flow in flows.iterator(chunk_size=CHUNK):
             yield {
                 "code": flow.code,

@@ -233,6 +233,23 @@ def concentration(material: Material, stage: str, year: int | None = None) -> en
     return found[material.pk, stage, year or max(years)][1]
 
 
+def cells(material: Material, stage: str) -> QuerySet[Any]:
+    """Return the printed cells of the latest index of a stage, with release and row."""
+    risk = Risk.objects.filter(material=material, stage=stage, is_latest=True).first()
+    if risk is None:  # the facts are newer than the summaries
+        raise NotFoundError(gettext_noop("there is nothing at this address"))
+    return (
+        observations(material)
+        .filter(
+            subject="production",
+            stage=stage,
+            valid_from__year=risk.year,
+            release__publisher=risk.publisher,
+        )
+        .order_by("row")
+    )
+
+
 def forms(material: Material) -> QuerySet[Form]:
     """Return the goods in which a material is traded."""
     return Form.objects.filter(material=material).order_by("stage", "hs2022")

@@ -119,6 +119,12 @@ def tenthousandths(units: int) -> str:
 
 
 @register.filter
+def listed(value: object) -> object:
+    """Return a list as words with commas; everything else as it is."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+@register.filter
 def hhi(value: float | None) -> str:
     """Return an index of concentration as it is printed, 0 to 10 000."""
     return "–" if value is None else f"{round(value * 10_000):,}"

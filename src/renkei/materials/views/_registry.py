@@ -31,6 +31,7 @@ from renkei.materials.templatetags.materials import figure, percent, place, term
 
 PARTNERS = ("JPN", "USA")
 MOST_BARS = 12
+MOST_DIGITS = 8  # of a printed figure with a decimal point
 LABELS = 6
 
 
@@ -56,9 +57,8 @@ def tabs(request: HttpRequest) -> list[dict[str, object]]:
         ("materials:rules", _("Rules")),
         ("materials:releases", _("Releases")),
     ]
-    if "analyst" in roles_of(request):
-        pages.append(("materials:cases", _("Cases")))
     if {"analyst", "officer"} & roles_of(request):
+        pages.append(("materials:cases", _("Cases")))
         pages.append(("materials:joint_runs", _("Joint runs")))
         pages.append(("materials:leaving", _("What may leave")))
     made = []
@@ -149,9 +149,13 @@ def material(request: HttpRequest, slug: str) -> HttpResponse:
             "dated": sorted(dated, key=lambda one: one["day"]),
             "plans": door.plans(material=slug),
             "open_cases": cases.count(),
-            "cases": cases if "analyst" in roles_of(request) else (),
+            "cases": cases if {"analyst", "officer"} & roles_of(request) else (),
         },
     )
+
+
+def _is_computed(raw: str) -> bool:
+    return "." in raw and len(raw) > MOST_DIGITS
 
 
 def _table(table: door.Table, number: int) -> dict[str, Any]:
@@ -161,7 +165,9 @@ def _table(table: door.Table, number: int) -> dict[str, Any]:
         engine.Bar(
             place(row.place),
             row.quantity,
-            f"{row.raw} ({percent(row.share)})",
+            # As printed, but for the fifteen digits of a computed file.
+            f"{figure(row.quantity, 4) if _is_computed(row.raw) else row.raw}"
+            f" ({percent(row.share)})",
         )
         for row in table.rows[:MOST_BARS]
         if row.quantity
@@ -268,19 +274,7 @@ def inputs(request: HttpRequest, slug: str, stage: str) -> HttpResponse:
     """Open an index to everything that it was made of."""
     row = door.find(slug)
     one = door.concentration(row, stage)
-    risk = Risk.objects.filter(material=row, stage=stage, is_latest=True).first()
-    if risk is None:  # the facts are newer than the summaries
-        raise NotFoundError(gettext_noop("there is nothing at this address"))
-    cells = (
-        door.observations(row)
-        .filter(
-            subject="production",
-            stage=stage,
-            valid_from__year=risk.year,
-            release__publisher=risk.publisher,
-        )
-        .order_by("row")
-    )
+    cells = door.cells(row, stage)
     unit = cells[0].unit if cells else ""
     rows = [
         {

@@ -407,7 +407,7 @@ def alarms(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "materials/alarms.html", context, headers=NO_STORE)
 
 
-@access(Role.ANALYST)
+@access(Role.ANALYST, Role.OFFICER)
 @require_safe
 def cases(request: HttpRequest) -> HttpResponse:
     """List cases, open ones first."""
@@ -435,7 +435,7 @@ def _asked(given: str, model: type[Any]) -> Any:
     return row
 
 
-@access(Role.ANALYST)
+@access(Role.ANALYST, Role.OFFICER)
 @form_page
 def case_add(request: HttpRequest) -> HttpResponseBase:
     """Open a case, of an alarm or a scenario if the address names one."""
@@ -445,11 +445,15 @@ def case_add(request: HttpRequest) -> HttpResponseBase:
     about = door.find_scenario(request.GET["scenario"]) if request.GET.get("scenario") else None
     notice = _asked(request.GET.get("notice", ""), PartnerNotice)
     if request.method != "POST":
-        said = str(alarm) if alarm else about.title if about else ""
+        said = about.title if about else ""
+        affected: list[str] = []
+        if alarm is not None:
+            said = f"{alarm.series} {alarm.month:%Y-%m}: {alarm.get_kind_display()}"
         if notice is not None:
             fields = door.find_partner_notice(notice.pk).fields or {}
             said = fields.get("text", "")[:160]
-        form = CaseForm(initial={"title": said})
+            affected = fields.get("materialsAffected", [])
+        form = CaseForm(initial={"title": said, "materials": affected})
         return _form_page(request, form, title=title, button=button, up=up)
     form = CaseForm(request.POST)
     if form.is_valid():
@@ -463,7 +467,7 @@ def case_add(request: HttpRequest) -> HttpResponseBase:
     return _form_page(request, form, title=title, button=button, up=up, status=REFUSED)
 
 
-@access(Role.ANALYST)
+@access(Role.ANALYST, Role.OFFICER)
 @form_page
 def case(request: HttpRequest, slug: str) -> HttpResponseBase:
     """Show a case; take notes, another owner, a notice, an end."""
