@@ -1,13 +1,14 @@
 """Figures as people read them, on pages and on the command line."""
 
 import csv
+from datetime import date
 from importlib import resources
 
 import pytest
 from django.test import Client
 from django.utils import translation
 
-from renkei.materials import commands, engine
+from renkei.materials import commands, door, engine
 from renkei.materials.templatetags import materials as said
 
 
@@ -57,3 +58,22 @@ def test_a_products_page_has_no_english_notes():
     page = Client().get("/ja/materials/products/electric-car/").content.decode()
     assert "誘導モーターは磁石を使わない" in page
     assert "kg per car" not in page
+
+
+@pytest.mark.usefixtures("registry")
+def test_the_cascades_page_writes_out_counts_and_what_never_runs_out():
+    row = door.disrupt(
+        title="attack",
+        kind="cyber_attack",
+        firms=["F00001"],
+        severity=0.5,
+        days=20,
+        starts_on=date(2027, 1, 1),
+        is_public=True,
+        now=True,
+    )
+    row.result["cascade"]["first_out_between"] = [10, None]
+    row.save()
+    page = Client().get(f"/en/materials/scenarios/{row.slug}/").content.decode()
+    assert "5,000 firms and 40,000 links" in page
+    assert "10 – not in this time" in page
