@@ -17,7 +17,7 @@ fix: ## format the code and mend what can be mended
 bench: ## measure (ROOM=record for one room) and print what misses its target
 	$(ENV) bench && exec $(PY) bench/run.py $(ROOM)
 docs: ## build the documentation into docs/_build
-	$(ENV) docs && exec .venv/bin/sphinx-build -q -b html docs docs/_build
+	$(ENV) docs && exec .venv/bin/sphinx-build -q -W -b html docs docs/_build
 messages: ## collect the sentences to translate and compile the catalogues
 	$(ENV) dev && exec $(PY) scripts/messages.py
 lock: ## compile the lock files anew (needs uv)

@@ -20,9 +20,11 @@ TARGET = re.compile(r"\s*(<=|>=|<|>|≤|≥)?\s*([0-9.eE+-]+)")
 def missed(row: dict[str, object]) -> bool:
     """Tell whether a row has a target and does not meet it."""
     target, value = row.get("target"), row.get("value")
-    found = TARGET.match(str(target)) if target not in (None, "") else None
-    if found is None:
+    if target in (None, ""):
         return False
+    found = TARGET.match(str(target))
+    if found is None:
+        raise ValueError(f"the target {target!r} says neither a least nor a most")
     if not isinstance(value, int | float):
         return True  # nothing was measured
     wanted = float(found[2])
@@ -74,7 +76,10 @@ def main(wanted: list[str]) -> int:
         result.unlink(missing_ok=True)  # the table shows this run alone
         for file in sorted((HOME / room).glob("bench_*.py")):
             print(f"== {file.relative_to(HOME.parent)}", file=sys.stderr, flush=True)
-            if subprocess.run([sys.executable, file], cwd=HOME.parent, check=False).returncode:
+            module = f"bench.{room}.{file.stem}"
+            if subprocess.run(
+                [sys.executable, "-m", module], cwd=HOME.parent, check=False
+            ).returncode:
                 print(f"{file.name} failed", file=sys.stderr)
                 status = 1
         rows = json.loads(result.read_text("utf-8")) if result.exists() else []

@@ -1,6 +1,7 @@
 """Collect the sentences to translate and compile them; ``--check`` only tells what is missing.
 
-A catalogue lives beside the code that says its sentences: ``<room>/locale/ja/LC_MESSAGES``.
+A catalogue lives beside the code that says its sentences: ``<room>/locale/ja/LC_MESSAGES``. What the
+library of the command line says is translated in ``click.po`` of the house.
 """
 
 import os
@@ -10,11 +11,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import click
 import polib
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "renkei"
 COMMAND = [sys.executable, "-m", "django", "makemessages", "--locale=ja", "--verbosity=0"]
 CATALOGUE = Path("locale") / "ja" / "LC_MESSAGES" / "django.po"
+CLICK = CATALOGUE.with_name("click.po")
 
 
 def collect(folder: Path) -> None:
@@ -24,6 +27,18 @@ def collect(folder: Path) -> None:
         name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"
     }
     subprocess.run(COMMAND, cwd=folder, env=environment, check=True)
+
+
+def said_by_click() -> set[str]:
+    """Return the sentences of the installed library of the command line."""
+    with tempfile.TemporaryDirectory() as scratch:
+        found = Path(scratch) / "click.pot"
+        subprocess.run(
+            ["xgettext", "--from-code=UTF-8", "--language=Python", "--keyword=_",
+             "--keyword=ngettext:1,2", "-o", found, *Path(click.__file__).parent.glob("*.py")],
+            check=True,
+        )  # fmt: skip
+        return {entry.msgid for entry in polib.pofile(str(found))}
 
 
 def lacking(catalogue: Path) -> list[str]:
@@ -41,21 +56,29 @@ def check(folder: Path) -> list[str]:
         collect(copy)
         if (copy / CATALOGUE).exists():
             wrong = [f"not translated: {said}" for said in lacking(copy / CATALOGUE)]
-    compiled = (folder / CATALOGUE).with_suffix(".mo")
-    if not wrong and (folder / CATALOGUE).exists():
-        source = {
-            (one.msgctxt, one.msgid): one.msgstr
-            for one in polib.pofile(str(folder / CATALOGUE))
-            if not one.obsolete
-        }
-        built = (
-            {(one.msgctxt, one.msgid): one.msgstr for one in polib.mofile(str(compiled))}
-            if compiled.exists()
-            else {}
-        )
-        if source != built:
-            wrong.append(f"{compiled.name} is older than {CATALOGUE.name}: run `make messages`")
+    if (folder / CLICK).exists():
+        left = said_by_click() - {entry.msgid for entry in polib.pofile(str(folder / CLICK))}
+        wrong += [f"not translated: {said}" for said in [*sorted(left), *lacking(folder / CLICK)]]
+    for catalogue in (folder / CATALOGUE, folder / CLICK):
+        if not wrong and catalogue.exists() and sentences(catalogue) != compiled(catalogue):
+            wrong.append(f"{catalogue.stem}.mo is older than {catalogue.name}: run `make messages`")
     return wrong
+
+
+def sentences(catalogue: Path) -> dict[object, object]:
+    """Return what a catalogue says."""
+    return {
+        (one.msgctxt, one.msgid): one.msgstr or one.msgstr_plural
+        for one in polib.pofile(str(catalogue))
+        if not one.obsolete
+    }
+
+
+def compiled(catalogue: Path) -> dict[object, object]:
+    """Return what its compiled form says."""
+    file = catalogue.with_suffix(".mo")
+    found = polib.mofile(str(file)) if file.exists() else ()
+    return {(one.msgctxt, one.msgid): one.msgstr or one.msgstr_plural for one in found}
 
 
 def main() -> int:
@@ -68,13 +91,12 @@ def main() -> int:
     missing = 0
     for folder in folders:
         collect(folder)
-        if (folder / CATALOGUE).exists():
-            for said in lacking(folder / CATALOGUE):
-                print(f"{folder.name}: not translated: {said}")
-                missing += 1
-            polib.pofile(str(folder / CATALOGUE)).save_as_mofile(
-                str((folder / CATALOGUE).with_suffix(".mo"))
-            )
+        for catalogue in (folder / CATALOGUE, folder / CLICK):
+            if catalogue.exists():
+                for said in lacking(catalogue):
+                    print(f"{folder.name}: not translated: {said}")
+                    missing += 1
+                polib.pofile(str(catalogue)).save_as_mofile(str(catalogue.with_suffix(".mo")))
     return int(missing > 0)
 
 

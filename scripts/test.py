@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import venv
 import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import postgres
@@ -57,18 +59,21 @@ NEEDED: Mapping[str, tuple[Callable[[], object], str, str]] = {
 }
 
 passed = failed = 0
+one_at_a_time = threading.Lock()
 
 
 def count(name: str, ok: bool, seconds: float, said: str = "") -> None:
     """Note how a step ended, and show what it said if it failed."""
     global passed, failed
-    passed, failed = passed + ok, failed + (not ok)
-    print(f"{'ok    ' if ok else 'FAILED'} {name} ({seconds:.0f} s)", flush=True)
+    lines = [f"{'ok    ' if ok else 'FAILED'} {name} ({seconds:.0f} s)"]
     if not ok and said:
-        lines = said.rstrip().splitlines()
-        print("\n".join(lines[:MOST_LINES]), flush=True)
-        if len(lines) > MOST_LINES:
-            print(f"… and {len(lines) - MOST_LINES} lines more", flush=True)
+        found = said.rstrip().splitlines()
+        lines += found[:MOST_LINES]
+        if len(found) > MOST_LINES:
+            lines.append(f"… and {len(found) - MOST_LINES} lines more")
+    with one_at_a_time:
+        passed, failed = passed + ok, failed + (not ok)
+        print("\n".join(lines), flush=True)
 
 
 def step(name: str, *command: object, **environment: str) -> None:
@@ -210,17 +215,19 @@ def wheel() -> None:
 def main() -> int:
     """Run everything."""
     missing = bring()
-    checks(missing)
-    if "--checks-only" not in sys.argv[1:]:
+    if "--checks-only" in sys.argv[1:]:
+        checks(missing)
+    else:
         os.environ.pop("DATABASE_URL", None)
+        with ThreadPoolExecutor() as side_by_side:  # each is one process at a time
+            for done in [side_by_side.submit(checks, missing), side_by_side.submit(wheel)]:
+                done.result()
         suite("sqlite")
         if "PostgreSQL" not in missing:
             with postgres.cluster() as address:
                 # a file is not even read; one test is named
                 left = (f"--{'deselect' if '::' in name else 'ignore'}={name}" for name in ONCE)
                 suite("postgresql", *left, DATABASE_URL=address)
-        print("\n== the package", flush=True)
-        wheel()
     print(f"\n{passed} passed, {failed} failed", flush=True)
     return int(failed > 0)
 

@@ -27,3 +27,8 @@ def test_a_missed_target_is_marked(value: object, target: object, is_missed: boo
 
     assert run.missed(row) is is_missed
     assert ("MISSED" in run.table([row])) is is_missed
+
+
+def test_a_target_that_says_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="neither a least nor a most"):
+        run.missed({"task": "sums that differ", "value": 1, "target": "= 0"})

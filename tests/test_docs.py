@@ -66,7 +66,8 @@ def test_translations_keep_the_places_for_values(catalogue):
     for entry in polib.pofile(str(catalogue)):
         places = re.compile(r"\{[a-z_0-9!r]*\}|%\([a-z_]+\)[sd]")
         for text in [entry.msgstr] if entry.msgstr else entry.msgstr_plural.values():
-            assert set(places.findall(text)) == set(places.findall(entry.msgid)), entry.msgid
+            said = entry.msgid_plural or entry.msgid  # Japanese has one form for both
+            assert set(places.findall(text)) == set(places.findall(said)), entry.msgid
 
 
 def test_the_readme_names_what_there_is():

@@ -4,18 +4,13 @@ Cedar (``cedarpy``) is given its policies parsed and its requests in batches; ou
 and keeps the trace. One disagreement misses the target.
 """
 
-import json
-import platform
 import sys
 import time
-from pathlib import Path
 
-HOME = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(HOME), str(HOME / "src")]
+from bench.rows import keep, row
+from tests.border import agreements, cedar
 
-from tests.border import agreements, cedar  # noqa: E402
-
-from renkei.border import engine  # noqa: E402
+from renkei.border import engine
 
 SETS = 500  # of one to three agreements with up to eighteen clauses
 EACH = 220  # requests to each set: 110,000 in all
@@ -45,38 +40,18 @@ def main() -> None:
                 print(f"seed {seed}: ours {answer.allow}, Cedar {verdict}: {case}", file=sys.stderr)
         if seed % SHOW_EVERY == SHOW_EVERY - 1:
             print(f"{asked} requests, {disagreements} disagreements", file=sys.stderr, flush=True)
-    machine = f"{platform.machine()}, Python {platform.python_version()}"
-    rows = [
-        {
-            "task": f"decisions ({allowed} of {asked} allowed)",
-            "value": asked / ours,
-            "unit": "1/s CPU",
-            "peer": "cedarpy, parsed, batch",
-            "peer_value": asked / theirs,
-            "ratio": theirs / ours,
-            "machine": machine,
-        },
-        {
-            "task": "decisions of ours for one of Cedar's, same CPU",
-            "value": theirs / ours,
-            "unit": "",
-            "target": ">= 3",  # a ratio: the machine may be slow, or busy
-            "machine": machine,
-        },
-        {
-            "task": f"disagreements with Cedar in {asked} requests",
-            "value": disagreements,
-            "unit": "",
-            "target": "<= 0",
-            "machine": machine,
-        },
-    ]
-    out = HOME / "bench" / "out" / "border.json"
-    out.parent.mkdir(exist_ok=True)
-    before = json.loads(out.read_text("utf-8")) if out.exists() else []
-    out.write_text(json.dumps([*before, *rows], indent=1), "utf-8")
-    for row in rows:
-        print(f"{row['task']}: {row['value']:.6g} {row['unit']}", file=sys.stderr)
+    keep(
+        "border",
+        [
+            row(
+                f"decisions ({allowed} of {asked} allowed)", asked / ours, "1/s CPU",
+                peer="cedarpy, parsed, batch", peer_value=asked / theirs, ratio=theirs / ours,
+            ),
+            # a ratio: the machine may be slow, or busy
+            row("decisions of ours for one of Cedar's, same CPU", theirs / ours, "", ">= 3"),
+            row(f"disagreements with Cedar in {asked} requests", disagreements, "", "<= 0"),
+        ],
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -4,9 +4,7 @@ The files are written below ``bench/out/`` and removed afterwards. The limit of 
 hashes is the same number of SHA-256 of the same lengths by ``openssl speed``, one core.
 """
 
-import json
 import os
-import platform
 import random
 import resource
 import shutil
@@ -16,15 +14,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-HOME = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(HOME), str(HOME / "src")]
+from bench.rows import HOME, OUT, keep, row
+from tests.border import logs
 
-from tests.border import logs  # noqa: E402
+from renkei.border import engine
 
-from renkei.border import engine  # noqa: E402
-
-OUT = HOME / "bench" / "out"
 IS_SMALL = os.environ.get("RENKEI_BENCH_SIZE") == "small"
 ENTRIES = 100_000 if IS_SMALL else 1_000_000
 ENTRY_BYTES = 900  # a statement with an Ed25519 signature and a short body
@@ -119,7 +115,7 @@ def go_seconds(folder: Path, key: engine.VerifierKey) -> float | None:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def rows(folder: Path) -> Iterator[dict[str, object]]:
+def rows(folder: Path) -> Iterator[dict[str, Any]]:
     """Measure."""
     log, note, appended = publish(folder)
     root = log.frontier.root
@@ -197,13 +193,8 @@ def entry_at(fetch: Callable[[engine.Tile], bytes], index: int) -> bytes:
 def main() -> None:
     """Measure and add the rows to those of the room."""
     OUT.mkdir(exist_ok=True)
-    file = OUT / "border.json"
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     with tempfile.TemporaryDirectory(dir=OUT) as folder:
-        for row in rows(Path(folder)):
-            print(f"{row['task']}: {row['value']:.6g} {row['unit']}", file=sys.stderr, flush=True)
-            before = json.loads(file.read_text("utf-8")) if file.exists() else []
-            file.write_text(json.dumps([*before, {**row, "machine": machine}], indent=1), "utf-8")
+        keep("border", (row(**one) for one in rows(Path(folder))))
 
 
 if __name__ == "__main__":

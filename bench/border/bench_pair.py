@@ -10,7 +10,6 @@ a pair of nodes on this machine; when an act is witnessed is read from the node'
 import json
 import math
 import os
-import platform
 import re
 import sqlite3
 import statistics
@@ -21,13 +20,12 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
-HOME = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(HOME), str(HOME / "src")]
+from bench.rows import HOME, OUT, keep, row
 
-from renkei.border.commands._rig import Rig, environment, until  # noqa: E402
+from renkei.border.commands._rig import Rig, environment, until
 
-OUT = HOME / "bench" / "out"
 IS_SMALL = os.environ.get("RENKEI_BENCH_SIZE") == "small"
 BATCH = 256
 SAID = 5_120 if IS_SMALL else 25_600
@@ -142,7 +140,7 @@ def latencies(rig: Rig) -> tuple[list[float], list[float]]:
     return sorted(found), sorted(answered)
 
 
-def rows(folder: Path) -> Iterator[dict[str, object]]:
+def rows(folder: Path) -> Iterator[dict[str, Any]]:
     """Measure."""
     with Rig(folder / "var") as rig:
         until(rig.is_even, 120)
@@ -232,13 +230,8 @@ def rows(folder: Path) -> Iterator[dict[str, object]]:
 def main() -> None:
     """Measure and add the rows to those of the room."""
     OUT.mkdir(exist_ok=True)
-    file = OUT / "border.json"
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     with tempfile.TemporaryDirectory(dir=OUT) as folder:
-        for row in rows(Path(folder)):
-            print(f"{row['task']}: {row['value']:.6g} {row['unit']}", file=sys.stderr, flush=True)
-            before = json.loads(file.read_text("utf-8")) if file.exists() else []
-            file.write_text(json.dumps([*before, {**row, "machine": machine}], indent=1), "utf-8")
+        keep("border", (row(**one) for one in rows(Path(folder))))
 
 
 if __name__ == "__main__":

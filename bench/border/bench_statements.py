@@ -6,26 +6,19 @@ signature and once for the entry.
 """
 
 import json
-import os
-import platform
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
+from typing import Any
 
 import rfc8785
+from bench.rows import keep, row
+from tests.border.engine.pair import NOON, SALT, Node, act, receipt
 
-HOME = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(HOME), str(HOME / "src")]
+from renkei.border import engine
 
-from tests.border.engine.pair import NOON, SALT, Node, act, receipt  # noqa: E402
-
-from renkei.border import engine  # noqa: E402
-
-OUT = HOME / "bench" / "out"
 ROUNDS = 5
 STATEMENTS = 2_000
 BODY = {
@@ -97,7 +90,7 @@ def with_rfc8785(node: Node, number: int) -> bytes:
     return rfc8785.dumps(said | {"signatures": signed})
 
 
-def rows() -> Iterator[dict[str, object]]:
+def rows() -> Iterator[dict[str, Any]]:
     """Measure."""
     us, jp = Node("us", "US"), Node("jp", "JP")
     signs, checks = openssl_rates()
@@ -210,13 +203,7 @@ def rows() -> Iterator[dict[str, object]]:
 
 def main() -> None:
     """Measure and add the rows to those of the room."""
-    OUT.mkdir(exist_ok=True)
-    file = OUT / "border.json"
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    for row in rows():
-        print(f"{row['task']}: {row['value']:.6g} {row['unit']}", file=sys.stderr, flush=True)
-        before = json.loads(file.read_text("utf-8")) if file.exists() else []
-        file.write_text(json.dumps([*before, {**row, "machine": machine}], indent=1), "utf-8")
+    keep("border", (row(**one) for one in rows()))
 
 
 if __name__ == "__main__":

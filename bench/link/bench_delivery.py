@@ -5,9 +5,7 @@ at the slave's. Under load the dispenser gathers what is asked meanwhile, so gro
 too. The limit is SQLite alone: two commits a group that insert and delete as many bytes.
 """
 
-import json
 import os
-import platform
 import sqlite3
 import subprocess
 import sys
@@ -15,12 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
-HOME = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(HOME), str(HOME / "src")]
+from bench.rows import HOME, Row, keep, row
 
-from renkei.site import node as life  # noqa: E402
+from renkei.site import node as life
 
-OUT = HOME / "bench" / "out"
 KEYS, KEY_BYTES = 128, 32
 GROUPS = (1, 8, 32)
 DRAWS = 192
@@ -57,18 +53,11 @@ def main() -> int:
         life.enter(folder)
         rows = measure(folder)
         life.leave()
-    OUT.mkdir(exist_ok=True)
-    file = OUT / "link.json"
-    before = json.loads(file.read_text("utf-8")) if file.exists() else []
-    tasks = {row["task"] for row in rows}
-    kept = [row for row in before if row["task"] not in tasks]
-    file.write_text(json.dumps(kept + rows, indent=1), "utf-8")
-    for row in rows:
-        print(row["task"], row["value"], row["unit"])
+    keep("link", rows)
     return 0
 
 
-def measure(folder: Path) -> list[dict[str, object]]:
+def measure(folder: Path) -> list[Row]:
     """Return the rows of the table."""
     from tests.link.ends import Ends
 
@@ -77,7 +66,7 @@ def measure(folder: Path) -> list[dict[str, object]]:
     door.ensure_kek()
     ends = Ends(blocks=0)
     send = ends.send_from(ends.us)
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for group in GROUPS:
         best, slowest = 1e9, []
         for _round in range(ROUNDS):
@@ -97,29 +86,18 @@ def measure(folder: Path) -> list[dict[str, object]]:
         p99 = 1e3 * slowest[min(len(slowest) - 1, len(slowest) * 99 // 100)]
         limit = min(limit_seconds(folder, group) for _round in range(ROUNDS))
         said = f"{group} draws of {KEYS} keys a commit, both managers on one core"
-        rows.append(
-            {
-                "room": "link", "task": f"key delivery, durable, {said}",
-                "value": round(DRAWS * KEYS / best), "unit": "keys/s of CPU",
-                "target": ">= 20000" if group > 1 else "", "peer": "", "peer_value": None,
-                "ratio": None, "limit": "SQLite, the same commits and bytes",
-                "limit_value": round(DRAWS * KEYS / limit), "machine": machine(),
-            }
-        )  # fmt: skip
-        rows.append(
-            {
-                "room": "link", "task": f"key delivery, p99 of a group, {said}",
-                "value": round(p99, 2), "unit": "ms of CPU", "target": "< 10" if group == 1 else "",
-                "peer": "", "peer_value": None, "ratio": None, "limit": "", "limit_value": None,
-                "machine": machine(),
-            }
-        )  # fmt: skip
+        rows += [
+            row(
+                f"key delivery, durable, {said}", DRAWS * KEYS / best, "keys/s of CPU",
+                ">= 20000" if group > 1 else "", limit="SQLite, the same commits and bytes",
+                limit_value=DRAWS * KEYS / limit,
+            ),
+            row(
+                f"key delivery, p99 of a group, {said}", p99, "ms of CPU",
+                "< 10" if group == 1 else "",
+            ),
+        ]  # fmt: skip
     return rows
-
-
-def machine() -> str:
-    """Return what this was measured on."""
-    return f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
 
 
 if __name__ == "__main__":

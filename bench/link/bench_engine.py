@@ -4,61 +4,23 @@ Every speed is the best of several runs of ``time.process_time``; f is never pri
 errors, nor Mbit/s without saying whose work it is. ``RENKEI_BENCH_SIZE=small`` runs fewer frames.
 """
 
-import json
 import os
-import platform
 import sys
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
+from bench.rows import Row, keep, row
 
 from renkei.link import engine
 from renkei.link.engine import _cascade, _ldpc, _source
 from renkei.link.engine._vectors import HAS_WIDE_CLMUL
 
-FILE = Path(__file__).resolve().parents[1] / "out" / "link.json"
 SMALL = os.environ.get("RENKEI_BENCH_SIZE") == "small"
 RATE = 0.02
 MEBI = 1e6
-
-
-def machine() -> str:
-    """Name the processor and what may be used of it."""
-    model = platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    way = "VPCLMULQDQ" if HAS_WIDE_CLMUL else "FFT"
-    return f"{model}, one core, {way}, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}"
-
-
-def row(
-    task: str, value: float, unit: str, target: str = "", *, peer: str = "",
-    peer_value: float | None = None, ratio: float | None = None, limit: str = "",
-    limit_value: float | None = None, note: str = "",
-) -> dict[str, Any]:  # fmt: skip
-    """Return one row; the ratio is ours to the peer's."""
-    if ratio is None and peer_value:
-        ratio = value / peer_value
-    short = {
-        key: None if number is None else float(f"{number:.4g}")
-        for key, number in (
-            ("value", value), ("peer_value", peer_value), ("ratio", ratio),
-            ("limit_value", limit_value),
-        )
-    }  # fmt: skip
-    print(f"{task}: {short['value']} {unit}", flush=True)
-    return {
-        "room": "link", "task": task, "unit": unit, "target": target, "peer": peer, "limit": limit,
-        "machine": machine(), "note": note, **short,
-    }  # fmt: skip
 
 
 def seconds(work: Callable[[], object], *, least: int = 3) -> float:
@@ -87,7 +49,7 @@ def reconcile(alice: Any, bob: Any) -> Any:
     return machine_
 
 
-def cascade(rng: np.random.Generator) -> list[dict[str, Any]]:
+def cascade(rng: np.random.Generator) -> list[Row]:
     """Measure Cascade beside the Rust core of ``qkd``."""
     blocks, count = (3 if SMALL else 16), 32
     best, told, limit, bad, rounds = float("inf"), 0, 0.0, 0, 0
@@ -117,19 +79,20 @@ def cascade(rng: np.random.Generator) -> list[dict[str, Any]]:
     sample = f"{bad} of {blocks * count} frames of 65 536 bits left wrong"
     return [
         row("Cascade, QBER 2 %, both parties", speed, "Mbit/s sifted", ">= 60", peer="qkd 0.2.0",
-            peer_value=peer_speed, note=f"f {f:.4f}; {sample}; {rounds / blocks:.0f} rounds"),
+            peer_value=peer_speed, ratio=speed / peer_speed,
+            note=f"f {f:.4f}; {sample}; {rounds / blocks:.0f} rounds"),
         row("Cascade, ratio to the peer at like f", speed / peer_speed, "times", ">= 6.7",
             note=f"ours f {f:.4f}, {sample}; theirs f {peer_f:.4f}, {peer_bad} of "
                  f"{3 * peer_frames} frames of {size} bits; theirs counts parities, ours also "
                  "corrects and encodes messages"),
         row("Cascade, f", f, f"with {sample}", "<= 1.04", peer="qkd 0.2.0", peer_value=peer_f,
-            limit="Shannon", limit_value=1.0),
+            ratio=f / peer_f, limit="Shannon", limit_value=1.0),
         row("Cascade, frame errors", bad / (blocks * count), "of frames", "<= 0.001",
             note=f"{sample}; at most {3 / (blocks * count):.1e} with 95 % confidence if none"),
     ]  # fmt: skip
 
 
-def ldpc(rng: np.random.Generator) -> list[dict[str, Any]]:
+def ldpc(rng: np.random.Generator) -> list[Row]:
     """Measure LDPC beside the belief propagation of PyPI's ``ldpc`` on the same matrix."""
     count = 4 if SMALL else 16
     rows = _ldpc.rows_for(RATE)
@@ -159,7 +122,8 @@ def ldpc(rng: np.random.Generator) -> list[dict[str, Any]]:
             f"is {mean:.1f}")  # fmt: skip
     return [
         row("LDPC one way, QBER 2 %, both parties", speed, "Mbit/s sifted", ">= 40",
-            peer="ldpc 2.4", peer_value=peer_speed, note=f"{note}; {peer_note}"),
+            peer="ldpc 2.4", peer_value=peer_speed, ratio=speed / peer_speed,
+            note=f"{note}; {peer_note}"),
         row("LDPC, ratio to the peer", speed / peer_speed, "times", ">= 300", note=peer_note),
         row("LDPC, f", f, f"with {sample}", "<= 1.16", limit="Shannon", limit_value=1.0),
     ]  # fmt: skip
@@ -192,7 +156,7 @@ def ldpc_peer(checks: _ldpc.Code, rng: np.random.Generator) -> tuple[float, str]
     )
 
 
-def amplification(rng: np.random.Generator) -> list[dict[str, Any]]:
+def amplification(rng: np.random.Generator) -> list[Row]:
     """Measure privacy amplification beside randextract and pyFFTW."""
     made = []
     for bits, target in ((1_000_000, ">= 250"), (10_000_000, ">= 70")):
@@ -206,9 +170,11 @@ def amplification(rng: np.random.Generator) -> list[dict[str, Any]]:
             least=7 if bits == 1_000_000 else 4,
         )
         fft = bits / fft_seconds(bits, out, rng) / MEBI
+        way = "carry-less, VPCLMULQDQ" if HAS_WIDE_CLMUL else "FFT"
         made.append(
             row(f"privacy amplification, {bits:.0e} to half".replace("e+0", "e"), bits / spent / MEBI,
-                "Mbit/s in, one party", target, peer="pyFFTW, same hash", peer_value=fft)
+                "Mbit/s in, one party", target, peer="pyFFTW, same hash", peer_value=fft,
+                ratio=bits / spent / MEBI / fft, note=way)
         )  # fmt: skip
     theirs = randextract_speed(rng)
     made.append(
@@ -259,7 +225,7 @@ def randextract_speed(rng: np.random.Generator) -> float:
     return bits / seconds(lambda: extractor.extract(key, seed)) / MEBI
 
 
-def chain(rng: np.random.Generator) -> list[dict[str, Any]]:
+def chain(rng: np.random.Generator) -> list[Row]:
     """Measure reconciliation, verification and amplification together, then whole sessions."""
     best, best_out = float("inf"), 0
     bits = 32 * _cascade.FRAME_BITS
@@ -290,7 +256,7 @@ def chain(rng: np.random.Generator) -> list[dict[str, Any]]:
     )
     return [
         row("sifted to secret, both parties, in", speed, "Mbit/s sifted", ">= 40",
-            peer="qkdsec 0.3.0", peer_value=peer, note=one_photon),
+            peer="qkdsec 0.3.0", peer_value=peer, ratio=speed / peer, note=one_photon),
         row("sifted to secret, both parties, out", best_out / best / MEBI, "Mbit/s secret", ">= 28",
             note=one_photon),
         row("sifted to secret, ratio to qkdsec", speed / peer, "times", ">= 600",
@@ -334,7 +300,7 @@ def qkdsec_speed() -> float:
     return pulses / 2 / seconds(lambda: protocol.run(pulses), least=2) / MEBI
 
 
-def source(rng: np.random.Generator) -> list[dict[str, Any]]:
+def source(rng: np.random.Generator) -> list[Row]:
     """Measure the simulated link beside drawing every pulse."""
     protocol, fibre = engine.Protocol(), engine.Fibre()
     link = engine.SimulatedLink(protocol, fibre, rng=rng)
@@ -351,7 +317,7 @@ def source(rng: np.random.Generator) -> list[dict[str, Any]]:
     return [
         row("simulated source, 50 km", events / best / MEBI, "M detections/s, both halves", ">= 10",
             peer="drawing every pulse (NumPy)", peer_value=share / each / MEBI,
-            note=f"{pulses / best / 1e9:.2f} G pulses/s"),
+            ratio=events / best * each / share, note=f"{pulses / best / 1e9:.2f} G pulses/s"),
     ]  # fmt: skip
 
 
@@ -380,14 +346,8 @@ def main() -> int:
     engine.warm()
     rng = np.random.default_rng(20_261_122)
     reconcile(*frames(1, _cascade.FRAME_BITS, rng)[:2])
-    made: list[dict[str, Any]] = []
     for part in (cascade, ldpc, amplification, chain, source):
-        made += part(rng)
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    kept = json.loads(FILE.read_text("utf-8")) if FILE.is_file() else []
-    tasks = {one["task"] for one in made}
-    rows = [one for one in kept if one["task"] not in tasks] + made
-    FILE.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        keep("link", part(rng))
     return 0
 
 

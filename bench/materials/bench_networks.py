@@ -10,12 +10,11 @@ import math
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import common
 import networkx as nx
 import numpy as np
+from bench.rows import OUT, keep, row
 
 from renkei.materials import engine
 
@@ -24,7 +23,7 @@ FIRMS, LINKS = (10_000, 100_000) if SMALL else (100_000, 1_000_000)
 GROWTH = ((1_000, 10_000), (3_000, 30_000), (10_000, 100_000), (30_000, 300_000),
           (100_000, 1_000_000))  # fmt: skip
 CLOSURES = 400
-SVG = Path(__file__).resolve().parents[1] / "out" / "materials-growth.svg"
+SVG = OUT / "materials-growth.svg"
 
 
 def best(work: Callable[[], Any], times: int = 5) -> tuple[float, float, Any]:
@@ -113,13 +112,13 @@ def cascades(net: engine.Network) -> list[dict[str, Any]]:
         raise SystemExit(f"the cascades differ: {found.loss} and {loss}")
     size = f"{net.firms:,} firms, {net.links:,} links"
     rows = [
-        common.row(
+        row(
             f"ESRI scenario, {size}", cpu, "s CPU", "" if SMALL else "<= 0.12", peer="networkx",
             peer_value=peer, ratio=peer / cpu,
             note=f"loss {found.loss:.6f}, {found.iterations} iterations, difference"
             f" {abs(loss - found.loss):.1e}; wall {wall:.4f} s on two threads",
         ),
-        common.row(
+        row(
             "ESRI scenario: times networkx", peer / cpu, "times", "" if SMALL else ">= 150",
             note="CPU of the iterations alone; building the graph is not counted",
         ),
@@ -130,7 +129,7 @@ def cascades(net: engine.Network) -> list[dict[str, Any]]:
     _, cpu, quick = best(lambda: single.close_each(chosen), 3)
     _, exact_cpu, exact = best(lambda: single.close_each(chosen, cutoff=0.0), 1)
     rows.append(
-        common.row(
+        row(
             f"single-firm ESRI, {size}", 1e3 * cpu / len(chosen), "ms CPU a firm", "<= 6",
             limit="no cut-off", limit_value=1e3 * exact_cpu / len(chosen),
             ratio=exact_cpu / cpu,
@@ -149,7 +148,7 @@ def inventories(net: engine.Network) -> list[dict[str, Any]]:
     wall, cpu, run = best(lambda: engine.run_inventories(net, [shock], days=365, threads=2), 3)
     quiet = engine.run_inventories(net, [], days=60)
     return [
-        common.row(
+        row(
             f"365-day inventory run, {net.links:,} links", wall, "s", "" if SMALL else "<= 5",
             note=f"two threads, wall (the limit is of wall time); {cpu:.2f} s CPU,"
             f" {1e9 * cpu / 365 / net.links:.1f} ns a link and day;"
@@ -183,7 +182,7 @@ def growth() -> list[dict[str, Any]]:
         for name, value in figures.items():
             lines[name].append((links, value))
             rows.append(
-                common.row(f"growth: {name}, {firms:,} firms, {links:,} links", value, "ms CPU", "")
+                row(f"growth: {name}, {firms:,} firms, {links:,} links", value, "ms CPU", "")
             )
     SVG.parent.mkdir(parents=True, exist_ok=True)
     SVG.write_text(curve(lines), "utf-8")
@@ -191,7 +190,7 @@ def growth() -> list[dict[str, Any]]:
         (x0, y0), (x1, y1) = points[0], points[-1]
         slope = math.log(y1 / y0) / math.log(x1 / x0)
         rows.append(
-            common.row(
+            row(
                 f"growth: power of links, {name}", slope, "", "<= 1.3",
                 note="1 is in proportion; caches make large networks dearer a link",
             )
@@ -241,6 +240,6 @@ def curve(lines: dict[str, list[tuple[int, float]]]) -> str:
 
 if __name__ == "__main__":
     large = engine.synthetic_network(FIRMS, LINKS, seed=0)
-    common.write(cascades(large))
-    common.write(inventories(large))
-    common.write(growth())
+    keep("materials", cascades(large))
+    keep("materials", inventories(large))
+    keep("materials", growth())

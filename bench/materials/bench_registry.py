@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import common
+from bench.rows import keep, row
 
 QUESTIONS = 40 if os.environ.get("RENKEI_BENCH_SIZE") == "small" else 400
 IMPORTS = 3
@@ -89,7 +89,7 @@ def pages() -> list[dict[str, Any]]:
         return statistics.quantiles(values, n=20)[-1] * 1e3
 
     return [
-        common.row(
+        row(
             "question to ranked exposure page, p95", at95(spent), "ms", "<= 300",
             limit="its flows summed by SQL, p95", limit_value=at95(plain),
             ratio=at95(spent) / at95(plain),
@@ -136,7 +136,7 @@ def imports(folder: Path) -> list[dict[str, Any]]:
     sum(1 for _row in csv.DictReader(io.StringIO(file.read_bytes().decode("cp1252"))))
     plain = time.perf_counter() - started
     return [
-        common.row(
+        row(
             f"import of the whole MCS release, {ROWS:,} rows", min(walls), "s", "<= 3",
             limit="csv.DictReader alone", limit_value=plain, ratio=min(walls) / plain,
             note=f"best of {IMPORTS}, wall, with checks, provenance and the summaries counted anew; "
@@ -150,7 +150,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as kept:
         folder = Path(kept) / "us"
         enter(folder)
-        common.write(pages() + imports(Path(kept)))
+        keep("materials", pages() + imports(Path(kept)))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import common
 import numpy as np
+from bench.rows import keep, row
 
 from renkei.materials import engine
 
@@ -84,19 +84,19 @@ def leontief() -> list[dict[str, Any]]:
     ).output(test.Y.sum(axis=1).to_numpy())
     itself = float(np.abs(again / test.x.to_numpy().ravel() - 1).max())
     return [
-        common.row(
+        row(
             f"{SCENARIOS} Leontief scenarios, n = {SECTORS:,}", cpu, "s CPU", "", peer="pymrio",
             peer_value=peer_cpu, ratio=peer_cpu / cpu, limit="pymrio, L kept", limit_value=kept,
             note=f"factors included; pymrio's calc_system for each scenario ({tried} measured, times"
             f" {SCENARIOS / tried:.3g}); wall {wall:.3f} s, pymrio {peer_wall:.1f} s; largest"
             f" relative difference {apart:.1e}",
         ),
-        common.row(
+        row(
             "Leontief scenarios: times pymrio", peer_cpu / cpu, "times", "" if SMALL else ">= 500",
             note=f"all {SCENARIOS} with the factors; a further scenario alone"
             f" {next_theirs / next_one:.0f} times",
         ),
-        common.row(
+        row(
             "pymrio's test system: largest relative difference of x", itself, "", "<= 1e-10",
         ),
     ]  # fmt: skip
@@ -175,13 +175,13 @@ def geopolrisk() -> list[dict[str, Any]]:
         peer, peer_name = ready + each * count, "geopolrisk-py"
         note = f"geopolrisk-py: {ready:.1f} s to start, {each:.3f} s a score (four measured)"
     return [
-        common.row(
+        row(
             f"GeoPolRisk, {count:,} scores", cpu, "s CPU", "", peer=peer_name, peer_value=peer,
             ratio=peer / cpu, limit="plain loop", limit_value=loop,
             note=f"500,000 made-up trade rows; {note}; the peer's whole time is worked out from"
             " what was measured",
         ),
-        common.row(
+        row(
             f"GeoPolRisk scores: times {peer_name}", peer / cpu, "times", ">= 100",
         ),
     ]  # fmt: skip
@@ -198,10 +198,10 @@ def alarms() -> list[dict[str, Any]]:
     few = 30
     spent = time.process_time()
     apart = 0.0
-    for row in range(few):
-        logs = [math.log(one) for one in amounts[row].tolist()]
+    for number in range(few):
+        logs = [math.log(one) for one in amounts[number].tolist()]
         changes = [math.nan] * 12 + [b - a for a, b in zip(logs, logs[12:], strict=False)]
-        for line, z in ((logs, found.level.z[row]), (changes, found.year_on_year.z[row])):
+        for line, z in ((logs, found.level.z[number]), (changes, found.year_on_year.z[number])):
             for at in range(engine.WINDOW, MONTHS):
                 known = [one for one in line[at - engine.WINDOW : at] if not math.isnan(one)]
                 if len(known) < engine.LEAST_KNOWN or math.isnan(line[at]):
@@ -216,7 +216,7 @@ def alarms() -> list[dict[str, Any]]:
     if apart > 1e-9:
         raise SystemExit(f"the sweep and the loop differ by {apart}")
     return [
-        common.row(
+        row(
             f"alarm sweep, {SERIES:,} series of {MONTHS} months", wall, "s", "<= 10",
             peer="plain loop", peer_value=loop, ratio=loop / cpu,
             note=f"level, year on year and unit value; {cpu:.2f} s CPU; the loop does two of three"
@@ -280,7 +280,7 @@ def responses() -> list[dict[str, Any]]:
     if apart > 1e-6:
         raise SystemExit(f"the programmes differ by {apart}")
     return [
-        common.row(
+        row(
             f"response programme, {plan.columns:,} columns", wall, "s", "<= 2",
             peer="HiGHS on one programme", peer_value=whole, ratio=whole / cpu,
             note=f"two threads, wall; {cpu:.2f} s CPU; prices, actions and alternatives included;"
@@ -292,4 +292,4 @@ def responses() -> list[dict[str, Any]]:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     for measured in (leontief, geopolrisk, alarms, responses):
-        common.write(measured())
+        keep("materials", measured())

@@ -23,9 +23,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-import common
-import generate
 import psutil
+from bench.record import generate
+from bench.rows import keep, row
 
 CLIENTS = 8
 COLD = 1_600
@@ -432,20 +432,20 @@ def measure(folder: Path, commitments: int) -> list[dict[str, object]]:
         raise RuntimeError(f"{len(wrong)} answers were errors, such as {wrong[:5]}")
     is_large = commitments >= generate.LARGE
     rows += [
-        common.row(f"pages, p95, {size}", cold.within(0.95), "ms", "<= 150" if is_large else "",
+        row(f"pages, p95, {size}", cold.within(0.95), "ms", "<= 150" if is_large else "",
                    note=f"{note}, no address twice, the database's file read into memory before;"
                    f" medians in ms: {cold.by_kind()}"),
-        common.row(f"pages, p50, {size}", cold.within(0.5), "ms", "", note=note),
-        common.row(f"pages, requests a second, {size}", len(cold.all) / cold.wall, "1/s", "",
+        row(f"pages, p50, {size}", cold.within(0.5), "ms", "", note=note),
+        row(f"pages, requests a second, {size}", len(cold.all) / cold.wall, "1/s", "",
                    note=note),
-        common.row(f"pages, CPU a request, {size}", cold.cpu_ms, "ms", "<= 8" if is_large else "",
+        row(f"pages, CPU a request, {size}", cold.cpu_ms, "ms", "<= 8" if is_large else "",
                    note=f"{note}; {cold.bytes / len(cold.all) / 1024:.0f} KiB an answer"),
-        common.row(f"pages again, p95, {size}", warm.within(0.95), "ms", "",
+        row(f"pages again, p95, {size}", warm.within(0.95), "ms", "",
                    note=f"{note}, {AGAIN} addresses that the server keeps; CPU {warm.cpu_ms:.2f} ms"),
-        common.row(f"pages again, CPU a request, {size}", warm.cpu_ms, "ms", "", note=note),
-        common.row(f"unchanged pages (304), CPU a request, {size}", unchanged.cpu_ms, "ms", "",
+        row(f"pages again, CPU a request, {size}", warm.cpu_ms, "ms", "", note=note),
+        row(f"unchanged pages (304), CPU a request, {size}", unchanged.cpu_ms, "ms", "",
                    note=f"{note}; p95 {unchanged.within(0.95):.1f} ms"),
-        common.row(f"server memory under load, {size}", loaded[0], "MiB", "",
+        row(f"server memory under load, {size}", loaded[0], "MiB", "",
                    note=f"all its processes, {idle[0]} MiB before the first request; with mapped "
                    f"files, such as the database, {loaded[1]} MiB and {idle[1]} MiB"),
     ]  # fmt: skip
@@ -473,7 +473,7 @@ def compared(
                 raise RuntimeError(f"Datasette answered {answers.wrong[:3]}")
             value = 1e3 * statistics.median(answers.all)
             rows.append(
-                common.row(
+                row(
                     f"{name}, {size}", ours[name], "ms", "", peer="Datasette 0.65", peer_value=value,
                     ratio=ours[name] / value, limit="plain SQL",
                     limit_value=timed(database, plain, len(own)),
@@ -496,7 +496,7 @@ def main() -> int:
         made[commitments] = generate.folder_of(commitments)
     generate.enter(made[generate.SMALL])  # for the vocabularies alone
     for commitments, folder in made.items():
-        common.write(measure(folder, commitments))
+        keep("record", measure(folder, commitments))
     return 0
 
 

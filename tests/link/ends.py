@@ -7,7 +7,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from renkei.link import door, engine
-from renkei.link.models import Block, Held, Leaf, Link, Sae
+from renkei.link.models import Block, Held, Leaf, Link, Run, Sae
 
 
 class CutError(door.PartnerSilentError):
@@ -91,13 +91,13 @@ class Ends:
     def copy(self, link):
         """Copy everything that one end stores, as a backup or a snapshot does."""
         rows: list[Model] = [self.fresh(link)]
-        for kind in (Block, Leaf, Held):
+        for kind in (Block, Leaf, Held, Run):
             rows += kind.objects.filter(link=link)
         return rows
 
     def restore(self, link, rows):
         """Put one end back to a copy."""
-        for kind in (Held, Leaf, Block):
+        for kind in (Run, Held, Leaf, Block):
             kind.objects.filter(link=link).delete()
         for row in rows:
             row._state.adding = not isinstance(row, Link)

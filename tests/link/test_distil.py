@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from django.utils import timezone
-from tests.link.ends import CutError, Ends
+from tests.link.ends import CutError, Ends, recover
 
 from renkei.kit.errors import RenkeiError
 from renkei.link import door, engine
@@ -28,8 +28,11 @@ class Line:
         )
         self.eve = Eavesdropper()
         self.halves = {}
+        self.away = set()  # from which nodes
 
     def half(self, node, number, *, key_bits):
+        if node in self.away:
+            raise _fibre.FibreAwayError("the fibre is away")
         if number not in self.halves:
             alice, bob = self.source.block(number, key_bits=key_bits, eavesdropper=self.eve)
             self.halves[number] = {"jp": alice.to_bytes(), "us": bob.to_bytes()}
@@ -141,6 +144,89 @@ def test_tags_are_spent_and_filled_up_again(ends):
     assert us == jp
     left = {Link.objects.get(pk=link.pk).tags_left for link in (ends.us, ends.jp)}
     assert left == {31 - 2 + 2 * 4}
+
+
+@pytest.fixture
+def pads_sent(monkeypatch):
+    """Which pad each tag was covered with, by who sent it."""
+    sent = []
+    tag = engine.Reserve.tag
+
+    def noted(reserve, direction, messages, common):
+        said = tag(reserve, direction, messages, common)
+        sent.append((direction, said[:8]))
+        return said
+
+    monkeypatch.setattr(engine.Reserve, "tag", noted)
+    return sent
+
+
+@pytest.mark.parametrize("end", ["us", "jp"])
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_an_end_that_was_set_back_covers_no_second_tag_with_a_pad(ends, pads_sent, end, blocks):
+    """Two tags under one pad tell who listens the hash key, and with it every tag can be forged."""
+    drive(ends)
+    rows = ends.copy(getattr(ends, end))
+    drive(ends, blocks)
+    ends.restore(getattr(ends, end), rows)
+    recover(ends)
+
+    assert drive(ends, 2) == 2
+
+    assert len(set(pads_sent)) == len(pads_sent) >= 2 * (3 + blocks)
+
+
+@pytest.mark.parametrize("end", ["us", "jp"])
+def test_an_end_that_was_set_back_into_a_block_covers_no_second_tag_with_a_pad(
+    ends, pads_sent, end
+):
+    """The copy was made after the block had its number and before its tag was sent."""
+    drive(ends)
+    rows = []
+
+    def copied(kind, body):
+        if kind == "distil" and body[:1] == b"M" and not rows:
+            rows.extend(ends.copy(getattr(ends, end)))
+        return body
+
+    ends.way.change = copied
+    drive(ends)
+    ends.restore(getattr(ends, end), rows)
+    ends.way.change = None
+    recover(ends)
+
+    assert drive(ends, 2) == 2
+    assert len(set(pads_sent)) == len(pads_sent) >= 8
+
+
+@pytest.mark.parametrize("away", [{"jp"}, {"us"}])
+def test_a_source_that_is_away_for_long_costs_no_pad_and_one_row(ends, away):
+    drive(ends)
+    before = [door.reserve_of(link) for link in (ends.us, ends.jp)]
+    ends.line.away = away
+    for _ in range(20):
+        with pytest.raises(RenkeiError, match="is away"):
+            drive(ends)
+    assert [door.reserve_of(link) for link in (ends.us, ends.jp)] == before
+    assert ends.us.runs.filter(refused="cut").count() <= 1
+
+    ends.line.away = set()
+    assert drive(ends, 2) == 2
+
+
+def test_a_killed_end_burns_one_pad_a_block(ends, pads_sent):
+    """Of a block that nothing is written of nobody knows whether its tag was sent."""
+    drive(ends)
+    left = ends.fresh(ends.jp).tags_left
+    for killed in (1, 2):
+        ends.way.lost = (len(ends.way.heard) + 5, FOR_GOOD, "ask")
+        with pytest.raises(CutError):
+            drive(ends)
+        ends.way.lost = (0, 0, "ask")
+        ends.alice = ends.way.alice = _distil._Alice(ends.jp)  # another process
+        assert drive(ends) == 1
+        assert ends.fresh(ends.jp).tags_left == left + (4 - 1 - 1) * killed
+    assert len(set(pads_sent)) == len(pads_sent) == 6
 
 
 @pytest.mark.parametrize(

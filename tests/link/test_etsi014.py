@@ -245,6 +245,52 @@ def test_junk_is_refused_and_the_port_goes_on(port, junk):
     assert port.ask("jp.b/status")[0] == 200
 
 
+def said_to(port, request):
+    """Return all that the port answers to some bytes until it closes or is silent."""
+    answer = b""
+    with (
+        socket.create_connection(("127.0.0.1", port.number), timeout=2) as raw,
+        port.tls("us.a").wrap_socket(raw, server_hostname="127.0.0.1") as link,
+        contextlib.suppress(OSError),
+    ):
+        link.sendall(request)
+        while more := link.recv(1 << 16):
+            answer += more
+    return answer
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"POST /api/v1/keys/jp.b/enc_keys HTTP/1.1\r\nHost: x\r\n%s\r\n{}   "
+        % b"Content-Length: 2\r\nContent-Length: 5\r\n",
+        b"GET /api/v1/keys/jp.b/enc_keys HTTP/1.1\r\n\r\n",
+        b"GET /api/v1/keys/jp.b/enc_keys HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET /api/v1/keys/jp.b/enc_keys\r\n\r\n",
+        b"\0\1\2\r\n\r\n",
+    ],
+)
+def test_what_http_1_1_forbids_is_answered_400_and_draws_no_key(port, request_):
+    """RFC 9112, 3.2 and 6.3: two lengths, no host or two; and what came before HTTP had versions."""
+    answer = said_to(port, request_)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"Cache-Control: no-store" in answer
+    assert port.stub.asked == []
+
+
+@pytest.mark.parametrize("how", [b"Content-Length: %d", b"Transfer-Encoding: chunked"])
+def test_the_body_of_a_get_is_no_second_request(port, how):
+    inner = b"GET /api/v1/keys/jp.b/enc_keys HTTP/1.1\r\nHost: x\r\n\r\n"
+    how = how % len(inner) if b"%d" in how else how
+    head = b"GET /api/v1/keys/jp.b/status HTTP/1.1\r\nHost: x\r\n" + how + b"\r\n\r\n"
+
+    answer = said_to(port, head + inner)
+
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert [type(asked) for _caller, asked in port.stub.asked] == [door.Count]
+
+
 def test_who_speaks_no_tls_is_cut_off(port):
     with socket.create_connection(("127.0.0.1", port.number), timeout=10) as raw:
         raw.sendall(b"GET / HTTP/1.1\r\n\r\n")

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from django.utils import translation
 from tests.link.ends import CutError, Ends
 
 from renkei.border import door as border
@@ -132,6 +133,22 @@ def test_without_key_the_policy_decides_and_a_downgrade_raises_an_alarm_at_both(
         ("us", "downgrade"),
         ("jp", "downgrade"),
     }
+
+
+def test_an_alarm_says_why_in_the_language_of_its_reader(ends):
+    """It is raised by a service, or by a command in another language than the page's."""
+    ends.at("us")
+    border.found()
+    Link.objects.filter(pk=ends.us.pk).update(tags_left=0)
+    seal(ends, policy=Policy.HYBRID_OR_PQC)
+    told = []
+    for language in ("en", "ja"):
+        with translation.override(language):
+            told.append(door.summary(ends.us)["alarms"][0]["detail"])
+
+    assert told[0] == "note: the reserve for authentication is low: delivery waits"
+    assert told[1].startswith("note: ")
+    assert "認証" in told[1]
 
 
 def test_a_forged_file_without_a_key_that_does_not_open_raises_no_alarm(ends):

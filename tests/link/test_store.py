@@ -555,3 +555,5 @@ def test_links_that_are_not_there_are_said(ends, settings):
     with pytest.raises(door.NoLinkError, match="renkei link found"):
         door.link_with()
     assert door.found_link("jp", simulated=False) == door.link_with("jp")
+    with pytest.raises(door.NoLinkError, match="no quantum link with fr; it has one with jp"):
+        door.link_with("fr")

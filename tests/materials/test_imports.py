@@ -140,13 +140,13 @@ def test_what_lies_ahead_is_not_known_yet(load):
 
 def test_an_earlier_edition_goes_behind_once(load, tmp_path):
     """What was known before what is known today is kept, and the same again changes nothing."""
-    text = "t,i,j,k,v,q\n2022,156,392,250410,100.5,30.1\n"
+    text = "t,i,j,k,v,q\n2022,156,392,250410,86100.5,35400.1\n"
     early = date(2024, 1, 30)
     first = load("baci", text, known_on=early)
     again = load("baci", text.replace("\n", "\r\n"), known_on=early)
     assert (first.added, again.added, again.unchanged) == (1, 0, 1)
     with pytest.raises(door.OlderReleaseError):
-        load("baci", text.replace("100.5", "99"), known_on=early)
+        load("baci", text.replace("86100.5", "86099"), known_on=early)
     wgi = "iso3,year,estimate,std_err\nJPN,2023,0.5,0.2\n"
     assert load("wgi", wgi, known_on=early).added == 1
     assert load("wgi", wgi + "\n", known_on=early).added == 0
@@ -221,3 +221,107 @@ def test_a_packed_file_that_breaks_off(tmp_path):
     file.write_bytes(packed[: len(packed) // 2])
     with pytest.raises(engine.UnreadableError, match="breaks off or is damaged"):
         door.import_file("baci", file)
+
+
+BACI = "t,i,j,k,v,q\n"
+
+
+def test_an_edition_between_two_ends_the_earlier_and_not_the_later(load):
+    """2015 as known in 2024, 2025 and 2026, loaded out of order: one figure on every day."""
+    for day, kusd in ((date(2024, 1, 30), 20_000), (DAY, 22_000), (date(2025, 1, 30), 21_000)):
+        load("baci", BACI + f"2003,156,392,250410,{kusd},30000\n", known_on=day)
+    told = Flow.objects.filter(
+        code="250410", exporter="CHN", importer="JPN", valid_from="2003-01-01"
+    )
+    for day, kusd in (
+        (date(2024, 6, 1), 20_000),
+        (date(2025, 6, 1), 21_000),
+        (date(2026, 7, 1), 22_000),
+    ):
+        assert [row.kusd for row in told.as_known(day)] == [kusd]
+    assert [row.kusd for row in told.current()] == [22_000]
+    # The same once more, in a file of another hash, changes nothing.
+    again = load("baci", BACI + "2003,156,392,250410,21000.0,30000\n", known_on=date(2025, 1, 30))
+    assert (again.added, again.unchanged) == (0, 1)
+
+
+def test_what_an_earlier_edition_said_too_was_known_then(load):
+    later = Flow.objects.current().get(
+        code="250410", exporter="CHN", importer="JPN", valid_from=date(2024, 1, 1), reporter=""
+    )
+    text = BACI + f"2024,156,392,250410,{later.kusd},{later.tonnes}\n"
+    load("baci", text, known_on=date(2025, 6, 1))
+    told = Flow.objects.filter(
+        code="250410", exporter="CHN", importer="JPN", valid_from=later.valid_from, reporter=""
+    )
+    assert [row.kusd for row in told.as_known(date(2025, 7, 1))] == [later.kusd]
+    assert told.current().get() == later
+
+
+def test_an_older_golden_copy_does_not_rename_an_entity(load):
+    head, lei = "LEI,Entity.LegalName,Entity.LegalAddress.Country\n", "5493006MHB84DD0ZWV18"
+    load("gleif", f"{head}{lei},Alphabet Inc.,US\n", known_on=DAY)
+    old = load("gleif", f"{head}{lei},Google Inc.,US\n", known_on=date(2014, 1, 1))
+    assert (old.revised, old.unchanged) == ([], 1)
+    assert Organisation.objects.get(lei=lei).name == "Alphabet Inc."
+
+
+def test_what_a_whole_edition_says_no_more_is_withdrawn_and_else_counted(load):
+    text = BACI + "2003,156,392,250410,20000,30000\n2003,76,392,250410,900,400\n"
+    load("baci", text, known_on=date(2026, 3, 1))
+    part = load("baci", BACI + "2003,156,392,250410,20000,30001\n", known_on=date(2026, 4, 1))
+    assert (part.missing, part.withdrawn) == (1, [])
+    brazil = Flow.objects.filter(code="250410", exporter="BRA", valid_from="2003-01-01")
+    assert brazil.current().count() == 1
+    whole = load(
+        "baci", BACI + "2003,156,392,250410,20000,30002\n", known_on=date(2026, 5, 1), whole=True
+    )
+    assert (whole.missing, len(whole.withdrawn)) == (0, 1)
+    assert "BRA→JPN" in whole.withdrawn[0]
+    assert not brazil.current().exists()
+    assert brazil.as_known(date(2026, 4, 15)).count() == 1
+    back = load("baci", text.replace("30000", "30003"), known_on=date(2026, 6, 1), whole=True)
+    assert back.added == 2
+    assert brazil.current().count() == 1
+    assert not brazil.as_known(date(2026, 5, 15)).exists()
+
+
+def test_baci_in_another_edition_of_the_codes_is_refused(load, tmp_path):
+    """The same six digits may mean other goods: HS 2022's 811292 is not in HS 1992."""
+    with pytest.raises(door.FaultyReleaseError, match=r"row 3: HS 1992 has no code 811292"):
+        load("baci", BACI + "2022,156,392,250410,86000,35000\n2022,156,392,811292,9,1\n")
+    file = tmp_path / "BACI_HS17_Y2022_V202401b.csv"
+    file.write_text(BACI + "2022,156,392,250410,86000,35000\n", "utf-8")
+    with pytest.raises(door.OtherNomenclatureError, match="Harmonized System 17"):
+        door.import_file("baci", file, known_on=DAY)
+    file = file.rename(tmp_path / "BACI_HS92_Y2022_V202601.csv")
+    assert door.import_file("baci", file, known_on=DAY).rows == 1
+
+
+def test_value_and_mass_in_another_unit_together(load):
+    """Dollars a tonne stay as they were where millions and kilotonnes stand for thousands and tonnes."""
+    with pytest.raises(door.FaultyReleaseError, match="a factor of 1000: has the unit changed"):
+        load("baci", BACI + "2022,156,392,250410,86.1145,35.4735\n")
+
+
+def test_the_first_file_of_a_reporter_is_compared_with_what_others_say(load):
+    with pytest.raises(door.FaultyReleaseError, match="has the unit changed"):
+        load("customs", CUSTOMS + "2025-09,DEU,import,CHN,250410,900,kg,2000000,USD\n")
+
+
+@pytest.mark.parametrize("text", ["1_000", "１０００", "0x10", "1,000", "infinity"])
+def test_what_float_would_read_and_no_customs_office_prints(load, text):
+    with pytest.raises(door.FaultyReleaseError, match="is no number"):
+        load("customs", CUSTOMS + f'2025-09,JPN,import,CHN,250410,900,t,"{text}",USD\n')
+
+
+def test_an_import_that_breaks_off_before_its_indices_are_counted_leaves_nothing(load, monkeypatch):
+    from renkei.materials.door import _summaries
+
+    def killed():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_summaries, "rebuild", killed)
+    with pytest.raises(KeyboardInterrupt):
+        load("baci", BACI + "2003,156,392,250410,20000,30000\n")
+    assert not Release.objects.filter(publisher="baci", known_on=DAY).exists()

@@ -239,7 +239,7 @@ def test_monthly_customs_raise_an_alarm(tmp_path, django_capture_on_commit_callb
     assert [row.month for row in fallen] == [date(2024, 12, 1)]
     assert fallen[0].evidence
     assert door.watch().new == 0
-    assert found.backtest is not None
+    assert set(found.backtests) == {"level", "year_on_year", "unit_value"}
 
 
 def test_the_graphite_event_is_found():
@@ -248,7 +248,25 @@ def test_the_graphite_event_is_found():
     months = Alarm.objects.filter(code="250410", kind="level").values_list("month", "direction")
     assert {(date(2023, 11, 1), 1), (date(2023, 12, 1), -1)} <= set(months)
     counted = door.back_test()
-    assert (counted["hits"], counted["events"]) == (1, 3)
+    # Of each kind of alarm that is raised, and not of one for all.
+    by_kind = {one["kind"]: one for one in counted["by_kind"]}
+    assert list(by_kind) == ["level", "year_on_year", "unit_value"]
+    assert (by_kind["year_on_year"]["hits"], by_kind["year_on_year"]["events"]) == (1, 3)
+    assert (by_kind["level"]["hits"], by_kind["level"]["events"]) == (1, 3)
+
+
+def test_an_alarm_opens_to_the_figures_that_it_is_about(client):
+    """Graphite in December 2023 and a year before: tonnes, release and row, goods and unit."""
+    door.watch()
+    alarm = Alarm.objects.get(code="250410", kind="year_on_year", month=date(2023, 12, 1))
+    before, then = door.alarm_figures([alarm])[alarm.pk]
+    assert (before.valid_from, then.valid_from) == (date(2022, 12, 1), date(2023, 12, 1))
+    assert then.tonnes / before.tonnes == pytest.approx(alarm.found)
+    page = client.get("/en/materials/alarms/").content.decode()
+    assert f"{then.release.slug}</a> {then.row}" in page
+    assert "Natural graphite powder or flakes" in page
+    assert "times the same month of the year before" in page
+    assert "%" not in page.split("<main")[1].split("</main")[0].split("by back-test")[0]
 
 
 def test_a_lei_file(tmp_path):

@@ -88,6 +88,33 @@ def test_an_edition_that_would_tell_by_difference_is_held_back(hold, officer):
     assert state()["industry"] == ""
 
 
+def test_an_edition_is_judged_beside_every_edition_before(hold, officer):
+    """Four holders moved since the second edition; since the first it is A alone."""
+    hold("industry", A=10, B=12, C=9, D=11, E=8)
+    door.publish_figures(by=officer)
+    hold("industry", B=20, C=17, D=19)
+    door.publish_figures(by=officer)
+    assert door.released()[0].tonnes == 74
+    hold("industry", A=17, B=12, C=9, D=11)
+    assert state()["industry"] == "difference"
+    door.publish_figures(by=officer)
+    assert door.released()[0].tonnes == 74
+
+
+def test_a_figure_that_returns_to_what_was_held_back_is_held_back(hold, officer):
+    """The first edition told the total and held the class: its figure would give the other away."""
+    hold("industry", A=10, B=12, C=9)
+    hold("government", JPN=50)
+    door.publish_figures(by=officer)
+    assert state()["industry"] == "protects"
+    assert [row.key for row in door.released()] == ["gallium/total"]
+    hold("industry", A=20, B=22, C=19)
+    door.publish_figures(by=officer)
+    hold("industry", A=10, B=12, C=9)
+    hold("government", JPN=50, USA=40, KOR=30)
+    assert state()["industry"] != ""
+
+
 def test_what_was_held_back_stays_held_back(hold, officer):
     hold("industry", A=10, B=12)
     door.publish_figures(by=officer)

@@ -98,6 +98,27 @@ def test_words_are_in_the_language_of_the_environment(
     assert said in renkei("node", "migrate", tmp_path, **environment).stderr
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("node", "--nope"), "エラー: '--nope' というオプションはありません。"),
+        (("nope",), "エラー: 'nope' というコマンドはありません。"),
+        (("materials", "risk"), "エラー: MATERIAL 又は --country を指定してください"),
+        (("--help",), "使い方: renkei"),
+        (("border", "--help"), "この説明を表示します。"),
+        (("--help",), "量子セキュアリンクの操作"),
+        (("border", "--help"), "audit        自国のログ"),
+    ],
+)
+def test_the_library_of_the_command_line_speaks_japanese_too(
+    asked: tuple[str, ...], said: str
+) -> None:
+    done = renkei(*asked, RENKEI_LANG="ja")
+
+    assert said in done.stdout + done.stderr
+    assert "Usage" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("asked", [["--lang", "ja"], ["--lang=ja"]])
 def test_a_refusal_is_in_the_language_that_the_command_names(
     tmp_path: Path, asked: list[str]
@@ -313,7 +334,8 @@ def test_a_room_is_loaded_when_it_is_called(
     package.mkdir()
     (package / "__init__.py").write_text('"""A room."""\n')
     (package / "commands.py").write_text(
-        '"""Commands."""\nimport no_such_module\n\n\ndef garden():\n    """Grow things.\n\n    More."""\n'
+        '"""Commands."""\nimport no_such_module\n\n\n'
+        '@click.group(help=gettext_noop("Grow things."))\ndef garden():\n    """Hold commands."""\n'
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("renkei.site.rooms.BUILT_IN", ("garden",))

@@ -1,6 +1,5 @@
 """Signing in by the institution: a real OpenID Connect provider, asked over HTTP."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 
 from renkei.base.models import User
+from renkei.border.commands._rig import free_base_port
 from renkei.kit.errors import ConflictError, NotFoundError
 from renkei.site import node
 
@@ -23,8 +23,7 @@ SECRET = "a secret between the node and the institution"
 
 @pytest.fixture(scope="module")
 def provider():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_base_port()
     address = f"http://127.0.0.1:{port}"
     program = Path(sys.executable).with_name("oidc-provider-mock")
     server = subprocess.Popen(

@@ -15,6 +15,18 @@ from renkei.base.node import Nodes, run_on
 from renkei.kit.errors import gettext_noop
 
 
+class WrongUseError(click.UsageError):
+    """The words of a command do not go together; the program ends with 2 and shows its usage.
+
+    Attributes:
+        sentence: what was wrong and what would be accepted, in English, with places for ``values``.
+    """
+
+    def __init__(self, sentence: str, **values: object) -> None:
+        super().__init__(sentence.format(**values))
+        self.sentence, self.values = sentence, values
+
+
 def on_node(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say which node is meant."""
     for option in (

@@ -14,8 +14,8 @@ from typing import IO, Any
 
 import click
 
+from renkei.base.commands import WrongUseError, print_json, reading, tell
 from renkei.base.commands import on_node as on_any_node
-from renkei.base.commands import print_json, reading, tell
 from renkei.kit.errors import RenkeiError, gettext_noop
 
 PUBLISHERS = ("usgs", "baci", "comtrade", "wgi", "gleif", "customs")
@@ -54,9 +54,11 @@ def on_node(command: Callable[..., None]) -> Callable[..., None]:
     return on_any_node(language(command))
 
 
-@click.group()
+@click.group(
+    help=gettext_noop("Read the registry of critical materials, answer scenarios, load releases.")
+)
 def materials() -> None:
-    """Read the registry of critical materials, answer scenarios, load releases."""
+    """Hold the commands of the room."""
 
 
 @materials.command(help=gettext_noop("Show the materials, or one of them whole."))
@@ -176,7 +178,7 @@ def risk(
     """Show risks."""
     is_eu = method == "eu" and material is not None
     if not is_eu and material is None and country is None:
-        raise click.UsageError("expected MATERIAL or --country")
+        raise WrongUseError(gettext_noop("expected MATERIAL or --country"))
     with reading(node, var, lang):
         from renkei.materials import door, schemas
 
@@ -421,7 +423,9 @@ def _assumed(given: tuple[str, ...]) -> Item:
         elif ends:
             found[name] = ends if len(ends) == 2 else ends[0]
         else:
-            raise click.UsageError(f"--assume {one}: expected NAME=LOW-HIGH or NAME=SHARE")
+            raise WrongUseError(
+                gettext_noop("--assume {one}: expected NAME=LOW-HIGH or NAME=SHARE"), one=one
+            )
     return found
 
 
@@ -548,7 +552,7 @@ def respond(
 ) -> None:
     """Show a response plan, or propose it."""
     if propose and not (officer and reason):
-        raise click.UsageError("--propose needs --officer and --reason")
+        raise WrongUseError(gettext_noop("--propose needs --officer and --reason"))
     with reading(node, var, lang):
         from renkei.materials import door, schemas
 
@@ -677,6 +681,14 @@ def alarms(*, limit: int, node: Path | None, var: Path, lang: str | None, as_jso
     is_flag=True,
     help=gettext_noop("Load the rest if at most 1 row in 20 is faulty, and list what stays out."),
 )
+@click.option(
+    "--whole",
+    is_flag=True,
+    help=gettext_noop(
+        "It is a whole edition: what an earlier one said of the same codes and periods, and it does "
+        "not, is withdrawn."
+    ),
+)
 @on_node
 def import_(
     *,
@@ -687,6 +699,7 @@ def import_(
     reporter: str,
     flow: str,
     leave_out: bool,
+    whole: bool,
     node: Path | None,
     var: Path,
     lang: str | None,
@@ -695,9 +708,11 @@ def import_(
     """Load a release."""
     given = {name: said for name, said in (("reporter", reporter), ("flow", flow)) if said}
     if publisher not in {"comtrade", "customs"} and given:
-        raise click.UsageError("--reporter and --flow are for comtrade and customs")
-    if publisher in OWN and (leave_out or title):
-        raise click.UsageError("--leave-out and --title are for publishers' files")
+        raise WrongUseError(gettext_noop("--reporter and --flow are for comtrade and customs"))
+    if publisher in OWN and (leave_out or title or whole):
+        raise WrongUseError(
+            gettext_noop("--leave-out, --whole and --title are for publishers' files")
+        )
     with reading(node, var, lang):
         from renkei.base import problems
         from renkei.materials import door
@@ -708,7 +723,13 @@ def import_(
                 loaded = door.import_own(publisher, file, known_on=day)
             else:
                 loaded = door.import_file(
-                    publisher, file, known_on=day, title=title, given=given, leave_out=leave_out
+                    publisher,
+                    file,
+                    known_on=day,
+                    title=title,
+                    given=given,
+                    leave_out=leave_out,
+                    whole=whole,
                 )
         except door.FaultyReleaseError as error:
             faults = [_fault(fault, problems.say(fault)) for fault in error.faults]
@@ -739,6 +760,8 @@ def _print_loaded(loaded: Any, *, as_json: bool) -> None:
                 f"added={loaded.added}",
                 f"unchanged={loaded.unchanged}",
                 f"revised={len(loaded.revised)}",
+                *((f"withdrawn={len(loaded.withdrawn)}",) if loaded.withdrawn else ()),
+                *((f"not in this file={loaded.missing}",) if loaded.missing else ()),
                 *((f"left out={len(left_out)}",) if left_out else ()),
                 *(f"passed over ({why})={count}" for why, count in loaded.passed_over.items()),
             )
@@ -746,8 +769,19 @@ def _print_loaded(loaded: Any, *, as_json: bool) -> None:
     )
     for one in loaded.revised:
         click.echo(f"  {one.row}\t{one.what}\t{one.before} → {one.after}")
+    for what in loaded.withdrawn:
+        click.echo(f"  -\t{what} →")
     for fault in left_out:
         tell(fault["detail"])
+    if loaded.missing:
+        from django.utils.translation import gettext
+
+        tell(
+            gettext(
+                "{count} figures of the same codes and periods that an earlier edition told are not in "
+                "this file; they stay. If it is a whole edition, load it with --whole."
+            ).format(count=loaded.missing)
+        )
     if loaded.was_loaded:
         from django.utils.translation import gettext
 
@@ -777,7 +811,7 @@ def release(
 ) -> None:
     """Pass the release gate."""
     if (publish or announce) and not officer:
-        raise click.UsageError("--publish and --announce need --officer")
+        raise WrongUseError(gettext_noop("--publish and --announce need --officer"))
     with reading(node, var, lang):
         from renkei.materials import door
 
@@ -795,6 +829,15 @@ def release(
             for one in figures
         ]
         _print_rows(rows, ("material", "kind", "at_most_tonnes", "held_back"), as_json=as_json)
+        if not rows:
+            from django.utils.translation import gettext
+
+            tell(
+                gettext(
+                    "There is nothing to release: this node knows of no stocks. They come from a "
+                    "table of the node's own: renkei materials import stocks FILE."
+                )
+            )
 
 
 @materials.command(

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from renkei.base.commands import enter, folders, on_node, print_json, reading, tell
+from renkei.base.commands import WrongUseError, enter, folders, on_node, print_json, reading, tell
 from renkei.base.node import run_on
 from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
 
@@ -41,9 +41,9 @@ class FolderTakenError(ConflictError):
     code = "record.folder_taken"
 
 
-@click.group()
+@click.group(help=gettext_noop("Read, check, export the programme record; attach its documents."))
 def record() -> None:
-    """Read, check, export the programme record; attach its documents."""
+    """Hold the commands of the room."""
 
 
 @record.command(help=gettext_noop("Keep documents of sources, checked by hash, on every node."))
@@ -116,7 +116,7 @@ def list_(
     """List rows of one kind."""
     chosen = {"domain": domain, "status": status, "party": party}
     if kind != "commitments" and any(chosen.values()):
-        raise click.UsageError("--domain, --status and --party are of commitments alone")
+        raise WrongUseError(gettext_noop("--domain, --status and --party are of commitments alone"))
     with reading(node, var, lang):
         count, items = _listed(kind, query, chosen, limit)
         if as_json:
@@ -246,7 +246,7 @@ def export(
 ) -> None:
     """Export the record."""
     if [folder is not None, kind is not None, as_csv].count(True) != 1:
-        raise click.UsageError("expected one of: a folder DIR, --kind KIND, --csv")
+        raise WrongUseError(gettext_noop("expected one of: a folder DIR, --kind KIND, --csv"))
     with reading(node, var):
         if kind is not None:
             for text in _exported(kind):

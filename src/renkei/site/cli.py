@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 from renkei import __version__
+from renkei.base.commands import WrongUseError
 from renkei.base.node import Nodes
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.site import commands, process, rooms, words
@@ -32,16 +33,19 @@ def room_commands() -> dict[str, tuple[str, str]]:
         label = package.rpartition(".")[2]
         spec = find_spec(f"{package}.commands")
         if spec and spec.origin:
-            found[label] = (spec.name, _first_line(Path(spec.origin), label))
+            found[label] = (spec.name, _help_of(Path(spec.origin), label))
     return found
 
 
-def _first_line(file: Path, function: str) -> str:
-    module = ast.parse(file.read_text("utf-8"))
-    for part in module.body:
-        if isinstance(part, ast.FunctionDef) and part.name == function:
-            return (ast.get_docstring(part) or "").partition("\n")[0]
-    return (ast.get_docstring(module) or "").partition("\n")[0]
+def _help_of(file: Path, group: str) -> str:
+    """Return ``help=gettext_noop(…)`` of a group that is in the module or in its ``_group.py``."""
+    for place in (file, file.with_name("_group.py")):
+        for part in ast.parse(place.read_text("utf-8")).body if place.exists() else ():
+            if isinstance(part, ast.FunctionDef) and part.name == group:
+                for word in (each for made in part.decorator_list for each in ast.walk(made)):
+                    if isinstance(word, ast.Constant) and isinstance(word.value, str):
+                        return word.value
+    raise TypeError(f"{file} has no group {group} with a help")  # a defect of the room
 
 
 def load_room(label: str) -> click.Command:
@@ -86,10 +90,19 @@ class Root(commands.Group):
             command = load_room(name)
         return name, command, rest
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run what is called; say in the reader's language which words do not go together."""
+        try:
+            return super().invoke(ctx)
+        except WrongUseError as error:
+            said = words.gettext(error.sentence, **error.values)
+            raise click.UsageError(said, error.ctx) from error
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run, and say what was refused."""
         words_given = list(sys.argv[1:] if args is None else args)
         words.ask_for(_language_in(words_given))
+        words.translate_click()
         try:
             return super().main(args, *rest, **extra)
         except (RenkeiError, OSError) as error:
@@ -174,7 +187,9 @@ def _older_database() -> RenkeiError | None:
         "Renkei: nations run one science and technology programme, each on its own node."
     ),
 )
-@click.version_option(__version__, prog_name="renkei")
+@click.version_option(
+    __version__, prog_name="renkei", help=gettext_noop("Show the version and exit.")
+)
 @click.option(
     "--node",
     "node_folder",

@@ -41,6 +41,9 @@ def translate(command: object) -> None:
     for part in (command, *getattr(command, "params", ())):
         if getattr(part, "help", None):
             part.help = words.gettext(part.help)
+    sentence, full_stop, _rest = (getattr(command, "help", None) or "").partition("。")
+    if full_stop:  # click shortens at spaces, and Japanese has none
+        command.short_help = sentence  # type: ignore[attr-defined]  # it has a help
 
 
 class Command(Words, click.Command):

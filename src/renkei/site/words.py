@@ -35,6 +35,21 @@ def language() -> str:
     return "en"
 
 
+def translate_click() -> None:
+    """Let the library of the command line speak the reader's language.
+
+    It asks the standard library for its sentences, which looks for a catalogue of the environment's
+    language.
+    """
+    chosen = language()
+    if chosen == "en":
+        catalogues.textdomain("messages")  # the library's own: none
+        return
+    os.environ["LANGUAGE"] = chosen
+    catalogues.bindtextdomain("click", Path(__file__).with_name("locale"))
+    catalogues.textdomain("click")
+
+
 @cache
 def _catalogue(chosen: str) -> catalogues.NullTranslations:
     whole = catalogues.NullTranslations()

@@ -89,6 +89,22 @@ def test_pads_lost_on_one_side_are_burned_on_the_other():
     assert theirs.tags_left("alice") == ours.tags_left("alice")
 
 
+def test_pads_that_may_have_been_used_are_burned_on_one_side_alone():
+    ours, theirs = pair()
+    used = {ours.tag("bob", SAID, 0)[:8] for _ in range(2)}
+    back, _ = pair()  # as before it sent them
+    before = back.tags_left("alice"), back.tags_left("bob")
+    back.burn("bob", 2)
+
+    assert (back.tags_left("alice"), back.tags_left("bob")) == (before[0], before[1] - 2)
+    again = engine.Reserve.from_bytes(back.to_bytes()).tag("bob", SAID, 0)
+    assert again[:8] not in used
+    assert theirs.check("bob", SAID, 0, again)
+    back.burn("bob", 10_000)
+    with pytest.raises(engine.EmptyReserveError):
+        back.tag("bob", SAID, 0)
+
+
 def test_a_finished_block_brings_pads_and_a_new_hash_key():
     ours, theirs = pair()
     material = np.random.default_rng(1).bytes(16 + 2 * 4 * 16)

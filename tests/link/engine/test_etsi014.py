@@ -125,6 +125,21 @@ def test_a_wrong_request_is_answered_400_in_the_words_of_the_standard(said, mess
     assert refused.value.body["message"] == message
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"number": 1, "number": 2}',
+        '{"extension_mandatory": [{"renkei_source": "quantum"}], "extension_mandatory": []}',
+        '{"extension_mandatory": [{"renkei_source": "quantum", "renkei_source": "simulated"}]}',
+    ],
+)
+def test_what_is_said_twice_is_refused(said):
+    """Of two demands for a source the stricter one must not be lost on the way."""
+    with pytest.raises(RefusedError) as refused:
+        engine.read_key_request(said.encode(), "", LIMITS)
+    assert (refused.value.http, refused.value.body) == (400, {"message": "bad request format"})
+
+
 def test_details_name_what_is_not_supported():
     with pytest.raises(RefusedError) as refused:
         engine.read_key_request(body(extension_mandatory=[{"b": 1}, {"a": 2}]), "", LIMITS)

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ RECEIVER = engine.Recipient(bytes(range(96)))
 KEY = ("94d4eaa0-8f17-836b-8222-395fc0010000", b"q" * 32, Source.SIMULATED)
 
 
-def sealed(plain, *, qkd=KEY, policy=Policy.REQUIRE_QKD):
+def sealed(plain, *, qkd=KEY, policy=Policy.REQUIRE_QKD, name="note.txt"):
     out = io.BytesIO()
     engine.seal(
         io.BytesIO(plain),
@@ -24,7 +26,7 @@ def sealed(plain, *, qkd=KEY, policy=Policy.REQUIRE_QKD):
         receiver="jp",
         policy=policy,
         qkd=qkd,
-        name="note.txt",
+        name=name,
     )
     return out.getvalue()
 
@@ -56,6 +58,27 @@ def test_the_header_says_what_protects_the_file():
     assert header.source is Source.SIMULATED
     assert header.key_ids == (KEY[0],)
     assert not header.is_downgrade
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("日本語 メモ.txt", "日本語 メモ.txt"),
+        (os.fsdecode(b"bad\xff.txt"), "bad\N{REPLACEMENT CHARACTER}.txt"),
+        ("a\n\x1b[2J", "a" + 2 * "\N{REPLACEMENT CHARACTER}" + "[2J"),
+        ("x" * 100_000, "x" * 255),
+    ],
+)
+def test_a_name_of_any_bytes_is_sealed_as_it_can_be_shown(name, shown):
+    text = sealed(b"x", name=name)
+    assert engine.read_header(io.BytesIO(text))[0].name == shown
+    assert opened(text) == b"x"
+
+
+def test_a_name_that_somebody_else_wrote_is_shown_without_what_a_terminal_obeys():
+    header, _head = engine.read_header(io.BytesIO(sealed(b"x")))
+    forged = engine.write_header(replace(header, name="\x1b]0;title\x07"))
+    assert "\x1b" not in engine.read_header(io.BytesIO(forged))[0].name
 
 
 def test_without_a_qkd_key_the_policy_decides_and_the_header_says_so():

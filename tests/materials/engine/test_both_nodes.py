@@ -18,7 +18,7 @@ class Node:
     """A node as the door keeps it: what it told of each cell, what it held back, by edition."""
 
     def __init__(self):
-        self.last = {}  # key: (contributions, was told)
+        self.editions = {}  # key: (contributions, was told) of each
         self.told = []  # by edition: key: value
 
     def cells(self, table):
@@ -27,7 +27,7 @@ class Node:
             for name, tonnes in by.items():
                 whole[name] = whole.get(name, 0.0) + tonnes
         return [
-            Cell(key, sum(given.values()), given, engine.earlier(given, self.last.get(key)))
+            Cell(key, sum(given.values()), given, engine.earlier(given, self.editions.get(key, ())))
             for key, given in {**table, "total": whole}.items()
         ]
 
@@ -44,14 +44,15 @@ class Node:
 
     @property
     def ever_told(self):
-        return {key for key, (_given, was_told) in self.last.items() if was_told}
+        return {key for key, editions in self.editions.items() if editions[-1][1]}
 
     def tell(self, table):
         for cell in self.cells(table):
+            editions = self.editions.setdefault(cell.key, [])
             if cell.key in self.found.published:
-                self.last[cell.key] = (dict(cell.contributions), True)
-            elif not self.last.get(cell.key, ({}, False))[1]:
-                self.last[cell.key] = (dict(cell.contributions), False)
+                editions.append((dict(cell.contributions), True))
+            elif not editions or not editions[-1][1]:
+                editions.append((dict(cell.contributions), False))
         self.told.append(dict(self.found.published))
 
 
@@ -227,8 +228,12 @@ def test_a_class_that_was_held_back_does_not_come_out_of_a_later_edition():
     later = table | {"industry": {"b": 9.0, "c": 8.0, "d": 7.0}}
     node.pattern(later, Node())
     assert {"government", "industry"} <= node.held
-    assert engine.earlier({"a": 1.0}, None) == "new"
-    assert engine.earlier(many, (many, True)) == "published"
-    assert engine.earlier(many | {"h0": 11.0}, (many, True)) == "held"
-    assert engine.earlier(many | {"h0": 11.0}, (many, False)) == "suppressed"
-    assert engine.earlier(dict.fromkeys(many, 20.0), (many, False)) == "new"
+    assert engine.earlier({"a": 1.0}, []) == "new"
+    assert engine.earlier(many, [(many, True)]) == "published"
+    assert engine.earlier(many | {"h0": 11.0}, [(many, True)]) == "held"
+    assert engine.earlier(many | {"h0": 11.0}, [(many, False)]) == "suppressed"
+    assert engine.earlier(dict.fromkeys(many, 20.0), [(many, False)]) == "new"
+    others = dict.fromkeys(many, 20.0)
+    assert engine.earlier(many | {"h0": 11.0}, [(many, True), (others, True)]) == "held"
+    assert engine.earlier(many, [(many, False), (others, True)]) == "held"
+    assert engine.earlier(many, [(many, True), (others, True)]) == "new"

@@ -1,5 +1,7 @@
 """What may leave a node: gates, suppression, bits, set sizes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -255,3 +257,53 @@ def test_a_private_comparison(one, other):
 
 def test_no_sum_between_two_parties_is_offered():
     assert not [name for name in engine.__all__ if "sum" in name.lower()]
+
+
+MANY = {"a": 10.0, "b": 12.0, "c": 9.0}
+
+
+def by_class(**classes):
+    """Cells of a table by class, and their total."""
+    whole = {}
+    for holders in classes.values():
+        for name, tonnes in holders.items():
+            whole[name] = whole.get(name, 0.0) + tonnes
+    cells = [
+        engine.Cell(name, sum(holders.values()), holders)
+        for name, holders in (*classes.items(), ("total", whole))
+    ]
+    return cells, [("total", list(classes))]
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        {"government": {"US": 50.0}, "producer": {"D": 10.0}},
+        {"government": {"US": 50.0}, "producer": {"US": 10.0, "D": 5.0}},
+        {"government": {"US": 500.0}, "producer": {"D": 10.0, "E": 9.0}},
+    ],
+)
+def test_what_is_left_of_a_total_is_a_figure_too(classes):
+    """Total less industry is government and producer: of two holders each knows the other's."""
+    found = engine.release(*by_class(**classes, industry=MANY))
+    left = {"government", "producer"} - set(found.published)
+    assert left == {"government", "producer"}
+    assert not {"total", "industry"} <= set(found.published)
+    assert found.published  # and yet not the whole table
+
+
+def test_what_is_left_of_a_total_may_be_told_where_many_share_it():
+    found = engine.release(
+        *by_class(government={"US": 30.0}, producer={"D": 10.0, "E": 20.0}, industry=MANY)
+    )
+    assert set(found.published) == {"total", "industry"}
+
+
+def test_what_is_left_of_a_total_that_was_told_cannot_be_taken_back():
+    cells, relations = by_class(government={"US": 50.0}, producer={"D": 10.0}, industry=MANY)
+    told = [
+        replace(cell, state="published") if cell.key in {"total", "industry"} else cell
+        for cell in cells
+    ]
+    with pytest.raises(engine.NotProtectableError, match="government, producer"):
+        engine.release(told, relations)

@@ -311,3 +311,66 @@ def test_legal_entities():
     assert [one[1] for one in found.rows] == ["HWUPKR0MPOU8FGXBT394"]
     assert [fault.row for fault in found.faults] == [3, 4]
     assert "check digits" in str(found.faults[0])
+
+
+def test_a_statistic_that_is_none_is_named():
+    """Statistic and detail in each other's column would pass for figures about nothing."""
+    moved = row().replace("Production,Primary production", "Primary production,Production")
+    found = read(moved)
+    assert [str(fault) for fault in found.faults] == [
+        "row 2: unknown statistic 'Primary production': have the columns moved?"
+    ]
+
+
+def test_import_sources_of_another_edition():
+    """The 2025 edition prints 2020-2023 where that of 2026 prints 2021-2024."""
+    sources = (
+        "GALLIUM,Import Sources,Gallium,China,Import sources 2020-2023,Metal,percent,2020-2023,"
+        '"20",,Yes,'
+    )
+    found = read(sources)
+    assert not found.faults
+    assert [(one.subject, one.valid_from.year, one.valid_to.year) for one in found.rows] == [
+        ("source", 2020, 2023)
+    ]
+
+
+def test_codes_of_the_world_bank_that_are_not_iso():
+    """Of the twenty-four thousand rows of a full release, those of DR Congo matter most to cobalt."""
+    text = "code,countryname,year,indicator,estimate,stddev\n" + "".join(
+        f"{code},name,2005,pv,-1.5,..\n"
+        for code in ("ZAR", "ROM", "TMP", "WBG", "ADO", "KSV", "WLD")
+    )
+    found = engine.read_wgi(text.encode())
+    assert not found.faults
+    assert [row[1] for row in found.rows] == ["COD", "ROU", "TLS", "PSE", "AND", "XKK"]
+    assert found.passed_over == {"total": 1}
+
+
+def test_the_table_of_the_databank():
+    found = engine.read_wgi(
+        b"Country Name,Country Code,Series Name,Series Code,2022 [YR2022],2023 [YR2023]\n"
+        b"Japan,JPN,Political Stability: Standard Error,PV.STD.ERR,0.2,..\n"
+        b"Japan,JPN,Political Stability: Estimate,PV.EST,1.0,..\n"
+    )
+    assert found.rows == [(3, "JPN", 2022, 1.0, 0.2)]
+
+
+def test_places_of_baci_that_are_no_countries_or_no_more():
+    found = engine.read_baci(
+        b"t,i,j,k,v,q\n2005,697,392,250410,1,1\n2005,736,392,250410,1,1\n",
+        codes=frozenset({"250410"}),
+    )
+    assert [(one.exporter, one.importer) for one in found.rows] == [("SDN", "JPN")]
+    assert found.passed_over == {"area": 1}
+
+
+def test_na_is_no_place_but_where_it_is_said_to_be_one():
+    """In a table of trade a missing partner must not become Namibia; GLEIF's two letters are ISO's."""
+    text = "month,reporter,flow,partner,code,quantity,unit,value,currency\n"
+    found = engine.read_customs(
+        (text + "2025-01,JPN,import,NA,250410,1,t,500,USD\n").encode(), codes=frozenset({"250410"})
+    )
+    assert [str(fault) for fault in found.faults] == ["row 2: unknown country 'NA'"]
+    entity = "LEI,Entity.LegalName,Entity.LegalAddress.Country\n5493006MHB84DD0ZWV18,Name,NA\n"
+    assert engine.read_gleif(entity.encode()).rows[0][3] == "NA"

@@ -2,7 +2,11 @@
 
 import click
 
+from renkei.kit.errors import gettext_noop
 
-@click.group()
+
+@click.group(
+    help=gettext_noop("What the nodes tell each other: state, audit, receipts, keys, drills.")
+)
 def border() -> None:
-    """What the nodes tell each other: state, audit, receipts, keys, drills."""
+    """Hold the commands of the room."""

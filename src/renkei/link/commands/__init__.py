@@ -23,6 +23,11 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 INPUT = click.Path(path_type=Path, dir_okay=False, exists=True)
 SEALED_MORE_BYTES = 1 << 16  # what a header takes at most
 POLICIES = ("require-qkd", "hybrid-or-pqc")
+SOURCES = {  # of engine.Source, for people
+    "quantum": gettext_noop("quantum"),
+    "simulated": gettext_noop("simulated"),
+    "none": gettext_noop("none"),
+}
 
 
 class NotHereError(ConflictError):
@@ -64,9 +69,11 @@ def enter(node: Path | None, var: Path) -> None:
     enter_folder(folders(node, var)[0])
 
 
-@click.group()
+@click.group(
+    help=gettext_noop("Work with the quantum secure link: keys, applications, sealed files.")
+)
 def link() -> None:
-    """Work with the quantum secure link: keys, applications, sealed files."""
+    """Hold the commands of the room."""
 
 
 link.add_command(kme)
@@ -419,7 +426,7 @@ def _report(target: Path, header: Any, *, as_json: bool, opened: Any = None) -> 
             file=target,
             sender=header.sender,
             receiver=header.receiver,
-            source=header.source,
+            source=say(SOURCES[header.source]),
         )
     )
     if header.is_downgrade:
@@ -553,9 +560,8 @@ def routes_(node: Path | None, var: Path, partner: str, *, as_json: bool) -> Non
     if said["is_plan"]:
         tell(say(gettext_noop("A plan: no such route is configured here")))
     for route in said["routes"]:
-        click.echo(
-            f"{route['ends']}  {route['shares']} shares  {route['rate']:g} bit/s {route['why']}"
-        )
+        shares = say(gettext_noop("{count} shares"), count=route["shares"])
+        click.echo(f"{route['ends']}  {shares}  {route['rate']:g} bit/s {route['why']}")
         for path in route["paths"]:
             click.echo(f"  {path['names']}  {path['rate']:g} bit/s")
 

@@ -39,7 +39,7 @@ class Carrier:
         try:
             seal(link, channel, io.BytesIO(content), out, policy=Policy.REQUIRE_QKD, name=NAME)
         except RenkeiError as error:
-            raise_alarm(link, BODIES_ALARM, str(error))
+            raise_alarm(link, BODIES_ALARM, why=error)
             _failed[link.pk] = time.monotonic() + AGAIN_SECONDS
             return None
         finally:

@@ -153,7 +153,7 @@ class Dispenser:
         try:
             greet(self._link, channel)
         except RenkeiError as error:
-            raise_alarm(self._link, SILENT_ALARM, str(error))
+            raise_alarm(self._link, SILENT_ALARM, why=error)
         else:
             clear_alarm(self._link, SILENT_ALARM)
 

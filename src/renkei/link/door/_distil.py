@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from django.conf import settings
+from django.db.models import Max
 from django.utils import timezone
 
 from renkei.kit.errors import RenkeiError, gettext_noop
@@ -63,6 +64,7 @@ MESSAGE_SECONDS = 60.0
 CUT_PAUSES_SECONDS = (0.1, 0.5, 1.0, 2.0)  # before the same words are said again
 BEGIN_SECONDS = 40.0
 BEGIN_PAUSE_SECONDS = 0.5
+CUT = "cut"  # how a block ended of which nobody here knows how it ended
 SUSPICIOUS = frozenset({"error_rate", "no_key", "statistics"})
 SEED, RESERVE = (
     b"S",
@@ -103,6 +105,7 @@ class _End:
     reserve: Any
     session: Any
     begun: float
+    is_over: bool = False
 
     def hear(self, message: bytes) -> bytes:
         """Take a message in and return the answer, when all that it rests on is durable."""
@@ -131,6 +134,7 @@ class _End:
 
     def end(self, *, confirmed: bool) -> None:
         """Write down how it went; fill the reserve with what a confirmed block gave."""
+        self.is_over = True
         outcome = self.session.outcome
         refused = ""
         if isinstance(outcome, engine.Distilled):
@@ -149,6 +153,12 @@ class _End:
         if refused in SUSPICIOUS:
             rate = self.session.figures.test_error_rate or self.session.figures.error_rate
             raise_alarm(self.link, QBER_ALARM, _suspicion(refused, rate))
+
+    def cut_off(self) -> None:
+        """Write down that it came to no end here: every pad that a tag took was stored as burned."""
+        if not self.is_over:
+            self.is_over = True
+            _write_run(self, CUT)
 
 
 def _suspicion(refused: str, rate: float | None) -> str:
@@ -199,6 +209,38 @@ def _load_reserve(link: Link) -> Any:
     )
 
 
+def _burn_forgotten(link: Link, number: int, reserve: Any) -> None:
+    """Burn a pad for each block before this one of which this end does not know how it ended.
+
+    Its process was killed, or the node was set back to an older state: what it said since then, it
+    may have said under a tag. The new block's number is beyond all that the partner remembers.
+    """
+    ended = link.runs.filter(number__lt=number).aggregate(last=Max("number"))["last"] or 0
+    forgotten = number - 1 - ended
+    if not forgotten:
+        return
+    if not isinstance(reserve, engine.Signatures):
+        reserve.burn("alice" if is_alice(link) else "bob", forgotten)
+        _store_reserve(link, reserve)
+    _note_cut(link, number - 1)
+
+
+def _note_cut(link: Link, number: int) -> None:
+    """Write down that no block up to this one is open: one row for all that came to nothing."""
+    last = link.runs.newest().first()
+    if last is not None and last.refused == CUT and not last.figures:
+        last.number, last.finished_at = number, timezone.now()
+        last.save(update_fields=["number", "finished_at"])
+        return
+    Run.objects.create(
+        link=link,
+        number=number,
+        finished_at=timezone.now(),
+        simulated=link.simulated,
+        refused=CUT,
+    )
+
+
 def keep_seed(link: Link, seed: bytes) -> None:
     """Keep the carried seed, if nothing authenticates the link yet."""
     if needs_signed_start(link):
@@ -227,6 +269,7 @@ def _begin(link: Link, number: int, reconciler: str, frames: int) -> _End:
     link = Link.objects.get(pk=link.pk)
     chosen: Literal["cascade", "ldpc"] = "cascade" if reconciler == "cascade" else "ldpc"
     reserve = _load_reserve(link)
+    _burn_forgotten(link, number, reserve)
     wanted = engine.Settings(frames=frames, reconciler=chosen)
     if isinstance(reserve, engine.Signatures):
         wanted = replace(wanted, reserve_tags=FIRST_TAGS)
@@ -247,7 +290,7 @@ def _half(link: Link, number: int, key_bits: int) -> bytes:
     try:
         half = _fibre.half(_fibre.key_file(link.partner), number, key_bits=key_bits)
     except _fibre.FibreAwayError as error:
-        raise_alarm(link, FIBRE_ALARM, str(error))
+        raise_alarm(link, FIBRE_ALARM, why=error)
         raise
     clear_alarm(link, FIBRE_ALARM)
     return half
@@ -308,6 +351,7 @@ def listen(link: Link) -> int:
                 break
             except (OSError, EOFError, AuthenticationError):
                 continue
+        alice.rest()
         done = alice.done
     _port_file(link).unlink(missing_ok=True)
     return done
@@ -321,6 +365,11 @@ class _Alice:
         self._end: _End | None = None
         self._fingerprint = ""
         self.done = 0
+
+    def rest(self) -> None:
+        """Give up the block that the partner has left, if there is one."""
+        if self._end is not None:
+            self._end.cut_off()
 
     def answer(self, message: bytes) -> bytes:
         """Answer one message of the driver."""
@@ -338,11 +387,14 @@ class _Alice:
             return b"!" + json.dumps({"code": error.code, "detail": str(error)}).encode()
 
     def _start(self, said: dict[str, Any]) -> int:
-        number = begin_block(self._link, int(said["number"]))
-        self._fingerprint = ""
+        self.rest()
+        self._end, self._fingerprint = None, ""
         bits = int(said["sifted_bits"]) if "sifted_bits" in said else None
-        self._end = _begin(self._link, number, str(said["reconciler"]), _frames(bits))
-        self._end.session.start()
+        number = max(int(said["number"]), Link.objects.get(pk=self._link.pk).next_block)
+        end = _begin(self._link, number, str(said["reconciler"]), _frames(bits))
+        begin_block(self._link, number)  # for good, now that it has photons
+        end.session.start()
+        self._end = end
         return number
 
     def _say(self, message: bytes) -> bytes:
@@ -445,7 +497,20 @@ def one_block(link: Link, channel: Channel, reconciler: str, sifted_bits: int | 
     number = begin_block(link, int(said["number"]))
     if number != int(said["number"]):
         raise NotReadyError(gettext_noop("the two ends cannot agree on the number of the block"))
-    end = _begin(link, number, reconciler, frames)
+    try:
+        end = _begin(link, number, reconciler, frames)
+    except _fibre.FibreAwayError:
+        _note_cut(link, number)
+        raise
+    try:
+        return _talk(end, channel)
+    except RenkeiError:
+        end.cut_off()
+        raise
+
+
+def _talk(end: _End, channel: Channel) -> Run:
+    link, number = end.link, end.number
     message = end.session.start()
     while message:
         answer = _say_until_heard(channel, SAY + message)

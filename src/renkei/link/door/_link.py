@@ -1,5 +1,6 @@
 """The link's row, its alarms, and the key-encryption key of the node."""
 
+import json
 import os
 import secrets
 from functools import lru_cache
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from renkei.base.problems import say
 from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
 from renkei.link import engine
 from renkei.link.door._events import try_to_tell
@@ -166,22 +168,47 @@ def link_with(partner: str = "") -> Link:
     """
     links = Link.objects.filter(own=settings.NODE.name)
     found = (links.filter(partner=partner) if partner else links.order_by("pk")).first()
+    if found is None and links:
+        raise NoLinkError(
+            gettext_noop("this node has no quantum link with {partner}; it has one with {known}"),
+            partner=partner,
+            known=", ".join(links.values_list("partner", flat=True)),
+        )
     if found is None:
         raise NoLinkError(gettext_noop("this node has no quantum link yet: `renkei link found`"))
     return found
 
 
-def raise_alarm(link: Link, kind: str, detail: str) -> None:
-    """Raise an alarm, unless one of its kind stands; sign it into the node's log."""
+def raise_alarm(link: Link, kind: str, detail: str = "", *, why: RenkeiError | None = None) -> None:
+    """Raise an alarm, unless one of its kind stands; sign it into the node's log.
+
+    The refusal that it comes from is kept as a sentence and its values: whoever reads of it is told
+    in a language of their own.
+    """
+    kept, signed = detail, detail
+    if why is not None:
+        values = {name: str(value) for name, value in why.values.items()}
+        kept = json.dumps({"about": detail, "sentence": why.sentence, "values": values})
+        signed = f"{detail}: {why}" if detail else str(why)
     with transaction.atomic():
         _alarm, is_new = Alarm.objects.get_or_create(
             link=link,
             kind=kind,
             cleared_at=None,
-            defaults={"detail": detail, "raised_at": timezone.now()},
+            defaults={"detail": kept, "raised_at": timezone.now()},
         )
         if is_new and kind not in UNSIGNED:
-            try_to_tell(link, Event.What.RAISED, kind, detail)
+            try_to_tell(link, Event.What.RAISED, kind, signed)
+
+
+def alarm_detail(kept: str) -> str:
+    """Return what an alarm says besides its kind, in the language of the reader."""
+    try:
+        said = json.loads(kept)
+        why = RenkeiError(said["sentence"], **said["values"])
+    except (ValueError, TypeError, KeyError):
+        return kept  # no refusal
+    return f"{said['about']}: {say(why)}" if said["about"] else say(why)
 
 
 def clear_alarm(link: Link, *kinds: str) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from renkei.link.door._channel import Channel, as_send
+from renkei.link.door._link import alarm_detail
 from renkei.link.door._seal import node_sae
 from renkei.link.door._store import Draw, levels, serve, stored
 from renkei.link.models import Link, Sae
@@ -32,11 +33,12 @@ def summary(link: Link, *, runs: int = RUNS_SHOWN) -> dict[str, Any]:
         "counters": str(link.counters),
         "remembered": str(link.remembered),
         "heard_at": link.heard_at,
-        "alarms": list(
-            link.alarms.filter(cleared_at=None)
+        "alarms": [
+            alarm | {"detail": alarm_detail(alarm["detail"])}
+            for alarm in link.alarms.filter(cleared_at=None)
             .order_by("-raised_at")
             .values("kind", "detail", "raised_at")
-        ),
+        ],
         "runs": list(
             link.runs.newest().values(
                 "number",

@@ -94,7 +94,7 @@ def seal(
     except RenkeiError as error:
         if policy is Policy.REQUIRE_QKD or error.status not in DOWNGRADE_PAUSE_STATUSES:
             raise
-        raise_alarm(link, DOWNGRADE_ALARM, f"{name}: {error}")
+        raise_alarm(link, DOWNGRADE_ALARM, engine.shown_name(name), why=error)
     header = engine.seal(
         plain,
         out,

@@ -435,7 +435,7 @@ def _serve(link: Link, asked: Sequence["Draw | Fetch"], send: Send) -> None:
         batch, taken = _commit(link, asked)
     except engine.DamagedKeyError as error:
         burn_damaged(link)
-        raise_alarm(link, DAMAGED_ALARM, str(error))
+        raise_alarm(link, DAMAGED_ALARM, why=error)
         _fail(asked, error)
         return
     if batch.before == batch.after:

@@ -129,8 +129,26 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing of what went well."""
         log.debug(format, *args)
 
+    def parse_request(self) -> bool:
+        """Read the head of a request; refuse what two readers would take for different requests."""
+        if not super().parse_request():
+            return False
+        hosts, lengths = (self.headers.get_all(name, []) for name in ("Host", "Content-Length"))
+        is_older = self.request_version in {"HTTP/0.9", "HTTP/1.0"}
+        if (
+            self.request_version == "HTTP/0.9"  # its answers have no head: nothing forbids a cache
+            or len(lengths) > 1
+            or len(hosts) > 1
+            or not (hosts or is_older)
+        ):
+            self.send_error(400)
+            return False
+        return True
+
     def do_GET(self) -> None:
-        """Answer a GET."""
+        """Answer a GET; a body that comes with it means nothing, and is not read."""
+        if "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0":
+            self.close_connection = True
         self.is_interop = self.path.startswith(engine.KMAPI)
         self._serve(None)
 
@@ -313,6 +331,7 @@ class Handler(BaseHTTPRequestHandler):
         """Refuse what is no HTTP, or another method, as everything else is refused."""
         del explain
         self.close_connection = True
+        self.request_version = self.protocol_version  # before it is known, no head would be sent
         if code == 501:  # what the base class says of every method but GET and POST
             code, message = 405, "keys are asked for with GET and POST"
         self._answer(code, {"message": message or "bad request format"})

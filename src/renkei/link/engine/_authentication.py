@@ -180,6 +180,12 @@ class Reserve:
             transcript_hash(messages, self._key(common)), pad
         )
 
+    def burn(self, direction: Direction, count: int) -> None:
+        """Burn the next pads of one side: some of its tags may have been sent with them."""
+        for number in sorted(self._pads[direction])[:count]:
+            del self._pads[direction][number]
+            self._least[direction] = number + 1
+
     def check(
         self, direction: Direction, messages: Iterable[bytes], common: int, tag: bytes
     ) -> bool:

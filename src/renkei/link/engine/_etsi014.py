@@ -218,12 +218,19 @@ def container(
 
 def _body(body: bytes) -> Mapping[str, Any]:
     try:
-        said = json.loads(body)
+        said = json.loads(body, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise RefusedError(400, BAD_FORMAT) from error
     if not isinstance(said, dict):
         raise RefusedError(400, BAD_FORMAT)
     return said
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; a name that is there twice would be read in two ways by two programs."""
+    if len({name for name, _value in pairs}) != len(pairs):
+        raise ValueError
+    return dict(pairs)
 
 
 def _query(query: str, known: set[str]) -> dict[str, Any]:

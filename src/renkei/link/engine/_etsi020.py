@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from renkei.kit.errors import RenkeiError
-from renkei.link.engine._etsi014 import Limits
+from renkei.link.engine._etsi014 import Limits, once
 
 KMAPI: Final = "/kmapi/"
 VERSIONS_PATH: Final = "/kmapi/versions"
@@ -260,16 +260,9 @@ def _bad(topic: str, why: str) -> InteropRefusedError:
 
 def _json(body: bytes) -> Any:
     try:
-        return json.loads(body, object_pairs_hook=_once)
+        return json.loads(body, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise _bad("body", "no JSON that can be read") from error
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object; a name that is there twice would be read in two ways by two programs."""
-    if len({name for name, _value in pairs}) != len(pairs):
-        raise ValueError
-    return dict(pairs)
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -28,6 +28,7 @@ CHUNK_BYTES = 1 << 20
 TAG_BYTES = 16
 REKEY_BYTES = 1 << 30
 LARGEST_HEADER_BYTES = 64 << 10
+LONGEST_NAME = 255
 QKD_KEY_BYTES = 32
 PAD_UNIT_BYTES = 64  # a message's length is hidden within such a unit
 LONGEST_PAD_MESSAGE_BYTES = 16 << 10
@@ -73,7 +74,7 @@ class Header:
         source: where the QKD key came from; ``none`` is a downgrade that the policy allowed.
         key_ids: identifiers of the QKD keys.
         encapsulated: for the receiver's secret keys; empty for a one-time pad.
-        name: of the file; for people, and bound.
+        name: of the file, as people are shown it; bound.
     """
 
     suite: str
@@ -122,7 +123,7 @@ def read_header(file: BinaryIO) -> tuple[Header, bytes]:
             source=Source(said["source"]),
             key_ids=tuple(_text(one) for one in list(said["key_ids"])),
             encapsulated=base64.b64decode(said["encapsulated"], validate=True),
-            name=_text(said["name"]),
+            name=shown_name(_text(said["name"])),
         )
     except (ValueError, KeyError, TypeError, binascii.Error, RecursionError) as error:
         raise NotSealedError(gettext_noop("the header of the sealed file is damaged")) from error
@@ -142,6 +143,17 @@ def _text(said: object) -> str:
     if not isinstance(said, str):
         raise TypeError
     return said
+
+
+def shown_name(name: str) -> str:
+    """Return a file's name without what would not be shown, or would do something else.
+
+    Some file systems have names that are no text; and whoever wrote a header may have put into it
+    what a terminal obeys.
+    """
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in name)[
+        :LONGEST_NAME
+    ]
 
 
 def seal(
@@ -183,7 +195,7 @@ def seal(
         source=qkd[2] if qkd else Source.NONE,
         key_ids=(qkd[0],) if qkd else (),
         encapsulated=encapsulated,
-        name=name,
+        name=shown_name(name),
     )
     head = write_header(header)
     key = combine(
@@ -332,7 +344,7 @@ def seal_pad(
         source=source,
         key_ids=(key_id,),
         encapsulated=b"",
-        name=name,
+        name=shown_name(name),
     )
     head = write_header(header)
     pad, tag_key = key[:-PAD_TAG_KEY_BYTES], key[-PAD_TAG_KEY_BYTES:]

@@ -16,6 +16,7 @@ OUTCOMES = {
     "no_key": gettext_lazy("no secret bit left: perhaps an eavesdropper"),
     "statistics": gettext_lazy("impossible statistics"),
     "unequal": gettext_lazy("the two nodes held different bytes"),
+    "cut": gettext_lazy("cut off before both ends knew how it went"),
     # The sentences of engine.REASONS; to load it here would cost each server Numba.
     "short": gettext_lazy("The block has too few detections."),
     "settings": gettext_lazy("The two sides have different settings."),

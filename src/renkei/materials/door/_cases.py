@@ -1,7 +1,7 @@
 """Alarms and what people do about them: cases with an owner, notes, notices, and an end."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -12,9 +12,10 @@ from django.utils.text import slugify
 
 from renkei.base.models import User
 from renkei.kit.errors import ConflictError, NotFoundError, gettext_noop
+from renkei.materials import tasks
 from renkei.materials.door import _read
 from renkei.materials.door._load import changed
-from renkei.materials.models import Alarm, Case, Form, Note, Notice, Scenario
+from renkei.materials.models import Alarm, Case, Flow, Form, Note, Notice, Scenario
 
 
 class UnknownCaseError(NotFoundError):
@@ -196,6 +197,14 @@ def back_test() -> dict[str, Any]:
     """Return what the last sweep counted: series, events found, false alarms a series and year."""
     counted: dict[str, Any] = _read.state().watched
     return counted
+
+
+def alarm_figures(rows: Sequence[Alarm]) -> dict[int, list[Flow]]:
+    """Return by alarm the figures that it is about, each with its release and row.
+
+    None for what is about no single series: many partners at once, an announced measure.
+    """
+    return tasks.told(rows)
 
 
 def alarms() -> QuerySet[Alarm]:

@@ -8,13 +8,15 @@ import csv
 import gzip
 import hashlib
 import io
+import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from django.db import connection, transaction
 from django.db.models import Count, Sum
@@ -45,7 +47,9 @@ CHUNK: Final = 1_000
 LARGEST_FACTOR: Final = 100.0  # a revision beyond it is a change of unit, not of knowledge
 ROUNDED: Final = 1e-4  # editions print an estimate with four digits, or with fifteen
 MOST_LEFT_OUT: Final = 20  # one row in so many may be left out, when somebody asks for that
+LEAST_KUSD: Final = 1_000.0  # small flows are revised by any factor
 LEAST_HISTORY: Final = 6  # flows of a code that must be known before its unit value says anything
+_HS_EDITION: Final = re.compile(r"HS(\d\d)(?!\d)", re.IGNORECASE)  # as CEPII names its files
 PUBLISHERS: Final = ("usgs", "baci", "comtrade", "wgi", "gleif", "customs")
 LICENCES: Final[Mapping[str, str]] = {
     "usgs": "US Government work, public domain",
@@ -89,6 +93,12 @@ class EmptyReleaseError(RenkeiError):
     code = "materials.empty_release"
 
 
+class OtherNomenclatureError(RenkeiError):
+    """The codes of a file are those of another edition of the Harmonized System."""
+
+    code = "materials.other_nomenclature"
+
+
 class KnownTooEarlyError(RenkeiError):
     """The day on which a file was published is not one."""
 
@@ -121,7 +131,9 @@ class Loaded:
     added: int = 0
     unchanged: int = 0
     was_loaded: bool = False
+    missing: int = 0  # said before of the same codes and periods, and not by this file
     revised: list[Revision] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
     passed_over: dict[str, int] = field(default_factory=dict)
     left_out: list[RenkeiError] = field(default_factory=list)
 
@@ -134,6 +146,7 @@ def import_file(
     title: str = "",
     given: Mapping[str, str] | None = None,
     leave_out: bool = False,
+    whole: bool = False,
 ) -> Loaded:
     """Load a publisher's file: all of it or nothing; the same file twice changes nothing.
 
@@ -145,6 +158,8 @@ def import_file(
         given: ``reporter`` and ``flow`` of every row of a trade table that does not say.
         leave_out: load the rest when at most one row in ``MOST_LEFT_OUT`` is faulty; a row that
             contradicts another one leaves with it. What was left out stands in the answer.
+        whole: the file is a whole edition: what an earlier one said of the same codes (USGS: the same
+            materials; the World Bank: all) and periods, and this one does not, is withdrawn.
 
     Raises:
         UnknownPublisherError, EmptyReleaseError, KnownTooEarlyError.
@@ -158,6 +173,8 @@ def import_file(
             publisher=publisher,
             known=", ".join(PUBLISHERS),
         )
+    from renkei.materials.door._summaries import rebuild
+
     day = known_on or timezone.localdate()
     if day > timezone.localdate():
         raise KnownTooEarlyError(
@@ -191,11 +208,10 @@ def import_file(
             sha256=digest,
             rows=len(read.rows),
         )
-        loaded = _store(release, read, left_out if leave_out else None)
+        loaded = _store(release, read, left_out if leave_out else None, whole=whole)
         changed()
-    from renkei.materials.door._summaries import rebuild
-
-    rebuild()
+        # Counted before anything is kept: an import that is killed leaves no stale index behind.
+        rebuild()
     if publisher in {"comtrade", "customs"}:  # monthly series may have grown
         tasks.sweep_series.enqueue()
     return loaded
@@ -217,12 +233,22 @@ def _read(
 ) -> engine.Read:
     """Read a file with its publisher's reader."""
     codes = frozenset(Form.objects.exclude(hs92="").values_list("hs92", flat=True))
+    edition = _HS_EDITION.search(file.name) if publisher == "baci" else None
+    if edition is not None and edition[1] != "92":
+        raise OtherNomenclatureError(
+            gettext_noop(
+                "{file} is of the Harmonized System {year}: the registry reads BACI in HS92, whose codes "
+                "mean the same in every year"
+            ),
+            file=file.name,
+            year=edition[1],
+        )
     newer = codes | frozenset(Form.objects.values_list("hs2022", flat=True))
     readers: dict[str, Callable[[], engine.Read]] = {
         "usgs": lambda: engine.read_mcs(file, commodities=commodities()),
         "wgi": lambda: engine.read_wgi(file),
         "gleif": lambda: engine.read_gleif(file),
-        "baci": lambda: engine.read_baci(file, codes=codes, until=until),
+        "baci": lambda: engine.read_baci(file, codes=codes, later=newer - codes, until=until),
         "comtrade": lambda: engine.read_comtrade(file, codes=newer, given=given, until=until),
         "customs": lambda: engine.read_customs(file, codes=newer, given=given, until=until),
     }
@@ -253,20 +279,24 @@ def _refuse_or_leave(
 
 
 def _store(
-    release: Release, read: engine.Read, left_out: list[RenkeiError] | None = None
+    release: Release,
+    read: engine.Read,
+    left_out: list[RenkeiError] | None = None,
+    *,
+    whole: bool = False,
 ) -> Loaded:
     loaded = Loaded(
         release.slug, release.publisher, rows=len(read.rows), passed_over=read.passed_over
     )
     loaded.left_out = list(left_out or ())
     if release.publisher == "usgs":
-        _store_cells(release, read.rows, loaded, left_out)
+        _store_cells(release, read.rows, loaded, left_out, whole=whole)
     elif release.publisher == "wgi":
-        _store_governance(release, read.rows, loaded)
+        _store_governance(release, read.rows, loaded, whole=whole)
     elif release.publisher == "gleif":
         _store_organisations(release, read.rows, loaded)
     else:
-        _store_flows(release, read.rows, loaded, left_out)
+        _store_flows(release, read.rows, loaded, left_out, whole=whole)
     return loaded
 
 
@@ -314,17 +344,67 @@ def _value(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
+class _Known(Protocol):
+    """A fact that the database holds."""
+
+    @property
+    def pk(self) -> int: ...
+    @property
+    def known_from(self) -> date: ...
+    @property
+    def known_to(self) -> date | None: ...
+
+
+_Fact = TypeVar("_Fact", bound=_Known)
+
+
 def _place_in_time(
-    release: Release, before: Any, *, same: bool, what: str, from_day: date
-) -> tuple[str, date, date | None]:
-    """Return what to do with a fact that another edition states: keep, close or go behind it."""
-    if same:
-        return "keep", from_day, None
-    if before.known_from < from_day:
-        return "close", from_day, None
-    if before.known_from == from_day:
-        raise _same_day(release, what)
-    return "behind", from_day, before.known_from
+    release: Release,
+    told: Sequence[_Fact],
+    *,
+    same: Callable[[_Fact], bool],
+    what: str,
+    day: date,
+) -> tuple[bool, _Fact | None, date | None]:
+    """Return where in time a fact belongs that an edition of ``day`` states.
+
+    Args:
+        told: what is said about the same thing, in any order; no two hold on one day.
+
+    Returns:
+        Whether there is anything to add; the fact that ends on ``day``, if any; and when the new one
+        ends: where a later edition says something of its own.
+
+    Raises:
+        OlderReleaseError: another edition of the same day says otherwise.
+    """
+    ends = None
+    for one in sorted(told, key=lambda one: one.known_from, reverse=True):
+        if one.known_from > day:
+            ends = one.known_from
+            continue
+        if one.known_to is not None and one.known_to <= day:
+            break
+        if same(one):
+            return False, None, None
+        if one.known_from == day:
+            raise _same_day(release, what)
+        return True, one, one.known_to
+    return True, None, ends
+
+
+def _withdraw(
+    model: type[Any], release: Release, gone: Mapping[int, str], loaded: Loaded, *, whole: bool
+) -> None:
+    """Close what a whole edition does not say any more; else only count it."""
+    loaded.missing = 0 if whole else len(gone)
+    if not whole:
+        return
+    loaded.withdrawn = sorted(gone.values())
+    pks = sorted(gone)
+    for start in range(0, len(pks), CHUNK):
+        rows = model.objects.filter(pk__in=pks[start : start + CHUNK])
+        rows.update(known_to=release.known_on)
 
 
 def _store_cells(
@@ -332,53 +412,42 @@ def _store_cells(
     cells: Sequence[engine.Printed],
     loaded: Loaded,
     left_out: list[RenkeiError] | None,
+    *,
+    whole: bool,
 ) -> None:
     materials = dict(Material.objects.values_list("slug", "pk"))
-    current = {
-        (row.key, row.valid_from): row
-        for row in Observation.objects.current().filter(release__publisher=release.publisher)
-    }
-    behind = set(
-        Observation.objects.filter(release__publisher=release.publisher)
-        .exclude(known_to=None)
-        .values_list("key", "valid_from", "known_from")
-    )
+    told: dict[tuple[str, date], list[Observation]] = defaultdict(list)
+    for row in Observation.objects.filter(release__publisher=release.publisher):
+        told[row.key, row.valid_from].append(row)
     rows: list[dict[str, Any]] = []
     closed: list[Observation] = []
     faults: list[RenkeiError] = []
     for cell in cells:
-        before = current.get((cell.key, cell.valid_from))
+        there = told.get((cell.key, cell.valid_from), [])
         from_day, to_day = cell.known_from or release.known_on, cell.known_to
-        if before is not None and to_day is None:
+        if there and to_day is not None:
+            continue  # what a correction inside the release replaced is kept already
+        if there:
             what = f"{cell.material}, {cell.detail}, {cell.place}, {cell.valid_from.year}"
-            same = (before.raw, before.unit, before.qualifier, before.is_estimated) == (
-                cell.raw,
-                cell.unit,
-                cell.qualifier,
-                cell.is_estimated,
+            is_new, before, to_day = _place_in_time(
+                release, there, same=partial(_says, cell), what=what, day=from_day
             )
-            if not same and (fault := _out_of_proportion(cell, before)) is not None:
+            if not is_new:
+                loaded.unchanged += 1
+                continue
+            beside = before or max(there, key=lambda one: one.known_from)
+            if (fault := _out_of_proportion(cell, beside)) is not None:
                 faults.append(fault)
                 continue
-            verb, from_day, to_day = _place_in_time(
-                release, before, same=same, what=what, from_day=from_day
-            )
-            if verb == "keep":
-                loaded.unchanged += 1
-                continue
-            if verb == "behind" and (cell.key, cell.valid_from, from_day) in behind:
-                loaded.unchanged += 1
-                continue
-            if verb == "close":
+            if before is not None:
+                if before.known_to is None:
+                    loaded.revised.append(
+                        Revision(
+                            cell.row, what, f"{before.raw} {before.unit}", f"{cell.raw} {cell.unit}"
+                        )
+                    )
                 before.known_to = from_day
                 closed.append(before)
-                loaded.revised.append(
-                    Revision(
-                        cell.row, what, f"{before.raw} {before.unit}", f"{cell.raw} {cell.unit}"
-                    )
-                )
-        elif before is not None:
-            continue  # what a correction inside the release replaced is kept already
         rows.append(
             {
                 "key": cell.key,
@@ -405,7 +474,29 @@ def _store_cells(
         )
     _refuse_or_leave(faults, loaded, left_out)
     Observation.objects.bulk_update(closed, ["known_to"], batch_size=CHUNK)
+    stated = {(cell.key, cell.valid_from) for cell in cells}
+    scope = {(materials[cell.material], cell.valid_from, cell.valid_to) for cell in cells}
+    gone = {
+        row.pk: f"{row.detail}, {row.place}, {row.valid_from.year}: {row.raw} {row.unit}"
+        for where, there in told.items()
+        if where not in stated
+        for row in there
+        if row.known_to is None
+        and row.known_from < release.known_on
+        and (row.material_id, row.valid_from, row.valid_to) in scope
+    }
+    _withdraw(Observation, release, gone, loaded, whole=whole)
     loaded.added = _insert(Observation, rows)
+
+
+def _says(cell: engine.Printed, row: Observation) -> bool:
+    """Tell whether a fact is what a cell prints."""
+    return (row.raw, row.unit, row.qualifier, row.is_estimated) == (
+        cell.raw,
+        cell.unit,
+        cell.qualifier,
+        cell.is_estimated,
+    )
 
 
 def _out_of_proportion(cell: engine.Printed, before: Observation) -> RenkeiError | None:
@@ -446,6 +537,8 @@ def _store_flows(
     trades: Sequence[engine.Trade],
     loaded: Loaded,
     left_out: list[RenkeiError] | None,
+    *,
+    whole: bool,
 ) -> None:
     days = [trade.valid_from for trade in trades]
     known = Flow.objects.filter(
@@ -453,48 +546,36 @@ def _store_flows(
         reporter__in={trade.reporter for trade in trades},
         valid_from__range=(min(days), max(days)),
     )
-    names = ("code", "exporter", "importer", "valid_from", "valid_to", "basis", "reporter")
-    current: dict[tuple[Any, ...], _Known] = {}
-    for *where, pk, kusd, tonnes, since in (
-        known.filter(known_to=None)
-        .values_list(*names, "pk", "kusd", "tonnes", "known_from")
-        .iterator(chunk_size=CHUNK)
-    ):
-        current[tuple(where)] = _Known(pk, kusd, tonnes, since)
-    behind = {
-        tuple(where): (kusd, tonnes)
-        for *where, kusd, tonnes in known.filter(
-            known_to__isnull=False, known_from=release.known_on
-        ).values_list(*names, "kusd", "tonnes")
-    }
-    faults = _other_units(trades)
+    told: dict[tuple[Any, ...], list[_Flow]] = defaultdict(list)
+    for *where, pk, since, until, kusd, tonnes in known.values_list(
+        *_WHERE, "pk", "known_from", "known_to", "kusd", "tonnes"
+    ).iterator(chunk_size=CHUNK):
+        told[tuple(where)].append(_Flow(pk, since, until, kusd, tonnes))
+    faults = _other_units(trades) | _other_amounts(trades, told)
     rows: list[dict[str, Any]] = []
     closed: list[int] = []
     for trade in trades:
         if trade.code in faults:
             continue
-        where = tuple(getattr(trade, name) for name in names)
-        before = current.get(where)
-        to_day = None
+        where = _where(trade)
+        what = f"{trade.code} {trade.exporter}→{trade.importer} {trade.valid_from}"
+        is_new, before, to_day = _place_in_time(
+            release,
+            told.get(where, ()),
+            same=partial(_same, trade),
+            what=what,
+            day=release.known_on,
+        )
+        if not is_new:
+            loaded.unchanged += 1
+            continue
         if before is not None:
-            what = f"{trade.code} {trade.exporter}→{trade.importer} {trade.valid_from}"
-            same = _alike(before.kusd, trade.kusd) and _alike(before.tonnes, trade.tonnes)
-            verb, _from, to_day = _place_in_time(
-                release, before, same=same, what=what, from_day=release.known_on
-            )
-            if verb == "behind" and where in behind:
-                if not all(map(_alike, behind[where], (trade.kusd, trade.tonnes))):
-                    raise _same_day(release, what)
-                verb = "keep"
-            if verb == "keep":
-                loaded.unchanged += 1
-                continue
-            if verb == "close":
-                closed.append(before.pk)
+            closed.append(before.pk)
+            if before.known_to is None:
                 loaded.revised.append(Revision(trade.row, what, _amounts(before), _amounts(trade)))
         rows.append(
             {
-                **dict(zip(names, where, strict=True)),
+                **dict(zip(_WHERE, where, strict=True)),
                 "known_from": release.known_on,
                 "known_to": to_day,
                 "release": release.pk,
@@ -506,20 +587,48 @@ def _store_flows(
     _refuse_or_leave(list(faults.values()), loaded, left_out)
     for start in range(0, len(closed), CHUNK):
         Flow.objects.filter(pk__in=closed[start : start + CHUNK]).update(known_to=release.known_on)
+    stated = {_where(trade) for trade in trades}
+    scope = {_scope(where) for where in stated}
+    gone = {
+        one.pk: f"{where[0]} {where[1]}→{where[2]} {where[3]}: {_amounts(one)}"
+        for where, there in told.items()
+        if where not in stated and _scope(where) in scope
+        for one in there
+        if one.known_to is None and one.known_from < release.known_on
+    }
+    _withdraw(Flow, release, gone, loaded, whole=whole)
     loaded.added = _insert(Flow, rows)
 
 
+_WHERE: Final = ("code", "exporter", "importer", "valid_from", "valid_to", "basis", "reporter")
+
+
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _Flow:
     """What the database says about a flow."""
 
     pk: int
+    known_from: date
+    known_to: date | None
     kusd: float
     tonnes: float | None
-    known_from: date
 
 
-def _amounts(one: engine.Trade | _Known) -> str:
+def _where(trade: engine.Trade) -> tuple[Any, ...]:
+    return tuple(getattr(trade, name) for name in _WHERE)
+
+
+def _scope(where: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what a whole edition says all about: a code, a period, a reporter and a direction."""
+    code, exporter, _importer, *rest = where
+    return (code, *rest, bool(where[-1]) and exporter == where[-1])
+
+
+def _same(trade: engine.Trade, one: _Flow) -> bool:
+    return _alike(one.kusd, trade.kusd) and _alike(one.tonnes, trade.tonnes)
+
+
+def _amounts(one: engine.Trade | _Flow) -> str:
     mass = "-" if one.tonnes is None else f"{one.tonnes:g} t"
     return f"{one.kusd:g} kUSD, {mass}"
 
@@ -527,39 +636,85 @@ def _amounts(one: engine.Trade | _Known) -> str:
 def _other_units(trades: Sequence[engine.Trade]) -> dict[str, RenkeiError]:
     """Return by code the first row of a code whose dollars a tonne are out of all proportion.
 
-    Compared with what the registry knows of the code by the same reporter: a file in another unit of
-    mass or value shows there, whatever it calls its columns.
+    Compared with what the registry knows of the code by the same reporter, or by anybody where the
+    reporter is new: a file in another unit of mass or value shows there, whatever it calls its columns.
     """
     said: dict[tuple[str, str], list[engine.Trade]] = {}
     for trade in trades:
         if trade.tonnes and trade.kusd:
             said.setdefault((trade.code, trade.reporter), []).append(trade)
-    known = (
+    by_reporter: dict[tuple[str, str], tuple[int, float, float]] = {}
+    by_all: dict[str, tuple[int, float, float]] = {}
+    for code, reporter, *sums in (
         Flow.objects.current()
         .filter(code__in={code for code, _reporter in said}, tonnes__gt=0, kusd__gt=0)
         .values_list("code", "reporter")
         .annotate(Count("pk"), Sum("kusd"), Sum("tonnes"))
         .order_by()
-    )
+    ):
+        count, kusd, tonnes = sums
+        by_reporter[code, reporter] = (count, kusd, tonnes)
+        held = by_all.get(code, (0, 0.0, 0.0))
+        by_all[code] = (held[0] + count, held[1] + kusd, held[2] + tonnes)
     faults: dict[str, RenkeiError] = {}
-    for code, reporter, count, kusd, tonnes in known:
-        there = said.get((code, reporter))
-        if there is None or count < LEAST_HISTORY:
+    for (code, reporter), there in said.items():
+        known = by_reporter.get((code, reporter), (0, 0.0, 0.0))
+        if known[0] < LEAST_HISTORY:
+            known = by_all.get(code, (0, 0.0, 0.0))
+        if known[0] < LEAST_HISTORY:
             continue
-        usual = kusd / tonnes
+        usual = known[1] / known[2]
         found = sum(one.kusd for one in there) / sum(one.tonnes or 0.0 for one in there)
         factor = max(found / usual, usual / found)
         if factor >= LARGEST_FACTOR:
-            faults[code] = engine.FaultyRowError(
-                there[0].row,
-                gettext_noop(
-                    "row {row}: {code} has {found} US dollars a tonne, where {usual} are usual: has "
-                    "the unit changed?"
+            faults.setdefault(
+                code,
+                engine.FaultyRowError(
+                    there[0].row,
+                    gettext_noop(
+                        "row {row}: {code} has {found} US dollars a tonne, where {usual} are usual: "
+                        "has the unit changed?"
+                    ),
+                    code=code,
+                    found=f"{found * 1e3:,.6g}",
+                    usual=f"{usual * 1e3:,.6g}",
                 ),
-                code=code,
-                found=f"{found * 1e3:,.6g}",
-                usual=f"{usual * 1e3:,.6g}",
             )
+    return faults
+
+
+def _other_amounts(
+    trades: Sequence[engine.Trade], told: Mapping[tuple[Any, ...], Sequence[_Flow]]
+) -> dict[str, RenkeiError]:
+    """Return by code the first row of a code whose revision is out of all proportion as a whole.
+
+    Where value and mass both are in another unit, dollars a tonne stay as they were.
+    """
+    sums: dict[str, list[float]] = {}
+    first: dict[str, tuple[engine.Trade, _Flow]] = {}
+    for trade in trades:
+        there = [one for one in told.get(_where(trade), ()) if one.known_to is None]
+        if there:
+            first.setdefault(trade.code, (trade, there[0]))
+            held = sums.setdefault(trade.code, [0.0, 0.0])
+            held[0] += there[0].kusd
+            held[1] += trade.kusd
+    faults: dict[str, RenkeiError] = {}
+    for code, (old, new) in sums.items():
+        if not old or not new or max(old, new) < LEAST_KUSD:
+            continue
+        if (factor := max(old / new, new / old)) < LARGEST_FACTOR:
+            continue
+        trade, before = first[code]
+        faults[code] = engine.FaultyRowError(
+            trade.row,
+            gettext_noop(
+                "row {row}: {before} became {after}, a factor of {factor}: has the unit changed?"
+            ),
+            before=_amounts(before),
+            after=_amounts(trade),
+            factor=f"{factor:.0f}",
+        )
     return faults
 
 
@@ -569,36 +724,29 @@ def _alike(one: float | None, other: float | None) -> bool:
     return abs(one - other) <= 1e-6 * max(1.0, abs(one), abs(other))
 
 
-def _store_governance(release: Release, rows: Sequence[Any], loaded: Loaded) -> None:
-    current = {(row.place, row.valid_from.year): row for row in Governance.objects.current()}
-    behind = {
-        (row.place, row.valid_from.year): row.estimate
-        for row in Governance.objects.filter(known_to__isnull=False, known_from=release.known_on)
-    }
+def _store_governance(
+    release: Release, rows: Sequence[Any], loaded: Loaded, *, whole: bool
+) -> None:
+    told: dict[tuple[str, int], list[Governance]] = defaultdict(list)
+    for one in Governance.objects.all():
+        told[one.place, one.valid_from.year].append(one)
     made: list[dict[str, Any]] = []
-    closed: list[Governance] = []
+    closed: list[int] = []
     for row, place, year, estimate, error in rows:
-        before = current.get((place, year))
-        to_day = None
+        what = f"{place} {year}"
+        is_new, before, to_day = _place_in_time(
+            release,
+            told.get((place, year), ()),
+            same=partial(_estimates, estimate),
+            what=what,
+            day=release.known_on,
+        )
+        if not is_new:
+            loaded.unchanged += 1
+            continue
         if before is not None:
-            what = f"{place} {year}"
-            verb, _from, to_day = _place_in_time(
-                release,
-                before,
-                same=abs(before.estimate - estimate) <= ROUNDED,
-                what=what,
-                from_day=release.known_on,
-            )
-            if verb == "behind" and (place, year) in behind:
-                if abs(behind[place, year] - estimate) > ROUNDED:
-                    raise _same_day(release, what)
-                verb = "keep"
-            if verb == "keep":
-                loaded.unchanged += 1
-                continue
-            if verb == "close":
-                before.known_to = release.known_on
-                closed.append(before)
+            closed.append(before.pk)
+            if before.known_to is None:
                 loaded.revised.append(Revision(row, what, f"{before.estimate:g}", f"{estimate:g}"))
         made.append(
             {
@@ -613,12 +761,28 @@ def _store_governance(release: Release, rows: Sequence[Any], loaded: Loaded) -> 
                 "row": row,
             }
         )
-    Governance.objects.bulk_update(closed, ["known_to"], batch_size=CHUNK)
+    for start in range(0, len(closed), CHUNK):
+        ended = Governance.objects.filter(pk__in=closed[start : start + CHUNK])
+        ended.update(known_to=release.known_on)
+    stated = {(row[1], row[2]) for row in rows}
+    years = {year for _place, year in stated}
+    gone = {
+        one.pk: f"{place} {year}: {one.estimate:g}"
+        for (place, year), there in told.items()
+        if year in years and (place, year) not in stated
+        for one in there
+        if one.known_to is None and one.known_from < release.known_on
+    }
+    _withdraw(Governance, release, gone, loaded, whole=whole)
     loaded.added = _insert(Governance, made)
 
 
+def _estimates(said: float, one: Governance) -> bool:
+    return abs(one.estimate - said) <= ROUNDED
+
+
 def _store_organisations(release: Release, rows: Sequence[Any], loaded: Loaded) -> None:
-    there = {row.lei: row for row in Organisation.objects.exclude(lei="")}
+    there = {row.lei: row for row in Organisation.objects.exclude(lei="").select_related("release")}
     made: list[Organisation] = []
     for row, lei, name, country, category in rows:
         before = there.get(lei)
@@ -628,8 +792,10 @@ def _store_organisations(release: Release, rows: Sequence[Any], loaded: Loaded) 
                     lei=lei, name=name, country=country, category=category, release=release
                 )
             )
-        elif (before.name, before.country) == (name, country):
-            loaded.unchanged += 1
+        elif (before.name, before.country) == (name, country) or (
+            before.release is not None and before.release.known_on > release.known_on
+        ):
+            loaded.unchanged += 1  # or an older edition than what is known
         else:
             loaded.revised.append(Revision(row, lei, before.name, name))
             before.name, before.country, before.release = name, country, release
@@ -729,11 +895,11 @@ def _table(name: str) -> list[dict[str, str]]:
 def ensure_shipped() -> int:
     """Load what the project ships into a node that has no registry; return its materials."""
     if not Material.objects.exists():
-        with transaction.atomic():
-            _load_shipped()
         from renkei.materials.door._summaries import rebuild
 
-        rebuild()
+        with transaction.atomic():
+            _load_shipped()
+            rebuild()
         tasks.sweep_series.enqueue()
     return Material.objects.count()
 

@@ -73,10 +73,22 @@ def _before() -> dict[str, Released]:
     return {row.key: row for row in Released.objects.order_by("pk")}
 
 
-def _cell(key: str, given: Mapping[str, float], before: Released | None) -> engine.Cell:
+def _editions() -> dict[str, list[tuple[dict[str, float], bool]]]:
+    """Return every edition of each figure, oldest first: who gave what, and whether it was told."""
+    found: dict[str, list[tuple[dict[str, float], bool]]] = defaultdict(list)
+    for row in Released.objects.order_by("pk"):
+        found[row.key].append((row.contributions, row.is_published))
+    return found
+
+
+def _cell(
+    key: str,
+    given: Mapping[str, float],
+    editions: Mapping[str, list[tuple[dict[str, float], bool]]],
+) -> engine.Cell:
     """Return a figure as the gate takes it."""
-    last = None if before is None else (before.contributions, before.is_published)
-    return engine.Cell(key, sum(given.values()), given, state=engine.earlier(given, last))
+    state = engine.earlier(given, editions.get(key, ()))
+    return engine.Cell(key, sum(given.values()), given, state=state)
 
 
 def _partners() -> list[str]:
@@ -95,10 +107,10 @@ def preview() -> list[Figure]:
     theirs = Pattern.objects.filter(name__in=_partners())
     held = {key for row in theirs for key in row.held}
     told = {key for row in theirs for key in row.told}
-    before, figures = _before(), []
+    editions, figures = _editions(), []
     for material, classes in sorted(_held().items()):
         cells = [
-            _cell(f"{material}/{kind}", _given(classes, kind), before.get(f"{material}/{kind}"))
+            _cell(f"{material}/{kind}", _given(classes, kind), editions)
             for kind in [*sorted(classes), TOTAL]
         ]
         parts = [cell.key for cell in cells[:-1]]

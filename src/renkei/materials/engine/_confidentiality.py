@@ -128,23 +128,30 @@ def difference_gate(
     return "difference" if moved and gate(moved, least=least, percent=percent) else None
 
 
-def earlier(given: Mapping[str, float], before: tuple[Mapping[str, float], bool] | None) -> State:
-    """Return the state of a cell whose contributors gave ``given``, by its last edition.
+def earlier(
+    given: Mapping[str, float], editions: Sequence[tuple[Mapping[str, float], bool]]
+) -> State:
+    """Return the state of a cell whose contributors gave ``given``, by its editions before.
 
     Args:
-        before: contributions of the last edition, and whether it was told; None where there is none.
+        editions: contributions of each edition, oldest first, and whether it was told.
 
     What was held back stays so until a change of its own passes the gate of differences: else it
-    would come out of the next edition. What was told and changed by too few is "held".
+    would come out of the next edition. What was told and changed by too few is "held". A reader
+    keeps every edition: each of them counts, for what moved since the last one may be few since one
+    before it.
     """
-    if before is None:
+    if not editions:
         return "new"
-    last, was_told = before
+    last, was_told = editions[-1]
     if dict(last) == dict(given):
         return "published" if was_told else "suppressed"
-    if difference_gate(last, given) is None:
-        return "new"
-    return "held" if was_told else "suppressed"
+    if any(
+        difference_gate(before, given) is not None or (not told and dict(before) == dict(given))
+        for before, told in editions
+    ):
+        return "held" if was_told else "suppressed"
+    return "new"
 
 
 def release(
@@ -165,7 +172,8 @@ def release(
         known: keys that the reader knows anyway (the partner knows its own figures).
 
     A reader who knows the relations and that nothing is below 0 must be unable to work out a
-    primary cell to within ``percent`` of it. The cells held back are found by a mixed-integer
+    primary cell to within ``percent`` of it. What is left of a told total when its told parts are taken
+    away must pass the gate as a figure would: of two holders each would know the other's. The cells held back are found by a mixed-integer
     programme with cuts from the reader's best attacks (Fischetti and Salazar, Management Science
     47 (2001) 1008).
 
@@ -206,16 +214,33 @@ def release(
         at: max(_TIGHT, percent / 100 * max(given[cells[at].key].values(), default=cells[at].value))
         for at in np.flatnonzero(hidden).tolist()
     }
-    chosen, reach = _suppress(
-        matrix,
-        value,
-        hidden=hidden,
-        may_hide=may_hide,
-        cost=cost,
-        wanted=wanted,
-        cells=cells,
-        seconds=seconds,
-    )
+    forced: set[int] = set()
+    while True:
+        beside = hidden.copy()
+        beside[sorted(forced)] = True
+        chosen, reach = _suppress(
+            matrix,
+            value,
+            hidden=beside,
+            may_hide=may_hide,
+            cost=cost,
+            wanted=wanted,
+            cells=cells,
+            seconds=seconds,
+        )
+        open_sum = _open_sum(relations, place, given, chosen, least=least, percent=percent)
+        if open_sum is None:
+            break
+        more = [at for at in open_sum if may_hide[at] and not chosen[at]]
+        if not more:
+            raise NotProtectableError(
+                gettext_noop(
+                    "{cells}: what is published or known already gives a cell away; hold back the"
+                    " whole table"
+                ),
+                cells=", ".join(cells[at].key for at in open_sum if chosen[at]),
+            )
+        forced.add(min(more, key=lambda at: (cost[at], at)))
     return Release(
         published={
             cell.key: cell.value
@@ -426,6 +451,29 @@ def _binary(value: int, bits: int) -> str:
 def _padded(own: list[str], bits: int, side: str) -> list[str]:
     # Sets of one size: the number of ones in a figure must not show.
     return own + [f"{side}-{number}" for number in range(bits - len(own))]
+
+
+def _open_sum(
+    relations: Sequence[tuple[str, Sequence[str]]],
+    place: Mapping[str, int],
+    given: Mapping[str, Mapping[str, float]],
+    chosen: NDArray[np.bool_],
+    *,
+    least: int,
+    percent: float,
+) -> list[int] | None:
+    """Return the cells of the first relation whose hidden parts together fail the gate, or None."""
+    for total, parts in relations:
+        hidden = [key for key in parts if chosen[place[key]]]
+        if chosen[place[total]] or not hidden:
+            continue
+        together: dict[str, float] = {}
+        for key in hidden:
+            for name, amount in given[key].items():
+                together[name] = together.get(name, 0.0) + amount
+        if gate(together.values(), least=least, percent=percent) is not None:
+            return [place[key] for key in (total, *parts)]
+    return None
 
 
 def _contributions(

@@ -17,6 +17,7 @@ _BACI: Final[Mapping[str, str]] = {  # where CEPII's numbers are not those of IS
     "579": "NOR",
     "380": "ITA",
     "381": "ITA",
+    "736": "SDN",  # until 2011
 }
 
 
@@ -82,8 +83,13 @@ def _by_number() -> Mapping[str, str]:
 
 
 def place_code(text: str) -> str | None:
-    """Return the code of a place by its code, number or a name that a release prints."""
+    """Return the code of a place by its code, number or a name that a release prints.
+
+    "NA" says in releases that there is nothing, and is no place; Namibia is "NAM" or 516.
+    """
     given = text.strip()
+    if given.casefold() == "na":
+        return None
     if given.isdigit():
         return _by_number().get(given.lstrip("0"))
     return _by_name().get(given.casefold())

@@ -43,6 +43,7 @@ OTHER_UNITS: Final = re.compile(
 )
 _ZEROS: Final = frozenset({"—", "–", "-", "0"})
 _WORDS: Final[Mapping[str, str]] = {"NA": "NA", "W": "W", "E": "E", "XX": "XX", "s": "half"}
+_PLAIN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NUMBER: Final = re.compile(r"([<>]?)\s*(-?)(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?")
 
 SUBJECTS: Final[Mapping[str, str]] = {
@@ -50,13 +51,22 @@ SUBJECTS: Final[Mapping[str, str]] = {
     "capacity": "capacity",
     "reserves": "reserves",
     "net import reliance": "reliance",
-    "import sources 2021-2024": "source",
+    "import sources": "source",
     "import": "imports",
     "export": "exports",
     "consumption": "consumption",
     "stock": "stocks",
     "price": "price",
+    "employment": "other",
+    "sales": "other",
+    "shipment": "other",
+    "sold": "other",
+    "sold or used": "other",
+    "supply": "other",
 }
+_YEARS: Final = re.compile(
+    r" \d{4}[–-]\d{2,4}$"
+)  # "Import sources 2021-2024": each edition its own
 _MINED: Final = re.compile(r"\bmine|mining|helium production|marketable|brine", re.IGNORECASE)
 _REFINED: Final = re.compile(
     r"refiner|smelter|primary production|sponge|silicon|alumina|arsenic|rare gases|metal production"
@@ -283,12 +293,11 @@ def _mcs_cells(
     material = commodities.get((chapter.casefold(), commodity.casefold()))
     place = place_code(cells["country"]) or (OTHERS if ", " in cells["country"] else None)
     unit = cells["unit"]
-    subject = SUBJECTS.get(cells["statistic"].casefold(), "other")
+    subject = SUBJECTS.get(_YEARS.sub("", cells["statistic"].casefold()), "")
     said = _wrong(cells, period=period, material=material, place=place, subject=subject)
     if said is not None or period is None or material is None or place is None:
-        named = {
-            name: cells[name] for name in ("year", "commodity", "chapter", "country", "unit", "raw")
-        }
+        columns = ("year", "commodity", "chapter", "country", "statistic", "unit", "raw")
+        named = {name: cells[name] for name in columns}
         read.fault(row, said or "", **named)
         return
     is_world = cells["section"].casefold().startswith("world")
@@ -361,6 +370,8 @@ def _wrong(
         )
     if place is None:
         return gettext_noop("row {row}: unknown country {country!r}")
+    if not subject:
+        return gettext_noop("row {row}: unknown statistic {statistic!r}: have the columns moved?")
     if unit not in TONNES and not OTHER_UNITS.fullmatch(unit):
         return gettext_noop("row {row}: unknown unit {unit!r}")
     if not cells["raw"]:
@@ -579,12 +590,19 @@ _BASES: Final = ("", "consignment", "origin")
 _CUSTOMS_TONNES: Final[Mapping[str, float]] = {"kg": 1e-3, "t": 1.0, "g": 1e-6, "mt": 1.0}
 
 
-def read_baci(content: Source, *, codes: frozenset[str], until: date | None = None) -> Read:
+def read_baci(
+    content: Source,
+    *,
+    codes: frozenset[str],
+    later: frozenset[str] = frozenset(),
+    until: date | None = None,
+) -> Read:
     """Read bilateral flows of CEPII BACI: thousand dollars and tonnes, by HS 1992 code.
 
     Args:
         content: the file.
         codes: those that the registry keeps; rows of others are passed over.
+        later: codes that HS 1992 does not have: a file with one is of another edition.
         until: the day on which it was published: no flow lies after it.
     """
     read = Read()
@@ -594,9 +612,21 @@ def read_baci(content: Source, *, codes: frozenset[str], until: date | None = No
         if not _whole(read, row, cells):
             continue
         code = cells["code"].zfill(6)
+        if code in later:
+            read.fault(
+                row,
+                gettext_noop(
+                    "row {row}: HS 1992 has no code {code}: this is BACI in a later edition"
+                ),
+                code=code,
+            )
+            continue
         if code not in codes and (code in others or re.fullmatch(r"\d{6}", code)):
             others.add(code)
             read.skip("code")
+            continue
+        if cells["exporter"] in _AREAS or cells["importer"] in _AREAS:
+            read.skip("area")
             continue
         trade = _trade(
             read,
@@ -856,10 +886,7 @@ def _amount(text: str) -> float | None:
     """Return a number; ``None`` for an empty cell or BACI's NA; NaN for what is no number."""
     if text in {"", "NA", "None", "null"}:
         return None
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
+    return float(text) if _PLAIN.fullmatch(text) else float("nan")
 
 
 def _keep(read: Read, trade: Trade, seen: dict[tuple[Any, ...], tuple[int, int]]) -> None:
@@ -911,7 +938,17 @@ WGI_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "error": ("std_err", "stddev", "pvs"),
     "indicator": ("indicator",),
 }
-_WIDE: Final = "Indicator Code"  # the World Bank's bulk file: a row an indicator, a column a year
+_WIDE: Final = ("Indicator Code", "Series Code")  # the World Bank's bulk file and its DataBank
+_YEAR_COLUMN: Final = re.compile(r"(\d{4})( \[YR\d{4}\])?")
+_WORLD_BANK: Final[Mapping[str, str]] = {  # where the Bank's codes are not those of ISO 3166-1
+    "ADO": "AND",
+    "KSV": "XKK",
+    "ROM": "ROU",
+    "TMP": "TLS",
+    "WBG": "PSE",
+    "XKX": "XKK",
+    "ZAR": "COD",
+}
 _NO_ESTIMATE: Final = frozenset({"", "..", "#N/A", "NA"})
 
 
@@ -927,9 +964,13 @@ def read_wgi(content: Source) -> Read:
         if cells["indicator"] not in {"", "pv"}:
             read.skip("indicator")
             continue
-        place, period = place_code(cells["country"]), _period(cells["year"])
+        place = place_code(_WORLD_BANK.get(cells["country"], cells["country"]))
+        period = _period(cells["year"])
         if cells["estimate"] in _NO_ESTIMATE:
             read.skip("empty")
+            continue
+        if place == WORLD:
+            read.skip("total")
             continue
         estimate = _amount(cells["estimate"])
         error = None if cells["error"] in _NO_ESTIMATE else _amount(cells["error"])
@@ -969,14 +1010,19 @@ def read_wgi(content: Source) -> Read:
 def _wgi_rows(read: Read, content: Source) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield one estimate at a time, whichever of the two forms the file has."""
     header = header_of(content)
-    if _WIDE not in header:
+    if not set(_WIDE) & set(header):
         optional = frozenset({"error", "indicator"})
         for row, cells in rows_of(content, WGI_COLUMNS, optional=optional):
             if _whole(read, row, cells):
                 yield row, cells
         return
-    years = [name for name in header if re.fullmatch(r"\d{4}", name)]
-    columns = {"country": ("Country Code",), "code": (_WIDE,), **{year: (year,) for year in years}}
+    named = {at[1]: name for name in header if (at := _YEAR_COLUMN.fullmatch(name))}
+    years = list(named)
+    columns = {
+        "country": ("Country Code",),
+        "code": _WIDE,
+        **{year: (name,) for year, name in named.items()},
+    }
     errors: dict[tuple[str, str], str] = {}
     found: list[tuple[int, dict[str, str]]] = []
     for row, cells in rows_of(content, columns):
@@ -1025,7 +1071,8 @@ def read_gleif(content: Source) -> Read:
         if not _whole(read, row, cells):
             continue
         lei = cells["lei"]
-        country = place_code(cells["country"])
+        # GLEIF writes ISO 3166-1 alpha-2, where NA is Namibia.
+        country = "NAM" if cells["country"] == "NA" else place_code(cells["country"])
         if not re.fullmatch(r"[A-Z0-9]{18}\d{2}", lei) or not lei_number.is_valid(lei):
             read.fault(
                 row,

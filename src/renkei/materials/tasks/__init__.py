@@ -43,7 +43,7 @@ from renkei.materials.tasks._joint import (
     say_stop,
     take_to_end,
 )
-from renkei.materials.tasks._watch import Watched, watch
+from renkei.materials.tasks._watch import Watched, told, watch
 
 STEPS = 100
 JOINT_TITLE = gettext_noop("Joint run with a partner")
@@ -81,6 +81,7 @@ __all__ = [
     "sweep_series",
     "take_to_end",
     "target",
+    "told",
     "watch",
 ]
 

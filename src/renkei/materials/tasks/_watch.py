@@ -1,7 +1,7 @@
 """The monthly sweep: every series that the registry has, and the calendar of measures."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -26,7 +26,7 @@ class Watched:
     months: int
     alarms: int
     new: int
-    backtest: engine.Backtest | None
+    backtests: Mapping[str, engine.Backtest]
     until: str
 
 
@@ -70,7 +70,7 @@ def watch(*, until: date | None = None) -> Watched:
     now = engine.Month(today.year, today.month)
     if not series:
         raised = engine.calendar(calendar(), now)
-        done = Watched(0, 0, len(raised), _keep(raised, {}), None, "")
+        done = Watched(0, 0, len(raised), _keep(raised, {}), {}, "")
         State.objects.filter(pk=1).update(watched=_counts(done, []))
         return done
     names = sorted(series)
@@ -104,7 +104,7 @@ def watch(*, until: date | None = None) -> Watched:
         until=last,
     )
     new = _keep(raised, dict(zip(said, names, strict=True)))
-    done = Watched(len(names), width, len(raised), new, _backtest(found, names), str(last))
+    done = Watched(len(names), width, len(raised), new, _backtests(found, names), str(last))
     State.objects.filter(pk=1).update(watched=_counts(done, names))
     return done
 
@@ -140,16 +140,19 @@ def _keep(raised: list[engine.Alarm], by_said: Mapping[str, Series]) -> int:
 def _counts(done: Watched, names: list[Series]) -> dict[str, Any]:
     """Return a sweep's counts as JSON; without a usable event there is no back-test."""
     counts: dict[str, Any] = {"series": done.series, "until": done.until}
-    if done.backtest is not None:
-        back = done.backtest
-        counts |= {
-            "hits": back.hits,
-            "events": back.events,
-            "codes": sorted({name[0] for name in names} & set(_events())),
-            "false_alarms": back.false_alarms,
-            "series_years": back.series_years,
-            "rate": _number(back.false_alarms_per_series_year),
-        }
+    if done.backtests:
+        counts["codes"] = sorted({name[0] for name in names} & set(_events()))
+        counts["by_kind"] = [
+            {
+                "kind": kind,
+                "hits": back.hits,
+                "events": back.events,
+                "false_alarms": back.false_alarms,
+                "series_years": back.series_years,
+                "rate": _number(back.false_alarms_per_series_year),
+            }
+            for kind, back in done.backtests.items()
+        ]
     return counts
 
 
@@ -182,18 +185,52 @@ def calendar() -> list[engine.Measure]:
     return found
 
 
-def _backtest(found: engine.Sweep, names: list[Series]) -> engine.Backtest | None:
-    """Return what the change on the year before would have found on the dated events."""
+def _backtests(found: engine.Sweep, names: list[Series]) -> dict[str, engine.Backtest]:
+    """Return what each kind of alarm on a series would have found on the dated events, and how often wrong.
+
+    Alarms of breadth and of the calendar are not of one series, and are not counted.
+    """
     events = _events()
     codes = [name[0] for name in names]
     if not set(codes) & set(events):
-        return None
-    return engine.backtest(
-        found.year_on_year,
-        first=found.first,
-        codes=codes,
-        events=events,
-        threshold=engine.THRESHOLD,
-        since=found.first.plus(LEAST_MONTHS),
-        direction=0,
+        return {}
+    kinds = {
+        Alarm.Kind.LEVEL: found.level,
+        Alarm.Kind.YEAR_ON_YEAR: found.year_on_year,
+        Alarm.Kind.UNIT_VALUE: found.unit_value,
+    }
+    return {
+        str(kind): engine.backtest(
+            scores,
+            first=found.first,
+            codes=codes,
+            events=events,
+            threshold=engine.THRESHOLD,
+            since=found.first.plus(LEAST_MONTHS),
+            direction=0,
+        )
+        for kind, scores in kinds.items()
+        if scores is not None
+    }
+
+
+def told(rows: Sequence[Alarm]) -> dict[int, list[Flow]]:
+    """Return by alarm the figures that it is about: those of its month and of the same a year before."""
+    months = {row.month for row in rows} | {
+        row.month.replace(year=row.month.year - 1) for row in rows
+    }
+    found: dict[tuple[str, date], list[Flow]] = defaultdict(list)
+    flows = Flow.objects.current().filter(
+        code__in={row.code for row in rows if row.code}, valid_from__in=months
     )
+    for one in flows.exclude(valid_to__month=F("valid_from__month") + 11).select_related("release"):
+        said = _said((one.code, one.exporter, one.importer, one.reporter))
+        found[said, one.valid_from].append(one)
+    return {
+        row.pk: [
+            one
+            for month in (row.month.replace(year=row.month.year - 1), row.month)
+            for one in found.get((row.series, month), ())
+        ]
+        for row in rows
+    }

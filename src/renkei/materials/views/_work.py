@@ -31,13 +31,19 @@ from renkei.materials.forms import (
     PlanForm,
     ScenarioForm,
 )
-from renkei.materials.models import Alarm, Case, Material, PartnerNotice, Product, Scenario
+from renkei.materials.models import Alarm, Case, Form, Material, PartnerNotice, Product, Scenario
 from renkei.materials.templatetags.materials import percent, place
 from renkei.materials.views._registry import svg, tabs
 
 OK, REFUSED = 200, 422
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 ROWS = 25
+ALARM_UNITS: Mapping[str, object] = {  # of "usual" and "found"
+    Alarm.Kind.LEVEL: gettext_lazy("tonnes a month"),
+    Alarm.Kind.YEAR_ON_YEAR: gettext_lazy("times the same month of the year before"),
+    Alarm.Kind.UNIT_VALUE: gettext_lazy("thousand US dollars a tonne"),
+    Alarm.Kind.BREADTH: gettext_lazy("share of partners"),
+}
 MOST_FIRMS = 500
 NO_STORE: dict[str, Any] = {"Cache-Control": "no-store"}
 MEASURES: Mapping[str, object] = {
@@ -373,7 +379,31 @@ def cascade(request: HttpRequest) -> HttpResponse:
 def alarms(request: HttpRequest) -> HttpResponse:
     """List alarms, the newest month first."""
     page = Paginator(door.alarms(), ROWS).get_page(request.GET.get("page", "1"))
-    context = {"page": page, "tabs": tabs(request), "back": door.back_test()}
+    rows = list(page.object_list)
+    figures = door.alarm_figures(rows)
+    goods: dict[str, list[str]] = {}
+    for form in Form.objects.filter(hs2022__in={row.code for row in rows}).order_by("pk"):
+        said = goods.setdefault(form.hs2022, [])
+        if form.name not in said:
+            said.append(form.name)
+    back = door.back_test()
+    context = {
+        "page": page,
+        "lines": [
+            {
+                "row": row,
+                "goods": ", ".join(goods.get(row.code, ())),
+                "unit": ALARM_UNITS.get(row.kind, ""),
+                "figures": figures[row.pk],
+            }
+            for row in rows
+        ],
+        "tabs": tabs(request),
+        "back": back,
+        "kinds": [
+            {**one, "kind": Alarm.Kind(one["kind"]).label} for one in back.get("by_kind", ())
+        ],
+    }
     return TemplateResponse(request, "materials/alarms.html", context, headers=NO_STORE)
 
 
@@ -460,6 +490,7 @@ def case(request: HttpRequest, slug: str) -> HttpResponseBase:
         "notices": [(one, door.notice_out(one)) for one in notices],
         "received": door.partner_notices(case=row),
         "materials": row.materials.order_by("name_en"),
+        "alarm_unit": ALARM_UNITS.get(row.alarm.kind, "") if row.alarm else "",
     }
     return TemplateResponse(
         request, "materials/case.html", context, status=status, headers=NO_STORE
