@@ -125,7 +125,14 @@ def _print_rows(rows: list[Item], names: tuple[str, ...], *, as_json: bool) -> N
         print_json(rows)
         return
     for row in rows:
-        click.echo("\t".join("-" if row[name] in {None, ""} else str(row[name]) for name in names))
+        click.echo("\t".join(_read(row[name]) for name in names))
+
+
+def _read(value: Any) -> str:
+    """Return a value as people read it; ``--json`` gives it whole."""
+    if isinstance(value, float):
+        return _figure(value)
+    return "-" if value in {None, ""} else str(value)
 
 
 @materials.command(
@@ -315,9 +322,9 @@ def rules(
         for one in told["findings"]:
             words = {True: "yes", False: "no", None: "missing " + ", ".join(one["missing"])}
             figures = "" if one["measured"] is None else f"\t{one['measured']:g}"
-            figures += (
-                "" if one["required"] is None else f" ≥ {one['required']:g}" if figures else ""
-            )
+            if figures and one["required"]:  # a bar asks for nothing: its figure is enough
+                is_enough = one["measured"] >= one["required"]
+                figures += f" {'≥' if is_enough else '<'} {one['required']:g}"
             detail = f"\t{', '.join(one['detail'])}" if one["detail"] else ""
             click.echo(f"  {words[one['passed']]}\t{one['rule']}\t{one['clause']}{figures}{detail}")
 
@@ -451,7 +458,7 @@ def _scenario_lines(result: Item) -> Iterator[str]:
     for row in result["unmet"]:
         yield (
             f"# no plan: the demand of {row['party']} for {row['material']} cannot be met:"
-            f" {row['tonnes']:.6g} t are missing in month {row['month']}"
+            f" {_figure(row['tonnes'])} t are missing in month {row['month']}"
         )
     said = (f"{name} {low:g}–{high:g}" for name, (low, high) in result["elasticities"].items())
     yield f"# assumed: {', '.join(said)}"
@@ -468,7 +475,7 @@ def _material_lines(one: Item, parties: list[str]) -> Iterator[str]:
                 f"no diversion {row['no_diversion']:.3f}",
                 f"free diversion {row['free_diversion']:.3f}",
                 f"with caps {row['capped'][0]:.3f}–{row['capped'][1]:.3f}",
-                f"tonnes {row['tonnes'][0]:.6g}–{row['tonnes'][1]:.6g}",
+                f"tonnes {_figure(row['tonnes'][0])}–{_figure(row['tonnes'][1])}",
                 *(
                     f"stock ends ({name.replace('_', ' ')}) day {_days(ends)}"
                     for name, ends in row["stock_ends"].items()
@@ -477,8 +484,8 @@ def _material_lines(one: Item, parties: list[str]) -> Iterator[str]:
         )
     for row in one["dearer"]:
         yield (
-            f"  {row['party']}\timports of {row['usd_a_year']:.6g} US dollars a year cost"
-            f" {row['more_usd_a_year']:.6g} more"
+            f"  {row['party']}\timports of {_figure(row['usd_a_year'])} US dollars a year cost"
+            f" {_figure(row['more_usd_a_year'])} more"
         )
     for row in one["rows"]:
         if row["country"] in parties:
@@ -509,6 +516,17 @@ def _cascade_lines(found: Item) -> Iterator[str]:
     )
     for one in found["hit"][:10]:
         yield f"{one['firm']}\t{one['lost']:.3f}\t{one['free_diversion']:.3f}–{one['no_diversion']:.3f}"
+
+
+_FOR = {"demand": "to serve demand", "capacity": "of capacity", "stock": "of stock"}
+
+
+def _figure(value: float) -> str:
+    """Return a number with four digits and separators, never as a power of ten."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    said = f"{value:.4g}"
+    return said if "e" not in said else f"{value:.6f}"
 
 
 def _days(ends: list[float | None]) -> str:
@@ -577,7 +595,7 @@ def _plan_lines(result: Item, rows: list[Item]) -> Iterator[str]:
         for row in result.get("unmet", ()):
             yield (
                 f"no plan: the demand of {row['party']} for {row['material']} cannot be met:"
-                f" {row['tonnes']:.6g} t are missing in month {row['month']}"
+                f" {_figure(row['tonnes'])} t are missing in month {row['month']}"
             )
         return
     yield "rank\tmeasure\tmaterial\tfor\tfrom\ttonnes\tUS dollars\tdays\twho acts\tone more tonne saves"
@@ -586,34 +604,34 @@ def _plan_lines(result: Item, rows: list[Item]) -> Iterator[str]:
             (
                 *(str(row[name]) for name in ("rank", "kind", "material", "place")),
                 row["origin"] or "-",
-                f"{row['tonnes']:.6g}",
-                f"{row['usd'] or 0:.6g}",
+                _figure(row["tonnes"]),
+                _figure(row["usd"] or 0),
                 str(row["delay_days"]),
                 row["actor"],
-                f"{row['marginal_usd'] or 0:.6g}",
+                _figure(row["marginal_usd"] or 0),
             )
         )
     for row in response["by_party"]:
         yield (
-            f"# {row['party']} {row['material']}: {row['missing']:.6g} of {row['demand']:.6g} t"
+            f"# {row['party']} {row['material']}: {_figure(row['missing'])} of {_figure(row['demand'])} t"
             " stay missing"
         )
     for row in response["variants"]:
         yield (
             f"# {'without ' + row['without'] if row['without'] else 'with everything'}: missing"
-            f" {row['missing']:.4f}, {row['cost']:.6g} US dollars, {row['delay_months']} months,"
+            f" {row['missing']:.4f}, {_figure(row['cost'])} US dollars, {row['delay_months']} months,"
             f" {' '.join(row['who']) or 'nobody'} act"
         )
     for row in response["alternatives"]:
         yield (
             f"# not chosen: {row['kind']} {row['material']} for {row['place']}"
-            f" {row['origin'] or '-'}, {row['usd_a_tonne']:.6g} US dollars a tonne,"
+            f" {row['origin'] or '-'}, {_figure(row['usd_a_tonne'])} US dollars a tonne,"
             f" {row['delay_days']} days, {row['who']}"
         )
     for row in response["values"]:
         yield (
-            f"# one more tonne of {row['kind']} ({row['place']}, {row['material']}) saves"
-            f" {row['usd']:.6g} US dollars"
+            f"# one more tonne {_FOR[row['kind']]} ({row['place']}, {row['material']}) saves"
+            f" {_figure(row['usd'])} US dollars"
         )
 
 

@@ -255,7 +255,12 @@ def _lines(content: Content) -> list[tuple[object, str]]:
         lines.append((_("Codes"), " ".join(asked["codes"])))
     lines += [
         (
-            f"{names.get(row['material'], row['material'])}, {engine.place_name(row['party'], here)}",
+            ("・" if here == "ja" else ", ").join(
+                (
+                    names.get(row["material"], row["material"]),
+                    engine.place_name(row["party"], here),
+                )
+            ),
             _("missing without diversion {most}, with free diversion {least}").format(
                 most=_percent(row["no_diversion"]), least=_percent(row["free_diversion"])
             )

@@ -510,5 +510,5 @@ def _worst(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "until": row["until"],
                 "no_diversion": _share(row["no_diversion"]),
                 "free_diversion": _share(row["free_diversion"]),
-                "days_of_stock": [None if end is None else int(end) for end in days or []],
+                "days_of_stock": [None if end is None else round(end) for end in days or []],
             }

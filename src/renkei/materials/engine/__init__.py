@@ -227,6 +227,7 @@ from renkei.materials.engine._own import (
 )
 from renkei.materials.engine._places import (
     WORLD,
+    note_text,
     place_code,
     place_name,
     places,
@@ -450,6 +451,7 @@ __all__ = [
     "lines",
     "net_import_reliance",
     "network",
+    "note_text",
     "origins",
     "place_code",
     "place_name",

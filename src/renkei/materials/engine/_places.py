@@ -95,6 +95,16 @@ def place_code(text: str) -> str | None:
     return _by_name().get(given.casefold())
 
 
+@cache
+def _notes() -> Mapping[str, str]:
+    return {row["note"]: row["note_ja"] for row in csv.DictReader(_data("notes.csv").splitlines())}
+
+
+def note_text(note: str, language: str) -> str:
+    """Return a note of a shipped bill of materials in ``en`` or ``ja``; others as they are."""
+    return _notes().get(note, note) if language == "ja" else note
+
+
 def place_name(code: str, language: str) -> str:
     """Return what people call a place; a code that is not known as it is."""
     place = places().get(code)

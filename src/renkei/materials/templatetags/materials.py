@@ -1,5 +1,6 @@
 """How the registry's figures, places and terms are said."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
@@ -13,6 +14,7 @@ from renkei.materials import engine
 from renkei.materials.models import Qualifier, Scenario, Stage, Stock, Subject, Trade, language
 
 register = template.Library()
+_FLOATING = re.compile(r"\d{1,3}\.\d{5,}", re.ASCII)
 
 UNITS: Mapping[str, Any] = {
     "metric tons": _("tonnes"),
@@ -26,6 +28,9 @@ UNITS: Mapping[str, Any] = {
     "million liters": _("million litres"),
     "million carats": _("million carats"),
     "thousands of carats": _("thousand carats"),
+    "kg per car": _("kg per car"),
+    "kg per MW": _("kg per MW"),
+    "litres": _("litres"),
     "percent": "%",
     "t": _("tonnes"),
     "days": _("days"),
@@ -92,7 +97,23 @@ def figure(value: float | None, digits: int = 3) -> str:
         whole = 10 ** max(0, len(str(int(size))) - digits)
         return f"{round(value / whole) * whole:,}"
     said = f"{value:.{digits}g}"
-    return said if "e" not in said else f"{value:.1e}"
+    if "e" in said:  # people do not read powers of ten
+        said = f"{value:.12f}".rstrip("0")
+        zeros = len(said) - len(said.lstrip("-0."))
+        said = said[: zeros + 2].rstrip(".") or "0"
+    return said
+
+
+@register.filter
+def printed(raw: str) -> str:
+    """Return a printed figure; what a file made of floating point is told by four digits."""
+    return f"{float(raw):,.4g}" if _FLOATING.fullmatch(raw) else raw
+
+
+@register.filter
+def note(text: str) -> str:
+    """Return a note of a shipped bill in the reader's language."""
+    return engine.note_text(text, language())
 
 
 @register.filter

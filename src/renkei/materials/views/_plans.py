@@ -16,7 +16,7 @@ from renkei.base.access import PUBLIC, access, roles_of
 from renkei.base.http import require_safe
 from renkei.base.models import Role, User
 from renkei.kit.errors import RenkeiError
-from renkei.materials import door
+from renkei.materials import door, engine
 from renkei.materials.forms import RANGES, PlanForm, ScenarioForm
 from renkei.materials.models import Material, Product, Recommendation, Scenario
 from renkei.materials.views._registry import tabs
@@ -45,6 +45,7 @@ def plan(request: HttpRequest, uid: str) -> HttpResponse:
     context = {
         "plan": found,
         "asked": asked,
+        "by": engine.place_code(content["by"]) or content["by"],
         "kind": dict(Scenario.Kind.choices).get(asked["kind"], asked["kind"]),
         "countries": " ".join(asked["countries"]),
         "importers": " ".join(asked["importers"]),
