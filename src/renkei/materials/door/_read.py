@@ -234,10 +234,13 @@ def concentration(material: Material, stage: str, year: int | None = None) -> en
 
 
 def cells(material: Material, stage: str) -> QuerySet[Any]:
-    """Return the printed cells of the latest index of a stage, with release and row."""
+    """Return the printed cells of the latest index of a stage, with release and row.
+
+    None while the facts are newer than the summaries.
+    """
     risk = Risk.objects.filter(material=material, stage=stage, is_latest=True).first()
-    if risk is None:  # the facts are newer than the summaries
-        raise NotFoundError(gettext_noop("there is nothing at this address"))
+    if risk is None:
+        return observations(material).none()
     return (
         observations(material)
         .filter(

@@ -275,6 +275,8 @@ def inputs(request: HttpRequest, slug: str, stage: str) -> HttpResponse:
     row = door.find(slug)
     one = door.concentration(row, stage)
     cells = door.cells(row, stage)
+    if not cells:  # the facts are newer than the summaries
+        raise NotFoundError(gettext_noop("there is nothing at this address"))
     unit = cells[0].unit if cells else ""
     rows = [
         {
