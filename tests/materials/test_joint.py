@@ -11,6 +11,7 @@ from renkei.border import door as border
 from renkei.border.door import _joint as border_joint
 from renkei.materials import door
 from renkei.materials.models import Plan
+from renkei.materials.templatetags.materials import interval
 
 pytestmark = pytest.mark.usefixtures("registry")
 
@@ -94,12 +95,13 @@ def test_the_partners_plan_is_read_in_the_readers_language_and_answered(pair, ba
     listed = Client().get("/ja/border/acts/").content.decode()
     assert "輸出禁止：中国から日本・米国へ（レアアース）" in listed
     act = Client().get(f"/ja/border/acts/{uid}/").content.decode()
-    for said in ("影響を受ける製品", "電気自動車", f"/ja/materials/plans/{uid}/"):
+    for said in ("影響を受ける製品", "電気自動車", "、上限付き ", f"/ja/materials/plans/{uid}/"):
         assert said in act
     browser = Client()
     browser.force_login(officer)
     page = browser.get(f"/ja/materials/plans/{uid}/").content.decode()
-    for said in ("提案に回答する", "影響を受ける製品", "日本"):
+    low, high = map(float, content["bounds"][0]["with_caps"])
+    for said in ("提案に回答する", "影響を受ける製品", "日本", interval(low, high, "percent")):
         assert said in page
     told = Client().get("/node/v1/materials/plans").json()
     assert [(one["uid"], one["stage"]) for one in told] == [(uid, "approved_by_one")]

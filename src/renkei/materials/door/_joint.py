@@ -1,6 +1,6 @@
 """Response plans as joint acts: one node proposes, every party approves, all nodes keep the same."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -264,6 +264,7 @@ def _lines(content: Content) -> list[tuple[object, str]]:
             _("missing without diversion {most}, with free diversion {least}").format(
                 most=_percent(row["no_diversion"]), least=_percent(row["free_diversion"])
             )
+            + _with_caps(row.get("with_caps"))
             + _stock_days(row["days_of_stock"]),
         )
         for row in content["bounds"]
@@ -292,6 +293,14 @@ def _lines(content: Content) -> list[tuple[object, str]]:
     if content["note"]:
         lines.append((_("Note"), content["note"]))
     return lines
+
+
+def _with_caps(pair: Sequence[str] | None) -> str:
+    """Return what is missing while flows may grow by so much alone; an older plan does not tell it."""
+    if not pair:
+        return ""
+    low, high = map(_percent, pair)
+    return _(", with caps {low} to {high}").format(low=low, high=high)
 
 
 def _stock_days(days: list[int | None]) -> str:

@@ -510,5 +510,6 @@ def _worst(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "until": row["until"],
                 "no_diversion": _share(row["no_diversion"]),
                 "free_diversion": _share(row["free_diversion"]),
+                **({"with_caps": list(map(_share, row["capped"]))} if row["capped"] else {}),
                 "days_of_stock": [None if end is None else round(end) for end in days or []],
             }

@@ -67,6 +67,7 @@ def plan(request: HttpRequest, uid: str) -> HttpResponse:
                 **row,
                 **_two(row),
                 "name": _name(names, row["material"]),
+                "caps": [float(end) for end in row.get("with_caps", ())],
                 "first": date.fromisoformat(row["since"]),
                 "last": date.fromisoformat(row["until"]),
             }
