@@ -6,6 +6,7 @@ import pytest
 from tests.border.room import COMMITMENT, found, mirror, pull
 
 from renkei.border import door, engine
+from renkei.border.door import _joint
 from renkei.border.models import Act, Approval, Entry, Incident
 from renkei.record.models import Commitment
 
@@ -32,8 +33,6 @@ def propose(officer, **more):
 
 def read(act):
     """An act's proposal, as a partner reads it."""
-    from renkei.border.door import _joint
-
     return _joint.proposal_of(act)
 
 
@@ -58,6 +57,38 @@ def test_ours_is_sealed_here_once_the_partner_has_approved(pair, officer):
     assert act.stage == "sealed"
     assert Commitment.objects.filter(slug="joint-bed").exists()
     assert door.seal_due(now=NOW) == 0
+
+
+def test_two_that_find_an_act_due_at_once_seal_it_once(pair, officer, monkeypatch):
+    """A partner's thread in the worker, another partner's, and an officer's request all look."""
+    jp, wire = pair
+    act = propose(officer)
+    pull(wire)
+    jp.answer(read(act), [ref(act)])
+    pull(wire)
+    found = []
+
+    def overtaken():
+        if not found:
+            found.append("due")  # by one who is about to seal when the other one begins and ends
+            assert door.seal_due(now=NOW) == 1
+
+    monkeypatch.setattr(_joint, "refuse_frozen", overtaken)
+    assert door.seal_due(now=NOW) == 0
+    assert Entry.objects.filter(type=engine.SEALED).count() == 1
+    assert not Incident.objects.exists()
+
+
+def test_of_two_approved_acts_of_one_version_one_is_sealed(pair, officer):
+    jp, wire = pair
+    acts = [propose(officer), propose(officer)]
+    for act in acts:
+        jp.answer(read(act), [ref(act)])
+    pull(wire)
+
+    assert door.seal_due(now=NOW) == 1
+    assert sorted(Act.objects.values_list("stage", flat=True)) == ["sealed", "superseded"]
+    assert not Incident.objects.exists()
 
 
 def test_theirs_is_sealed_there(pair, officer):

@@ -223,10 +223,15 @@ def seal_due(*, now: datetime) -> int:
     due = Act.objects.filter(
         stage=Act.Stage.APPROVED, home=settings.NODE.name, expires__gte=engine.write_time(now)
     )
-    for act in due.select_related("proposal__log"):
+    for number in list(due.values_list("pk", flat=True)):
         try:
             refuse_frozen()
-            with transaction.atomic():
+            with _log.locked(_log.own_log()):
+                # Read again, now that nobody else writes: another thread or process may have sealed
+                # it meanwhile, or another act of its record. A second seal would be misconduct.
+                act = due.select_related("proposal__log").filter(pk=number).first()
+                if act is None:
+                    continue
                 approvals = act.approvals.select_related("entry__log").order_by("party")
                 refs = [_log.ref_to(act.proposal), *(_log.ref_to(a.entry) for a in approvals)]
                 _log.say(
