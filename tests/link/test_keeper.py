@@ -9,7 +9,7 @@ from tests.link.ends import Ends
 
 from renkei.link import door
 from renkei.link.door import _distil, _fibre, _keeper
-from renkei.link.models import Leaf
+from renkei.link.models import Alarm, Leaf
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +76,38 @@ def test_the_end_that_prepares_is_started_when_it_is_asked_whatever_the_clock_sa
         assert alice._was_asked()
         assert not alice._was_asked()
     assert not _keeper._Child(alice.link)._was_asked()  # it was, before this one began
+
+
+def test_a_fibre_that_is_away_is_said_and_no_child_is_started_for_it(child, monkeypatch):
+    started, is_away = [], True
+
+    def reach(_file):
+        if is_away:
+            raise _fibre.FibreAwayError("the fibre is away")
+
+    monkeypatch.setattr(_fibre, "reach", reach)
+    monkeypatch.setattr(_keeper, "has_met", lambda _link: True)
+    monkeypatch.setattr(
+        _keeper.subprocess, "Popen", lambda *_arguments, **_named: started.append(1) or Running()
+    )
+    for looks in range(1, _keeper.MISSES + 1):
+        assert not Alarm.objects.exists(), "it may be starting"
+        child.look()
+        assert child.misses == looks
+    assert Alarm.objects.get().kind == _keeper.FIBRE_ALARM
+    is_away = False
+    child.look()
+    assert not started, "it pauses"
+    child.not_before = 0.0
+    child.look()
+    assert (len(started), child.misses) == (1, 0)
+
+
+class Running:
+    """A child that has not ended."""
+
+    def poll(self):
+        return None
 
 
 def test_whoever_plays_with_the_eavesdropper_fills_the_disk_slowly(child):

@@ -84,15 +84,21 @@ def enter(folder: Path, *, founding: bool = False) -> NodeConfig:
     from django.utils import translation
 
     if not apps.ready:
-        # Hardly anything of what is loaded is ever garbage: neither now nor later is it looked for.
-        gc.disable()
-        try:
+        with uncollected():
             django.setup()
-        finally:
-            gc.freeze()
-            gc.enable()
     translation.activate(words.language())
     return node
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Look for no garbage in what the block makes, neither now nor later: hardly any of it is."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def leave() -> None:
@@ -170,9 +176,10 @@ def found(folder: Path, node: NodeConfig, *, then: Callable[[], T]) -> T:
 
         refuse_used_database()
         hurry()
-        make_tables()
-        rooms.found()
-        result = then()
+        with uncollected():
+            make_tables()
+            rooms.found()
+            result = then()
         leave()
         if database.exists():
             sync(database)
@@ -275,7 +282,7 @@ def make_tables() -> None:
         def reload_model(self, app_label: str, model_name: str, delay: bool = True) -> None:  # noqa: ARG002 - Django's signature
             if "apps" in self.__dict__:
                 self.is_delayed = True
-                self._reload({(app_label, model_name)})
+                self._reload({(app_label, model_name)})  # type: ignore[attr-defined]
 
     executor = MigrationExecutor(connection)
     state = NearState(real_apps=executor.loader.unmigrated_apps)
@@ -286,11 +293,14 @@ def make_tables() -> None:
 def migrate() -> list[str]:
     """Bring the database up to date, and give the rooms what they need; return what was applied."""
     from django.core.management import call_command
+    from django.db import connection
 
     from renkei.base import rooms
 
     lacking = pending()
-    if lacking:
+    if not connection.introspection.table_names():
+        make_tables()
+    elif lacking:
         call_command("migrate", interactive=False, verbosity=0)
     rooms.found()
     return lacking

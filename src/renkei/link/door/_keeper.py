@@ -14,6 +14,7 @@ from renkei.base.node import PROGRAM
 from renkei.kit.errors import RenkeiError
 from renkei.link.door import _fibre
 from renkei.link.door._distil import HIGH_BYTES, is_alice, is_low, wanted_file
+from renkei.link.door._link import FIBRE_ALARM, raise_alarm
 from renkei.link.door._meet import has_met, meet
 from renkei.link.door._routes import relay, routes
 from renkei.link.door._store import QBER_ALARM, levels
@@ -27,6 +28,7 @@ ALARM_SECONDS = 15.0  # and so often while it is disturbed
 FULL_SECONDS = 30.0  # so often for an eavesdropper that somebody turns while the pools overflow
 PAUSE_SECONDS = 5.0
 MEET_PAUSE_SECONDS = 2.0
+MISSES = 3  # looks in succession before a fibre that may be starting is said to be away
 LONGEST_PAUSE_SECONDS = 120.0
 MOST_BYTES = 8 * HIGH_BYTES
 SUPERVISOR = "RENKEI_SUPERVISOR"  # the command line ends with the process that is named here
@@ -41,6 +43,7 @@ class _Child:
     started_at: float = 0.0
     not_before: float = 0.0
     failures: int = 0
+    misses: int = 0
     eve: object = None
     has_turned: bool = False  # since the last block
     seen_wanted: float | None = None
@@ -62,6 +65,7 @@ class _Child:
             time.monotonic() >= self.not_before
             and (is_alice(self.link) or has_met(self.link) or self._meet())
             and self._is_wanted()
+            and self._has_line()
         ):
             self.begin()
             self.running = subprocess.Popen(  # noqa: S603  our own program
@@ -84,6 +88,21 @@ class _Child:
             log.info("the ends have not met: %s", error)
             self.not_before = time.monotonic() + MEET_PAUSE_SECONDS
             return False
+        return True
+
+    def _has_line(self) -> bool:
+        """Tell whether there is a line to take key from: a child that finds none has loaded in vain."""
+        if is_alice(self.link) or not self.link.simulated:
+            return True  # who is asked has a partner that saw the line
+        try:
+            _fibre.reach(_fibre.key_file(self.link.partner))
+        except _fibre.FibreAwayError as error:
+            self.misses += 1
+            if self.misses >= MISSES:
+                raise_alarm(self.link, FIBRE_ALARM, why=error)
+                self.not_before = time.monotonic() + PAUSE_SECONDS
+            return False
+        self.misses = 0
         return True
 
     def _is_wanted(self) -> bool:
