@@ -216,7 +216,7 @@ def test_jobs_move_while_somebody_looks(open_page, somebody):
     page.goto("/en/jobs/")
     assert page.get_by_text("3 / 4").count() == 4
     Job.objects.update(done=4)
-    page.get_by_text("4 / 4").first.wait_for(timeout=6000)
+    page.get_by_text("4 / 4").first.wait_for(timeout=30_000)
     assert page.locator("tbody tr").count() == 5
 
 
@@ -232,7 +232,7 @@ def test_an_ended_session_leads_to_the_sign_in_page(open_page, somebody):
     page = open_page(user=somebody)
     page.goto("/en/jobs/")
     page.context.clear_cookies()
-    page.wait_for_url("**/accounts/login/?next=**", timeout=6000)
+    page.wait_for_url("**/accounts/login/?next=**", timeout=30_000)
 
 
 PARTS = """
