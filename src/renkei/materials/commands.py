@@ -179,7 +179,7 @@ def risk(
     is_eu = method == "eu"
     if material is None and (is_eu or country is None):
         raise WrongUseError(gettext_noop("expected MATERIAL or --country"))
-    if not is_eu and (recycling or substitution or uses or largest is not None):
+    if not is_eu and any((recycling, substitution, uses, largest is not None)):
         raise WrongUseError(
             gettext_noop("--recycling, --substitution, --use and --largest are for --method eu")
         )
@@ -208,16 +208,7 @@ def risk(
             _print_opened(material, door.place(country), stage, as_json=as_json)
             return
         if country is not None:
-            found = door.exposure(door.place(country))
-            if stage is not None:
-                found = found.filter(stage=stage)
-            rows = [schemas.exposure_out(row) for row in found[:limit]]
-            names = ("material", "code", "score", "leader", "leader_share", "kusd")
-            _print_rows(rows, names, as_json=as_json)
-            if not rows:
-                from django.utils.translation import gettext
-
-                tell(gettext("No trade of this country is in the registry."))
+            _print_ranking(door.place(country), stage, limit, as_json=as_json)
             return
         row = door.find(str(material))
         stages = [stage] if stage else sorted({one.stage for one in door.risks(row)})
@@ -242,6 +233,22 @@ def _index_lines(told: list[Item]) -> Iterator[str]:
             yield (
                 f"  # {cell['place']}\t{cell['raw']} {cell['unit']}\t{cell['release']} {cell['row']}"
             )
+
+
+def _print_ranking(country: str, stage: str | None, limit: int, *, as_json: bool) -> None:
+    """Print what a country is most vulnerable to, at one stage if it is named."""
+    from django.utils.translation import gettext
+
+    from renkei.materials import door, schemas
+
+    found = door.exposure(country)
+    if stage is not None:
+        found = found.filter(stage=stage)
+    rows = [schemas.exposure_out(row) for row in found[:limit]]
+    names = ("material", "code", "score", "leader", "leader_share", "kusd")
+    _print_rows(rows, names, as_json=as_json)
+    if not rows:
+        tell(gettext("No trade of this country is in the registry."))
 
 
 def _print_opened(material: str, country: str, stage: str | None, *, as_json: bool) -> None:
