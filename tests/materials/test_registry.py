@@ -270,6 +270,26 @@ def test_an_alarm_opens_to_the_figures_that_it_is_about(client):
     assert "%" not in page.split("<main")[1].split("</main")[0].split("by back-test")[0]
 
 
+@pytest.mark.parametrize(
+    ("above", "goes_to"),
+    [
+        ("products/", "exposure/#by-product"),
+        ("exposure/Japan/", "exposure/?country=JPN"),
+        ("exposure/JPN/cobalt/", "exposure/?country=JPN"),
+        ("cobalt/inputs/", "cobalt/"),
+    ],
+)
+def test_an_address_above_pages_goes_to_where_they_are_listed(client, above, goes_to):
+    answer = client.get(f"/en/materials/{above}")
+    assert (answer.status_code, answer["Location"]) == (302, f"/en/materials/{goes_to}")
+    assert client.get(f"/en/materials/{goes_to}").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["exposure/Atlantis/", "exposure/JPN/nothing/", "nothing/inputs/"])
+def test_above_nothing_is_nothing(client, path):
+    assert client.get(f"/en/materials/{path}").status_code == 404
+
+
 def test_a_lei_file(tmp_path):
     before = Organisation.objects.count()
     good = tmp_path / "good.csv"

@@ -194,6 +194,9 @@ def test_a_closed_strait_stops_the_ships_of_whom_it_names():
     ("kind", "more", "word"),
     [
         ("cyber_attack", {"firms": ["F00001"], "countries": ["JPN"]}, "where it happens"),
+        ("cyber_attack", {"firms": ["F00001"], "materials": ["cobalt"]}, "Materials"),
+        ("cyber_attack", {"firms": ["F00001"], "codes": ["284690"]}, "codes"),
+        ("cyber_attack", {"firms": ["F00001"], "importers": ["JPN"]}, "whom it hits"),
         ("price_shock", {"materials": ["lithium"], "countries": ["JPN"]}, "where it happens"),
         ("strait_closed", {"straits": ["suez"], "sites": ["araxa"]}, "sites"),
         ("export_ban", {"countries": ["CHN"], "sites": ["araxa"]}, "sites"),

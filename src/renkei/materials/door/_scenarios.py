@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext
 
 from renkei.base import jobs
 from renkei.base.models import Job, User
@@ -35,15 +36,16 @@ MOST_NAMED: Final = 20
 MOST_PRODUCTS: Final = 60
 MOST_RISE: Final = 100.0  # of a price: a hundredfold more was never seen
 MOST_RANGE: Final = 100_000.0
+GOODS: Final = frozenset({"materials", "codes", "importers"})
 NAMED_FOR: Final[Mapping[str, frozenset[str]]] = {
-    # What each kind of disruption reads beside materials, codes and importers.
-    Scenario.Kind.EXPORT_BAN: frozenset({"countries"}),
-    Scenario.Kind.EXPORT_QUOTA: frozenset({"countries"}),
-    Scenario.Kind.MINE_OUT: frozenset({"countries", "sites"}),
-    Scenario.Kind.REFINERY_OUT: frozenset({"countries", "sites"}),
-    Scenario.Kind.STRAIT_CLOSED: frozenset({"countries", "straits"}),
+    # What each kind of disruption reads; an attack on firms knows neither goods nor buyers.
+    Scenario.Kind.EXPORT_BAN: GOODS | {"countries"},
+    Scenario.Kind.EXPORT_QUOTA: GOODS | {"countries"},
+    Scenario.Kind.MINE_OUT: GOODS | {"countries", "sites"},
+    Scenario.Kind.REFINERY_OUT: GOODS | {"countries", "sites"},
+    Scenario.Kind.STRAIT_CLOSED: GOODS | {"countries", "straits"},
     Scenario.Kind.CYBER_ATTACK: frozenset({"firms"}),
-    Scenario.Kind.PRICE_SHOCK: frozenset(),
+    Scenario.Kind.PRICE_SHOCK: GOODS,
 }
 
 
@@ -160,7 +162,7 @@ def disrupt(
             gettext_noop("a run on this node's own firms is never public: leave the mark away")
         )
     # Refused here, where the person still looks, rather than in the job.
-    _refuse_unread(scenario)
+    _refuse_unread(scenario, is_named=bool(named))
     if kind == Scenario.Kind.PRICE_SHOCK and severity > MOST_RISE:
         raise BadScenarioError(
             gettext_noop("the price rises by {severity}: expected at most {most}"),
@@ -201,19 +203,21 @@ def disrupt(
     return scenario
 
 
-def _refuse_unread(scenario: Scenario) -> None:
+def _refuse_unread(scenario: Scenario, *, is_named: bool) -> None:
     """Refuse what this kind of disruption does not read: it would pass for being in the answer.
 
     Raises:
         BadScenarioError: the field.
     """
     read = NAMED_FOR[scenario.kind]
-    for name in ("countries", "sites", "straits", "firms"):
-        if name not in read and getattr(scenario, name):
+    for name in ("countries", "sites", "straits", "firms", "materials", "codes", "importers"):
+        found = is_named if name == "materials" else getattr(scenario, name)
+        if name not in read and found:
             field = scenario._meta.get_field(name)  # noqa: SLF001  Django's name
+            said = gettext("Materials") if name == "materials" else field.verbose_name
             raise BadScenarioError(
                 gettext_noop("“{field}” has no meaning for the kind “{kind}”: leave it empty"),
-                field=str(getattr(field, "verbose_name", name)),
+                field=str(said),
                 kind=scenario.get_kind_display(),
             )
 
