@@ -22,12 +22,23 @@ from math import ceil, log2
 from typing import Final
 
 import numpy as np
+from numba import carray
 from numpy.typing import NDArray
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link.engine._polynomials import Words
 from renkei.link.engine._shuffle import SQUARE, Shuffle
-from renkei.link.engine._vectors import helper, kernel, parity, top_bit
+from renkei.link.engine._vectors import (
+    helper,
+    kernel,
+    parity,
+    pointer_to_bytes,
+    pointer_to_codes,
+    pointer_to_numbers,
+    pointer_to_places,
+    pointer_to_words,
+    top_bit,
+)
 
 FRAME_BITS: Final = 65_536
 PASSES: Final = 3
@@ -43,7 +54,9 @@ _MOST_FLIPS: Final = 4  # a bit; more are made only if somebody changed the pari
 # What a question is about: frame << 32 | kind << 24 | log2(size) << 16 | first bit.
 _MASK: Final = 3  # kinds 0, 1, 2 are blocks of a pass
 _RANGE: Final = 4  # a range of a mask, kept in ``search``
-_WAIT: Final = 5  # + pass: no question, a block that waits for smaller ones
+
+_MOST_WAITING: Final = 4096  # blocks of a frame; more than these do not wait
+_FIELDS: Final = 7  # of ``search``
 
 
 class DivergedError(RenkeiError):
@@ -139,70 +152,75 @@ def _range_parity(
 def _ask(
     questions: Words, count: int, state: Words, search: NDArray[np.int64],
     masks: NDArray[np.uint64], layout: NDArray[np.int64], own: NDArray[np.uint8],
-    counts: NDArray[np.uint16], codes: NDArray[np.uint8],
-) -> int:  # fmt: skip
-    """Write the questions down, and the own answers, eight a byte; return how many there are."""
-    asked = 0
+    message: NDArray[np.uint8], line: Words,
+) -> None:  # fmt: skip
+    """Write the message of these questions, and the own answers, eight a byte."""
     gathered = np.uint64(0)
-    bits = layout[0] * 64
-    counts[:] = 0
-    for at in range(count):
-        code = questions[at]
-        frame = np.int64(code >> np.uint64(32))
-        kind = np.int64((code >> np.uint64(24)) & np.uint64(255))
-        size = np.int64((code >> np.uint64(16)) & np.uint64(255))
-        start = np.int64(code & np.uint64(0xFFFF))
-        if kind < _MASK:
-            answer = _block_parity(state, frame, kind, size, start, layout)
-            wire = kind | (((bits + start) >> size) << 6)
-        elif kind == _MASK:
-            answer = _range_parity(state, frame, 0, bits, masks[size], layout)
-            wire = _MASK | (size << 2) | (1 << 6)
-        elif kind == _RANGE:
-            which, low, high = search[frame, 1], search[frame, 2], search[frame, 3]
-            half = (high - low) >> 1
-            answer = _range_parity(state, frame, low, low + half, masks[which], layout)
-            wire = _MASK | (which << 2) | (((bits + low) // half) << 6)
-        else:
-            continue
-        counts[frame] += 1
-        codes[3 * asked] = wire & 255
-        codes[3 * asked + 1] = (wire >> 8) & 255
-        codes[3 * asked + 2] = wire >> 16
-        gathered |= answer << np.uint64(asked & 7)
-        asked += 1
-        if asked & 7 == 0:
-            own[(asked >> 3) - 1] = gathered
-            gathered = np.uint64(0)
-    if asked & 7:
-        own[asked >> 3] = gathered
-    return asked
+    words, rows = layout[0], layout[1]
+    bits = words * 64
+    head = 2 * search.shape[0]
+    message[:head] = 0
+    at = 0
+    while at < count:
+        frame = np.int64(questions[at] >> np.uint64(32))
+        first = at
+        while at < count and np.int64(questions[at] >> np.uint64(32)) == frame:
+            code = questions[at]
+            kind = np.int64((code >> np.uint64(24)) & np.uint64(255))
+            size = np.int64((code >> np.uint64(16)) & np.uint64(255))
+            start = np.int64(code & np.uint64(0xFFFF))
+            if kind < _MASK:
+                answer = _block_parity(state, frame, kind, size, start, layout)
+                wire = kind | (((bits + start) >> size) << 6)
+            elif kind == _MASK:
+                if size == 0:  # the masks of a frame follow one another
+                    for word in range(words):
+                        line[word] = state[(frame * rows + word) * 8 + 6]
+                answer = np.uint64(0)
+                for word in range(words):
+                    answer ^= line[word] & masks[size, word]
+                answer = parity(answer)
+                wire = _MASK | (size << 2) | (1 << 6)
+            else:
+                which, low, high = search[frame, 1], search[frame, 2], search[frame, 3]
+                half = (high - low) >> 1
+                answer = _range_parity(state, frame, low, low + half, masks[which], layout)
+                wire = _MASK | (which << 2) | (((bits + low) // half) << 6)
+            to = head + 3 * at
+            message[to] = wire & 255
+            message[to + 1] = (wire >> 8) & 255
+            message[to + 2] = wire >> 16
+            gathered |= answer << np.uint64(at & 7)
+            at += 1
+            if at & 7 == 0:
+                own[(at >> 3) - 1] = gathered
+                gathered = np.uint64(0)
+        message[2 * frame] = (at - first) & 255
+        message[2 * frame + 1] = (at - first) >> 8
+    if at & 7:
+        own[at >> 3] = gathered
 
 
 @kernel
-def _answer(
-    message: NDArray[np.uint8],
-    orders: Words,
-    frames: int,
-    words: int,
-    masks: NDArray[np.uint64],
-    out: NDArray[np.uint8],
-) -> int:
+def _answer(desk: NDArray[np.int64], message: bytes) -> int:
     """Answer a message of questions, eight answers a byte.
 
-    ``orders`` holds the words of all frames in the order of each pass, shape (passes, words).
-    Returns how many questions there were, or -1 if these are none; ``out`` has room for an answer
-    to every third byte.
+    ``desk``: frames, words of one, and the addresses of the words of all frames in the order of
+    each pass, of the masks and of the room for the answers. Returns how many questions there were,
+    or -1 if these are none.
     """
+    frames, words = desk[0], desk[1]
+    orders = carray(pointer_to_words(desk[2]), (PASSES, frames * words))
+    masks = carray(pointer_to_words(desk[3]), (MASKS, words))
+    out = carray(pointer_to_bytes(desk[4]), frames << 13)
     head = 2 * frames
-    if message.size < head:
+    if len(message) < head:
         return -1
     total = 0
     for frame in range(frames):
         total += np.int64(message[2 * frame]) | (np.int64(message[2 * frame + 1]) << 8)
-    if not total or message.size != head + 3 * total:
+    if not total or len(message) != head + 3 * total:
         return -1
-    codes = message[head:]
     asked = 0
     gathered = np.uint64(0)
     bits = words * 64
@@ -211,10 +229,11 @@ def _answer(
         base = frame * words
         count = np.int64(message[2 * frame]) | (np.int64(message[2 * frame + 1]) << 8)
         for _ in range(count):
+            at = head + 3 * asked
             wire = (
-                np.int64(codes[3 * asked])
-                | (np.int64(codes[3 * asked + 1]) << 8)
-                | (np.int64(codes[3 * asked + 2]) << 16)
+                np.int64(message[at])
+                | (np.int64(message[at + 1]) << 8)
+                | (np.int64(message[at + 2]) << 16)
             )
             kind, which, node = wire & 3, (wire >> 2) & 15, wire >> 6
             if node == 0 or node >= 2 * bits or which >= MASKS or (kind < _MASK and which):
@@ -394,26 +413,87 @@ def _most_questions(frame_bits: int) -> int:
     return (frame_bits >> 1) + MASKS
 
 
+@helper
+def _is_odd(code: np.uint64, state: Words, layout: NDArray[np.int64]) -> np.uint64:
+    frame = np.int64(code >> np.uint64(32))
+    kind = np.int64((code >> np.uint64(24)) & np.uint64(255))
+    size = np.int64((code >> np.uint64(16)) & np.uint64(255))
+    row, node = _row(frame, kind, size, np.int64(code & np.uint64(0xFFFF)), layout)
+    return _bit(state, row, 2, node)
+
+
+@helper
+def _end_of_wait(
+    frame: int, smallest: int, slack: int, state: Words, search: NDArray[np.int64],
+    waits: NDArray[np.uint32], layout: NDArray[np.int64], blocks: Words, waiting: int,
+) -> tuple[int, int]:  # fmt: skip
+    """Append what need not wait any longer to ``blocks``; return their number, and the smallest."""
+    count = search[frame, 5]
+    least = smallest
+    kept = 0
+    for at in range(count):
+        code = waits[frame, at]
+        if _is_odd((np.uint64(frame) << np.uint64(32)) | np.uint64(code), state, layout):
+            waits[frame, kept] = code
+            kept += 1
+            least = min(least, np.int64((code >> 16) & 255))
+    count, kept = kept, 0
+    next_ = 99
+    for at in range(count):
+        code = waits[frame, at]
+        size = np.int64((code >> 16) & 255)
+        if size <= least + slack and waiting < blocks.size:
+            blocks[waiting] = (np.uint64(frame) << np.uint64(32)) | np.uint64(code)
+            waiting += 1
+        else:
+            waits[frame, kept] = code
+            kept += 1
+            next_ = min(next_, size)
+    search[frame, 5], search[frame, 6] = kept, next_
+    return waiting, least
+
+
+# Where the addresses of a machine's arrays are on its desk.
+_STATE, _SEARCH, _LAYOUT, _PLACES, _ORIGINS, _MASKS, _PATHS = range(7)
+_LISTS, _WAITS, _QUESTIONS, _FOLLOWING, _OWN, _MESSAGE, _LINE = range(7, 14)
+_FRAMES, _ROWS, _WORDS, _SLACK, _CAPACITY, _FLIPS = range(14, 20)
+
+
 @kernel
-def _absorb(
-    questions: Words, count: int, theirs: NDArray[np.uint8], own: NDArray[np.uint8],
-    state: Words, places: NDArray[np.uint16], origins: NDArray[np.uint16],
-    search: NDArray[np.int64], masks: NDArray[np.uint64], paths: Words,
-    layout: NDArray[np.int64], slack: int, flips_left: int, lists: Words, following: Words,
-    counts: NDArray[np.uint16], codes: NDArray[np.uint8],
-) -> tuple[int, int, int]:  # fmt: skip
+def _absorb(desk: NDArray[np.int64], count: int, theirs: bytes) -> tuple[int, int]:
     """Take in their parities, correct what is found, ask on and answer that from the own bits.
 
-    ``search`` is by frame: stage, mask, low, high, odd masks. Returns how many questions follow,
-    how many of them want an answer, and how many corrections were made; (-1, 0, 0) if there were
-    more corrections or questions than there can be: only false answers lead there.
+    With no questions behind it (``count`` 0) this asks for the blocks of the first pass.
+    ``search`` is by frame: stage, mask, low, high, odd masks, blocks that wait, the size of the
+    smallest of these. Returns how many questions follow and how many corrections were made;
+    (-1, 0) if there were more corrections or questions than there can be: only false answers lead
+    there.
     """
+    frames, rows, words = desk[_FRAMES], desk[_ROWS], desk[_WORDS]
+    bits, capacity = words * 64, desk[_CAPACITY]
+    state = carray(pointer_to_words(desk[_STATE]), frames * rows * 8)
+    search = carray(pointer_to_numbers(desk[_SEARCH]), (frames, _FIELDS))
+    layout = carray(pointer_to_numbers(desk[_LAYOUT]), 2 + 2 * PASSES)
+    places = carray(pointer_to_places(desk[_PLACES]), (PASSES - 1, bits))
+    origins = carray(pointer_to_places(desk[_ORIGINS]), (PASSES - 1, bits))
+    masks = carray(pointer_to_words(desk[_MASKS]), (MASKS, words))
+    paths = carray(pointer_to_words(desk[_PATHS]), 128)
+    lists = carray(pointer_to_words(desk[_LISTS]), (2, 4 * bits))
+    waits = carray(pointer_to_codes(desk[_WAITS]), (frames, _MOST_WAITING))
+    questions = carray(pointer_to_words(desk[_QUESTIONS]), capacity)
+    following = carray(pointer_to_words(desk[_FOLLOWING]), capacity)
+    own = carray(pointer_to_bytes(desk[_OWN]), (capacity + 7) >> 3)
+    message = carray(pointer_to_bytes(desk[_MESSAGE]), 2 * frames + 3 * capacity)
+    line = carray(pointer_to_words(desk[_LINE]), words)
+    slack = desk[_SLACK]
     leaves, blocks = lists[0], lists[1]
-    most = _most_questions(layout[0] * 64)
-    given = 0
+    most = _most_questions(bits)
     asked = 0
     flips = 0
     at = 0
+    if count == 0:
+        for frame in range(frames):
+            asked = _open_stage(frame, search, layout, following, asked)
     while at < count:
         frame = np.int64(questions[at] >> np.uint64(32))
         depth = 0
@@ -423,16 +503,12 @@ def _absorb(
         # All answers first: they tell of the time before this round's corrections.
         while at < count and np.int64(questions[at] >> np.uint64(32)) == frame:
             code = questions[at]
-            at += 1
             kind = np.int64((code >> np.uint64(24)) & np.uint64(255))
             size = np.int64((code >> np.uint64(16)) & np.uint64(255))
             start = np.int64(code & np.uint64(0xFFFF))
-            if kind >= _WAIT:
-                blocks[waiting] = _code(frame, kind - _WAIT, size, start)
-                waiting += 1
-                continue
-            odd = np.uint64((theirs[given >> 3] ^ own[given >> 3]) >> (given & 7)) & np.uint64(1)
-            given += 1
+            odd = np.uint64((np.int64(theirs[at >> 3]) ^ np.int64(own[at >> 3])) >> (at & 7))
+            odd &= np.uint64(1)
+            at += 1
             if kind < _MASK and size < layout[2 + kind]:
                 other = _learn_halves(state, frame, kind, size, start, odd, layout)
                 right = code + (np.uint64(1) << np.uint64(size))
@@ -451,7 +527,7 @@ def _absorb(
                 sum_ ^= odd
                 blocks[waiting] = code
                 waiting += np.int64(odd)
-                last = layout[0] * 64 - (1 << size)
+                last = bits - (1 << size)
                 if kind and start + (1 << size) == last:
                     _learn(state, frame, kind, size, last, sum_, layout)
                     blocks[waiting] = _code(frame, kind, size, last)
@@ -488,8 +564,8 @@ def _absorb(
                 if kind:
                     place = np.int64(origins[kind - 1, place])
                 flips += 1
-                if flips > flips_left or max(waiting, depth) + PASSES > leaves.size:
-                    return -1, 0, 0
+                if flips > desk[_FLIPS] or max(waiting, depth) + PASSES > leaves.size:
+                    return -1, 0
                 depth, waiting = _flip(
                     frame,
                     place,
@@ -504,30 +580,33 @@ def _absorb(
                     depth,
                     waiting,
                 )
-            widest = 0
-            if item == 0 and slack < ANY_SLACK:
-                for other_item in range(waiting):
-                    size = np.int64((blocks[other_item] >> np.uint64(16)) & np.uint64(255))
-                    widest = max(widest, size)
-            if widest > slack:  # else none can be too large for the smallest, whatever that is
+            if item == 0:
+                smallest = 99
                 for other_item in range(waiting):
                     code = blocks[other_item]
-                    kind = np.int64((code >> np.uint64(24)) & np.uint64(255))
                     size = np.int64((code >> np.uint64(16)) & np.uint64(255))
-                    start = np.int64(code & np.uint64(0xFFFF))
-                    row, node = _row(frame, kind, size, start, layout)
-                    if _bit(state, row, 2, node):
-                        largest = min(largest, size + slack)
+                    if size < smallest and _is_odd(code, state, layout):
+                        smallest = size
+                if search[frame, 5] and search[frame, 6] <= smallest + slack:
+                    waiting, smallest = _end_of_wait(
+                        frame, smallest, slack, state, search, waits, layout, blocks, waiting
+                    )
+                largest = smallest + slack
             if item == waiting:
-                break
+                if asked > first_asked or not search[frame, 5]:
+                    break
+                item = waiting = 0  # what all waited for became even by itself
+                search[frame, 6] = 0
+                continue
             if asked - first_asked >= most:
-                return -1, 0, 0
+                return -1, 0
             code = blocks[item]
             item += 1
             size = np.int64((code >> np.uint64(16)) & np.uint64(255))
-            if size > largest:
-                following[asked] = code + np.uint64(_WAIT << 24)
-                asked += 1
+            if size > largest and search[frame, 5] < _MOST_WAITING:
+                waits[frame, search[frame, 5]] = np.uint32(code & np.uint64(0xFFFFFFFF))
+                search[frame, 5] += 1
+                search[frame, 6] = min(search[frame, 6], size)
                 continue
             found, code = _descend(code, state, layout)
             if found:
@@ -547,21 +626,8 @@ def _absorb(
                         asked += 1
         if asked == first_asked:
             asked = _open_stage(frame, search, layout, following, asked)
-    answers = _ask(following, asked, state, search, masks, layout, own, counts, codes)
-    return asked, answers, flips
-
-
-@kernel
-def _begin(
-    state: Words, search: NDArray[np.int64], masks: NDArray[np.uint64],
-    layout: NDArray[np.int64], frames: int, questions: Words, own: NDArray[np.uint8],
-    counts: NDArray[np.uint16], codes: NDArray[np.uint8],
-) -> tuple[int, int]:  # fmt: skip
-    """Ask for the blocks of the first pass; return the numbers of questions and of answers."""
-    count = 0
-    for frame in range(frames):
-        count = _open_stage(frame, search, layout, questions, count)
-    return count, _ask(questions, count, state, search, masks, layout, own, counts, codes)
+    _ask(following, asked, state, search, masks, layout, own, message, line)
+    return asked, flips
 
 
 def _paths() -> Words:
@@ -630,11 +696,14 @@ class CascadeAlice:
 
     def __init__(self, words: Words, *, frame_bits: int = FRAME_BITS) -> None:
         orders, self._laid = _orders(words, frame_bits)
-        self._masks = orders.masks
         self.frames = words.size * 64 // frame_bits
         self.frame_bits = frame_bits
         self.disclosed = 0
         self.rounds = 0
+        self._out = np.empty(self.frames << 13, np.uint8)
+        self._kept = (self._laid, orders.masks, self._out)
+        addresses = [one.ctypes.data for one in self._kept]
+        self._desk = np.array([self.frames, frame_bits // 64, *addresses], np.int64)
 
     def answer(self, questions: bytes) -> bytes:
         """Return the parities asked for, eight a byte.
@@ -643,22 +712,14 @@ class CascadeAlice:
             DivergedError: if these are no questions, or more than can be answered without
                 telling nearly all of the key.
         """
-        out = np.empty(len(questions) // 24 + 1, np.uint8)
-        asked = _answer(
-            np.frombuffer(questions, np.uint8),
-            self._laid,
-            self.frames,
-            self.frame_bits // 64,
-            self._masks,
-            out,
-        )
+        asked = _answer(self._desk, questions)
         if asked < 0:
             raise DivergedError(gettext_noop("these are no questions of Cascade"))
         self.disclosed += asked
         self.rounds += 1
         if self.disclosed > _MOST_DISCLOSED * self.frames * self.frame_bits:
             raise DivergedError(gettext_noop("Cascade does not come to an end: too many errors"))
-        return out[: (asked + 7) >> 3].tobytes()
+        return self._out[: (asked + 7) >> 3].tobytes()
 
 
 class CascadeBob:
@@ -686,42 +747,49 @@ class CascadeBob:
         self.disclosed = 0
         self.rounds = 0
         self.corrections = 0
-        self._slack = slack
         sizes = block_sizes(error_rate)
         count = frame_bits // 64
         tops, rows = [], PASSES * count
         for size in sizes:
             tops.append(rows)
             rows += frame_bits >> size if size > 6 else 0
-        self._layout = np.array([count, rows, *sizes, *tops], np.int64)
-        self._state = np.zeros(self.frames * rows * 8, np.uint64)
-        by_row = self._state.reshape(self.frames, rows, 8)
+        layout = np.array([count, rows, *sizes, *tops], np.int64)
+        self._rows = np.zeros((self.frames, rows, 8), np.uint64)
         for kind in range(PASSES):
             part = laid[kind].reshape(self.frames, count)
-            by_row[:, kind * count : (kind + 1) * count, 6] = part
-        self._search = np.zeros((self.frames, 5), np.int64)
-        self._search[:, 0] = -1
-        capacity = self.frames * ((frame_bits >> 1) + MASKS) + 8
-        self._questions = np.empty(capacity, np.uint64)
-        self._following = np.empty(capacity, np.uint64)
-        self._lists = np.empty((2, 4 * frame_bits), np.uint64)
-        self._own = np.empty((capacity + 7) >> 3, np.uint8)
-        self._counts = np.empty(self.frames, np.uint16)
-        self._codes = np.empty(3 * capacity, np.uint8)
-        self._count, self.asked = _begin(
-            self._state, self._search, self._orders.masks, self._layout, self.frames,
-            self._questions, self._own, self._counts, self._codes,
+            self._rows[:, kind * count : (kind + 1) * count, 6] = part
+        search = np.zeros((self.frames, _FIELDS), np.int64)
+        search[:, 0] = -1
+        search[:, 6] = ANY_SLACK
+        capacity = self.frames * _most_questions.py_func(frame_bits) + 8
+        self._message = np.empty(2 * self.frames + 3 * capacity, np.uint8)
+        orders = self._orders
+        self._kept = (
+            self._rows, search, layout, orders.places, orders.origins, orders.masks, orders.paths,
+            np.empty((2, 4 * frame_bits), np.uint64),
+            np.empty((self.frames, _MOST_WAITING), np.uint32),
+            np.empty(capacity, np.uint64), np.empty(capacity, np.uint64),
+            np.empty((capacity + 7) >> 3, np.uint8), self._message, np.empty(count, np.uint64),
         )  # fmt: skip
+        self._desk = np.array(
+            [
+                *(one.ctypes.data for one in self._kept),
+                *(self.frames, rows, count, slack, capacity, _MOST_FLIPS * words.size * 64),
+            ],
+            np.int64,
+        )
+        self.asked = 0
+        self._go_on(b"\0")
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to ask."""
-        return self._count == 0
+        return self.asked == 0
 
     @property
     def questions(self) -> bytes:
         """This round's questions: how many for each frame, then three bytes each."""
-        return self._counts.astype("<u2").tobytes() + self._codes[: 3 * self.asked].tobytes()
+        return self._message[: 2 * self.frames + 3 * self.asked].tobytes()
 
     def absorb(self, answers: bytes) -> None:
         """Go on with Alice's answers of this round.
@@ -734,22 +802,21 @@ class CascadeBob:
             raise DivergedError(gettext_noop("a round of Cascade has another length than expected"))
         self.disclosed += self.asked
         self.rounds += 1
-        orders, total = self._orders, self.frames * self.frame_bits
-        count, asked, flips = _absorb(
-            self._questions, self._count, np.frombuffer(answers, np.uint8), self._own, self._state,
-            orders.places, orders.origins, self._search, orders.masks, orders.paths, self._layout,
-            self._slack, _MOST_FLIPS * total - self.corrections, self._lists, self._following,
-            self._counts, self._codes,
-        )  # fmt: skip
-        if count < 0 or self.disclosed > _MOST_DISCLOSED * total:
+        if self.disclosed > _MOST_DISCLOSED * self.frames * self.frame_bits:
+            raise DivergedError(gettext_noop("Cascade does not come to an end: too many errors"))
+        self._go_on(answers)
+
+    def _go_on(self, answers: bytes) -> None:
+        desk = self._desk
+        asked, flips = _absorb(desk, self.asked, answers)
+        if asked < 0:
             raise DivergedError(gettext_noop("Cascade does not come to an end: too many errors"))
         self.corrections += flips
-        self._questions, self._following = self._following, self._questions
-        self._count, self.asked = count, asked
+        desk[_FLIPS] -= flips
+        desk[_QUESTIONS], desk[_FOLLOWING] = desk[_FOLLOWING], desk[_QUESTIONS]
+        self.asked = asked
 
     def words(self) -> Words:
         """Return the bits as corrected so far, packed."""
-        count, rows = int(self._layout[0]), int(self._layout[1])
-        return np.ascontiguousarray(
-            self._state.reshape(self.frames, rows, 8)[:, :count, 6]
-        ).reshape(-1)
+        count = self.frame_bits // 64
+        return np.ascontiguousarray(self._rows[:, :count, 6]).reshape(-1)

@@ -167,6 +167,23 @@ top_bit = _made(
 )
 """Index of the highest bit set in a word that is not 0."""
 
+# --- arrays by their address: a dozen of them as arguments cost more than a short round of work
+
+
+def _pointer(kind: Any, bits: int) -> Any:
+    return _made(
+        types.CPointer(kind)(types.intp),
+        lambda builder, address: builder.inttoptr(address, ir.IntType(bits).as_pointer()),
+    )
+
+
+pointer_to_words = _pointer(types.uint64, 64)
+"""Address of 64-bit words, for ``numba.carray``."""
+pointer_to_numbers = _pointer(types.int64, 64)
+pointer_to_places = _pointer(types.uint16, 16)
+pointer_to_codes = _pointer(types.uint32, 32)
+pointer_to_bytes = _pointer(types.uint8, 8)
+
 # --- bytes as small log-likelihood ratios: what the LDPC decoder needs
 
 
