@@ -260,7 +260,7 @@ def read_mcs(content: Source, *, commodities: Mapping[tuple[str, str], str]) -> 
     totals: dict[tuple[str, ...], float] = {}
     parts: dict[tuple[str, ...], list[tuple[int, str, float]]] = {}
     optional = frozenset({"estimated", "revision", "printed_row", "notes"})
-    for row, cells in rows_of(content, MCS_COLUMNS, optional=optional, windows=True):
+    for row, cells in rows_of(content, MCS_COLUMNS, optional=optional, page="cp1252"):
         if not _whole(read, row, cells):
             continue
         for cell in _mcs_cells(read, row, cells, commodities, seen):
