@@ -300,7 +300,7 @@ def _read(
         )
     newer = codes | frozenset(Form.objects.values_list("hs2022", flat=True))
     readers: dict[str, Callable[[], engine.Read]] = {
-        "usgs": lambda: engine.read_mcs(file, commodities=commodities()),
+        "usgs": lambda: engine.read_usgs(file, commodities=commodities()),
         "wgi": lambda: engine.read_wgi(file),
         "gleif": lambda: engine.read_gleif(file),
         "baci": lambda: engine.read_baci(file, codes=codes, later=newer - codes, until=until),
@@ -474,8 +474,10 @@ def _store_cells(
 ) -> None:
     materials = dict(Material.objects.values_list("slug", "pk"))
     told: dict[tuple[str, date], list[Observation]] = defaultdict(list)
+    years: dict[str, list[Observation]] = defaultdict(list)
     for row in Observation.objects.filter(release__publisher=release.publisher):
         told[row.key, row.valid_from].append(row)
+        years[row.key].append(row)
     rows: list[dict[str, Any]] = []
     closed: list[Observation] = []
     faults: list[RenkeiError] = []
@@ -505,6 +507,9 @@ def _store_cells(
                     )
                 before.known_to = from_day
                 closed.append(before)
+        elif (fault := _other_unit(cell, years.get(cell.key, ()))) is not None:
+            faults.append(fault)
+            continue
         rows.append(
             {
                 "key": cell.key,
@@ -561,6 +566,14 @@ def _figure(one: Observation | engine.Printed) -> float | str:
     if one.quantity is not None:
         return one.quantity
     return one.raw if one.bound is None else one.bound
+
+
+def _other_unit(cell: engine.Printed, told: Sequence[Observation]) -> RenkeiError | None:
+    """Return why a figure of a new year cannot be one: the nearest year has another unit and size."""
+    if not told or cell.known_to is not None:
+        return None
+    near = min(told, key=lambda one: abs((one.valid_from - cell.valid_from).days))
+    return None if near.unit == cell.unit else _out_of_proportion(cell, near)
 
 
 def _out_of_proportion(cell: engine.Printed, before: Observation) -> RenkeiError | None:

@@ -300,6 +300,7 @@ from renkei.materials.engine._rules import (
     Rule,
     judge,
 )
+from renkei.materials.engine._world import read_usgs
 
 __all__ = [
     "ADJUST_DAYS",
@@ -484,6 +485,7 @@ __all__ = [
     "read_sites",
     "read_stocks",
     "read_trade",
+    "read_usgs",
     "read_wgi",
     "refuse_zero_effect",
     "release",

@@ -35,6 +35,7 @@ TONNES: Final[Mapping[str, float]] = {
     "kilograms": 1e-3,
     "million carats": 0.2,  # 1 carat is 0.2 g
     "thousands of carats": 2e-4,
+    "thousand carats": 2e-4,
 }
 """Tonnes in one of each unit of mass."""
 
@@ -90,7 +91,7 @@ _MONTHS: Final = [
     "Dec",
 ]
 # The chapter prints two tables, of scrap and of sheet, whose rows do not say which they belong to.
-_TWO_TABLES: Final = frozenset({"MICA (NATURAL)"})
+TWO_TABLES: Final = frozenset({"MICA (NATURAL)"})
 
 
 class FaultyRowError(RenkeiError):
@@ -282,9 +283,9 @@ def read_mcs(content: Source, *, commodities: Mapping[tuple[str, str], str]) -> 
                 continue
             if cell.known_to is None:
                 seen[place] = (row, len(read.rows))
-                _sum(replace(cell, row=row), totals, parts)
+                add_to_sums(replace(cell, row=row), totals, parts)
             read.rows.append(cell)
-    _check_sums(read, totals, parts)
+    check_sums(read, totals, parts)
     read.faults.sort(key=lambda fault: fault.row)
     return read
 
@@ -313,16 +314,16 @@ def _mcs_cells(
     detail = _ROUNDED.sub("", cells["detail"]) if place == WORLD else cells["detail"]
     stage = ""
     if is_world and subject in {"production", "capacity", "reserves"}:
-        stage = _stage(chapter, detail)
+        stage = stage_of(chapter, detail)
     parts = [chapter, commodity, str(is_world), cells["statistic"], detail, cells["country"]]
-    if chapter in _TWO_TABLES:
+    if chapter in TWO_TABLES:
         # The tables follow each other: what is said again belongs to the second.
         again = (key_of("usgs", *parts, "0"), period[0]) in seen
         parts.append("1" if again else "0")
     values: dict[str, Any] = {
         "row": int(cells["printed_row"] or row),
         "key": key_of("usgs", *parts),
-        "material": _split(material, detail),
+        "material": material_of(material, detail),
         "stage": stage,
         "subject": subject,
         "place": place,
@@ -340,15 +341,15 @@ def _mcs_cells(
         for raw, later in ((revised["old"], False), (revised["new"], True)):
             yield Printed(
                 **values,
-                **_figure(raw, unit),
+                **figure_of(raw, unit),
                 known_from=day if later else None,
                 known_to=None if later else day,
             )
         return
-    yield Printed(**values, **_figure(cells["raw"], unit))
+    yield Printed(**values, **figure_of(cells["raw"], unit))
 
 
-def _figure(raw: str, unit: str) -> dict[str, Any]:
+def figure_of(raw: str, unit: str) -> dict[str, Any]:
     """Return what a printed token says: a quantity, or a bound ("<5"), or neither."""
     sign, number = token(raw)
     quantity = None if sign in {"<", ">"} else number
@@ -385,10 +386,10 @@ def _wrong(
         return gettext_noop("row {row}: unknown unit {unit!r}")
     if not cells["raw"]:
         return gettext_noop("row {row}: the value is empty")
-    return _implausible(token(cells["raw"])[1], unit, subject)
+    return implausible(token(cells["raw"])[1], unit, subject)
 
 
-def _split(material: str, detail: str) -> str:
+def material_of(material: str, detail: str) -> str:
     """Return the material of a row in a chapter that holds two."""
     if material == "silicon_metal" and "ferrosilicon" in detail.casefold():
         return "ferrosilicon"
@@ -397,7 +398,7 @@ def _split(material: str, detail: str) -> str:
     return material
 
 
-def _stage(chapter: str, detail: str) -> str:
+def stage_of(chapter: str, detail: str) -> str:
     if _MINED.search(detail):
         return "mine"
     if _REFINED.search(detail) or chapter == "ARSENIC":
@@ -405,7 +406,7 @@ def _stage(chapter: str, detail: str) -> str:
     return "mine" if "reserves" in detail.casefold() else ""
 
 
-def _implausible(quantity: float | None, unit: str, subject: str) -> str | None:
+def implausible(quantity: float | None, unit: str, subject: str) -> str | None:
     """Return what is wrong with a number, or ``None``."""
     if quantity is None:
         return None
@@ -419,7 +420,7 @@ def _implausible(quantity: float | None, unit: str, subject: str) -> str | None:
     return None
 
 
-def _sum(
+def add_to_sums(
     cell: Printed,
     totals: dict[tuple[str, ...], float],
     parts: dict[tuple[str, ...], list[tuple[int, str, float]]],
@@ -436,7 +437,7 @@ def _sum(
         parts.setdefault(group, []).append((cell.row, cell.place, cell.quantity))
 
 
-def _check_sums(
+def check_sums(
     read: Read,
     totals: Mapping[tuple[str, ...], float],
     parts: Mapping[tuple[str, ...], list[tuple[int, str, float]]],
