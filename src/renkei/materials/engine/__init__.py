@@ -154,6 +154,16 @@ from renkei.materials.engine._confidentiality import (
     release_beside,
     threshold_bit,
 )
+from renkei.materials.engine._customs import COLUMNS as CUSTOMS_COLUMNS
+from renkei.materials.engine._customs import (
+    BadRateError,
+    HeadingsError,
+    NoRateError,
+    Rates,
+    add_up,
+    rates_of,
+    read_customs,
+)
 from renkei.materials.engine._disruption import (
     KINDS,
     STRAITS,
@@ -236,7 +246,6 @@ from renkei.materials.engine._program import SolverError
 from renkei.materials.engine._releases import (
     BACI_COLUMNS,
     COMTRADE_COLUMNS,
-    CUSTOMS_COLUMNS,
     TONNES,
     FaultyRowError,
     Printed,
@@ -245,7 +254,6 @@ from renkei.materials.engine._releases import (
     key_of,
     read_baci,
     read_comtrade,
-    read_customs,
     read_gleif,
     read_mcs,
     read_wgi,
@@ -292,6 +300,7 @@ from renkei.materials.engine._rules import (
     Rule,
     judge,
 )
+from renkei.materials.engine._world import read_usgs
 
 __all__ = [
     "ADJUST_DAYS",
@@ -350,6 +359,7 @@ __all__ = [
     "BadLineError",
     "BadNetworkError",
     "BadProblemError",
+    "BadRateError",
     "BadRuleError",
     "BadSeriesError",
     "BadShapeError",
@@ -377,6 +387,7 @@ __all__ = [
     "Finding",
     "FlowTable",
     "GeoPolRisk",
+    "HeadingsError",
     "Holder",
     "InfeasibleError",
     "Input",
@@ -388,6 +399,7 @@ __all__ = [
     "Month",
     "MovedColumnsError",
     "Network",
+    "NoRateError",
     "NoSupplyError",
     "NotProtectableError",
     "NotViableError",
@@ -396,6 +408,7 @@ __all__ = [
     "PsiAnswerer",
     "PsiAsker",
     "QueryLimitError",
+    "Rates",
     "Read",
     "Release",
     "Remark",
@@ -419,6 +432,7 @@ __all__ = [
     "Variant",
     "Why",
     "ZeroEffectError",
+    "add_up",
     "alarms",
     "allocation_coefficients",
     "backtest",
@@ -457,6 +471,7 @@ __all__ = [
     "place_name",
     "places",
     "pooled",
+    "rates_of",
     "read_baci",
     "read_bills",
     "read_comtrade",
@@ -470,6 +485,7 @@ __all__ = [
     "read_sites",
     "read_stocks",
     "read_trade",
+    "read_usgs",
     "read_wgi",
     "refuse_zero_effect",
     "release",
