@@ -328,11 +328,13 @@ class ScenarioOut(ScenarioRow):
     actions: list[ActionOut]
 
 
-class CaseIn(Schema):
-    """A new case."""
+class CaseIn(Schema, extra="forbid"):
+    """A new case, of an alarm (by its ``id``) or a scenario if one is named."""
 
     title: str = Field(min_length=1, max_length=160)
     materials: list[str] = Field(default_factory=list)
+    alarm: int | None = Field(None, ge=1, le=2**31)
+    scenario: str | None = Field(None, max_length=60)
 
 
 class CaseOut(Schema):
@@ -342,7 +344,7 @@ class CaseOut(Schema):
     title: str
 
 
-class NoticeIn(Schema):
+class NoticeIn(Schema, extra="forbid"):
     """A disruption notification, with the fields of Catena-X CX-0146."""
 
     text: str = Field(min_length=1, max_length=1000)
@@ -368,7 +370,7 @@ class NoticeOut(Schema):
     fields: dict[str, Any] | None
 
 
-class OverlapIn(Schema):
+class OverlapIn(Schema, extra="forbid"):
     """Whom to ask about shared suppliers."""
 
     partner: str = Field(max_length=60)
@@ -414,7 +416,7 @@ def overlap_out(row: Overlap) -> Item:
     return {name: getattr(row, name) for name in OverlapOut.model_fields}
 
 
-class JointRunIn(Schema):
+class JointRunIn(Schema, extra="forbid"):
     """What a joint run asks; firms and share stay on this node."""
 
     partner: str = Field(max_length=60)
@@ -475,7 +477,7 @@ class PlanOut(Schema):
     content: dict[str, Any]
 
 
-class ProposeIn(Schema):
+class ProposeIn(Schema, extra="forbid"):
     """Why a plan is proposed."""
 
     reason: str = Field(min_length=1, max_length=1000)

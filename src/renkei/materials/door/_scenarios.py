@@ -11,7 +11,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django.utils.text import slugify
 from django.utils.translation import gettext
 
 from renkei.base import jobs
@@ -19,7 +18,7 @@ from renkei.base.models import Job, User
 from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
 from renkei.materials import engine
 from renkei.materials.door import _read
-from renkei.materials.models import Form, Material, Scenario, Site, State
+from renkei.materials.models import Form, Material, Scenario, Site, State, free_slug
 from renkei.materials.tasks import (
     OUTAGES,
     answer,
@@ -187,7 +186,7 @@ def disrupt(
     )
     with transaction.atomic():
         State.objects.select_for_update().get_or_create(pk=1)  # one name at a time
-        scenario.slug = _slug(title)
+        scenario.slug = free_slug(Scenario, title, otherwise="scenario")
         scenario.save()
         scenario.materials.set(named)
         if not now:
@@ -227,16 +226,6 @@ def _enqueue(scenario: Scenario) -> None:
     # A worker must never be given an id that is not committed yet.
     queued = answer_scenario.enqueue(scenario_id=scenario.pk)
     Scenario.objects.filter(pk=scenario.pk).update(task=queued.id)
-
-
-def _slug(title: str) -> str:
-    start = slugify(title)[:40] or "scenario"
-    taken = set(Scenario.objects.filter(slug__startswith=start).values_list("slug", flat=True))
-    if start not in taken:
-        return start
-    return next(
-        f"{start}-{number}" for number in range(2, 10_000) if f"{start}-{number}" not in taken
-    )
 
 
 def _places(given: Iterable[str]) -> str:
