@@ -211,6 +211,19 @@ def test_what_a_kind_does_not_read_is_refused(kind, more, word):
 
 
 @pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("mine_out", {"materials": ["cobalt"]}),
+        ("refinery_out", {}),
+        ("refinery_out", {"materials": ["niobium"]}),
+    ],
+)
+def test_a_site_of_something_else_is_refused(kind, more):
+    with pytest.raises(door.BadScenarioError, match="'araxa' is of niobium, stage mine: the scen"):
+        asked(kind=kind, sites=["araxa"], **more)
+
+
+@pytest.mark.parametrize(
     ("more", "says"),
     [
         ({"severity": 1e300}, "the price rises by 1e.300: expected at most 100"),

@@ -330,10 +330,12 @@ class ScenarioOut(ScenarioRow):
 
 
 class CaseIn(Given):
-    """A new case."""
+    """A new case, of an alarm (by its ``id``) or a scenario if one is named."""
 
     title: str = Field(min_length=1, max_length=160)
     materials: list[str] = Field(default_factory=list)
+    alarm: int | None = Field(None, ge=1, le=2**31)
+    scenario: str | None = Field(None, max_length=60)
 
 
 class CaseOut(Schema):

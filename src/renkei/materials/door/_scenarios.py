@@ -1,7 +1,7 @@
 """What if, and what to do: scenarios are opened here and answered by a job."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache, partial
 from importlib import resources
@@ -11,7 +11,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django.utils.text import slugify
 from django.utils.translation import gettext
 
 from renkei.base import jobs
@@ -19,8 +18,9 @@ from renkei.base.models import Job, User
 from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
 from renkei.materials import engine
 from renkei.materials.door import _read
-from renkei.materials.models import Form, Scenario, Site, State
+from renkei.materials.models import Form, Material, Scenario, Site, State, free_slug
 from renkei.materials.tasks import (
+    OUTAGES,
     answer,
     answer_scenario,
     elasticities,
@@ -148,7 +148,7 @@ def disrupt(
         codes=_codes(codes, [row.pk for row in named]),
         straits=" ".join(dict.fromkeys(straits)),
         firms=" ".join(dict.fromkeys(firms)),
-        sites=_sites(sites, is_public=is_public),
+        sites=_sites(sites, kind=kind, materials=named, is_public=is_public),
         starts_on=starts_on,
         days=days,
         severity=severity,
@@ -186,7 +186,7 @@ def disrupt(
     )
     with transaction.atomic():
         State.objects.select_for_update().get_or_create(pk=1)  # one name at a time
-        scenario.slug = _slug(title)
+        scenario.slug = free_slug(Scenario, title, otherwise="scenario")
         scenario.save()
         scenario.materials.set(named)
         if not now:
@@ -228,16 +228,6 @@ def _enqueue(scenario: Scenario) -> None:
     Scenario.objects.filter(pk=scenario.pk).update(task=queued.id)
 
 
-def _slug(title: str) -> str:
-    start = slugify(title)[:40] or "scenario"
-    taken = set(Scenario.objects.filter(slug__startswith=start).values_list("slug", flat=True))
-    if start not in taken:
-        return start
-    return next(
-        f"{start}-{number}" for number in range(2, 10_000) if f"{start}-{number}" not in taken
-    )
-
-
 def _places(given: Iterable[str]) -> str:
     codes = list(dict.fromkeys(_read.place(text) for text in given))
     if len(codes) > MOST_PLACES:
@@ -271,16 +261,19 @@ def _codes(given: Iterable[str], materials: list[int]) -> str:
     return " ".join(codes)
 
 
-def _sites(given: Iterable[str], *, is_public: bool) -> str:
+def _sites(
+    given: Iterable[str], *, kind: str, materials: Sequence[Material], is_public: bool
+) -> str:
     """Return names of sites, each known here.
 
     Raises:
         UnknownSiteError: which one is not.
-        BadScenarioError: one that is not public in a scenario that is.
+        BadScenarioError: one that is not public in a scenario that is; one of another stage than the
+            outage, or of none of the materials.
     """
     slugs = list(dict.fromkeys(given))
     for slug in slugs:
-        site = Site.objects.filter(slug=slug).first()
+        site = Site.objects.filter(slug=slug).select_related("material").first()
         if site is None:
             raise UnknownSiteError(
                 gettext_noop("the registry has no site {slug!r}: expected one of {known}"),
@@ -294,6 +287,19 @@ def _sites(given: Iterable[str], *, is_public: bool) -> str:
         if is_public and not site.is_public:
             raise BadScenarioError(
                 gettext_noop("the site {slug!r} is this node's own: leave the mark away"), slug=slug
+            )
+        wanted = OUTAGES.get(kind, site.stage)
+        if site.stage != wanted or (materials and site.material not in materials):
+            raise BadScenarioError(
+                gettext_noop(
+                    "the site {slug!r} is of {material}, stage {stage}: the scenario is about "
+                    "{materials}, stage {wanted}"
+                ),
+                slug=slug,
+                material=site.material.slug,
+                stage=site.stage,
+                materials=", ".join(row.slug for row in materials) or site.material.slug,
+                wanted=str(wanted),
             )
     return " ".join(slugs)
 
