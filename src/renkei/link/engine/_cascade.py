@@ -22,13 +22,14 @@ from math import ceil, log2
 from typing import Final
 
 import numpy as np
-from numba import carray
+from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link.engine._polynomials import Words
-from renkei.link.engine._shuffle import SQUARE, Shuffle
+from renkei.link.engine._shuffle import ROUNDS, SQUARE, Shuffle, shuffle_round
 from renkei.link.engine._vectors import (
+    fetch_ahead,
     helper,
     kernel,
     parity,
@@ -44,7 +45,7 @@ FRAME_BITS: Final = 65_536
 PASSES: Final = 3
 MASKS: Final = 11
 ANY_SLACK: Final = 99
-SLACK: Final = 7  # measured: f 1.039 at an error rate of 2 %, against 1.043 without a limit
+SLACK: Final = 2  # measured: f 1.034 at an error rate of 2 %, against 1.041 without a limit
 
 _LARGEST_BLOCK: Final = 12  # as a power of two
 _SEED: Final = 0x52454E4B4549  # of the orders of passes two and three, the same everywhere
@@ -55,6 +56,7 @@ _MOST_FLIPS: Final = 4  # a bit; more are made only if somebody changed the pari
 _MASK: Final = 3  # kinds 0, 1, 2 are blocks of a pass
 _RANGE: Final = 4  # a range of a mask, kept in ``search``
 
+_PATIENT: Final = 6  # blocks of a word never wait: that would take twice the rounds for nothing
 _MOST_WAITING: Final = 4096  # blocks of a frame; more than these do not wait
 _FIELDS: Final = 7  # of ``search``
 
@@ -150,55 +152,49 @@ def _range_parity(
 
 @helper
 def _ask(
-    questions: Words, count: int, state: Words, search: NDArray[np.int64],
-    masks: NDArray[np.uint64], layout: NDArray[np.int64], own: NDArray[np.uint8],
-    message: NDArray[np.uint8], line: Words,
+    frame: int, questions: Words, first: int, end: int, state: Words,
+    search: NDArray[np.int64], masks: NDArray[np.uint64], layout: NDArray[np.int64],
+    own: NDArray[np.uint8], message: NDArray[np.uint8], line: Words,
 ) -> None:  # fmt: skip
-    """Write the message of these questions, and the own answers, eight a byte."""
-    gathered = np.uint64(0)
+    """Write a frame's part of the message of questions, and the own answers, eight a byte."""
     words, rows = layout[0], layout[1]
     bits = words * 64
-    head = 2 * search.shape[0]
-    message[:head] = 0
-    at = 0
-    while at < count:
-        frame = np.int64(questions[at] >> np.uint64(32))
-        first = at
-        while at < count and np.int64(questions[at] >> np.uint64(32)) == frame:
-            code = questions[at]
-            kind = np.int64((code >> np.uint64(24)) & np.uint64(255))
-            size = np.int64((code >> np.uint64(16)) & np.uint64(255))
-            start = np.int64(code & np.uint64(0xFFFF))
-            if kind < _MASK:
-                answer = _block_parity(state, frame, kind, size, start, layout)
-                wire = kind | (((bits + start) >> size) << 6)
-            elif kind == _MASK:
-                if size == 0:  # the masks of a frame follow one another
-                    for word in range(words):
-                        line[word] = state[(frame * rows + word) * 8 + 6]
-                answer = np.uint64(0)
+    to = 2 * search.shape[0] + 3 * first
+    gathered = np.uint64(own[first >> 3]) if first & 7 else np.uint64(0)
+    for at in range(first, end):
+        code = questions[at]
+        kind = np.int64((code >> np.uint64(24)) & np.uint64(255))
+        size = np.int64((code >> np.uint64(16)) & np.uint64(255))
+        start = np.int64(code & np.uint64(0xFFFF))
+        if kind < _MASK:
+            answer = _block_parity(state, frame, kind, size, start, layout)
+            wire = kind | (((bits + start) >> size) << 6)
+        elif kind == _MASK:
+            if size == 0:  # the masks of a frame follow one another
                 for word in range(words):
-                    answer ^= line[word] & masks[size, word]
-                answer = parity(answer)
-                wire = _MASK | (size << 2) | (1 << 6)
-            else:
-                which, low, high = search[frame, 1], search[frame, 2], search[frame, 3]
-                half = (high - low) >> 1
-                answer = _range_parity(state, frame, low, low + half, masks[which], layout)
-                wire = _MASK | (which << 2) | (((bits + low) // half) << 6)
-            to = head + 3 * at
-            message[to] = wire & 255
-            message[to + 1] = (wire >> 8) & 255
-            message[to + 2] = wire >> 16
-            gathered |= answer << np.uint64(at & 7)
-            at += 1
-            if at & 7 == 0:
-                own[(at >> 3) - 1] = gathered
-                gathered = np.uint64(0)
-        message[2 * frame] = (at - first) & 255
-        message[2 * frame + 1] = (at - first) >> 8
-    if at & 7:
-        own[at >> 3] = gathered
+                    line[word] = state[(frame * rows + word) * 8 + 6]
+            answer = np.uint64(0)
+            for word in range(words):
+                answer ^= line[word] & masks[size, word]
+            answer = parity(answer)
+            wire = _MASK | (size << 2) | (1 << 6)
+        else:
+            which, low, high = search[frame, 1], search[frame, 2], search[frame, 3]
+            half = (high - low) >> 1
+            answer = _range_parity(state, frame, low, low + half, masks[which], layout)
+            wire = _MASK | (which << 2) | (((bits + low) // half) << 6)
+        message[to] = wire & 255
+        message[to + 1] = (wire >> 8) & 255
+        message[to + 2] = wire >> 16
+        to += 3
+        gathered |= answer << np.uint64(at & 7)
+        if at & 7 == 7:
+            own[at >> 3] = gathered
+            gathered = np.uint64(0)
+    if end & 7:
+        own[end >> 3] = gathered
+    message[2 * frame] = (end - first) & 255
+    message[2 * frame + 1] = (end - first) >> 8
 
 
 @kernel
@@ -279,7 +275,7 @@ def _flip(
         for which in range(MASKS):
             if (masks[which, place >> 6] >> np.uint64(place & 63)) & one:
                 search[frame, 4] ^= 1 << which
-    for kind in range(PASSES):
+    for kind in range(min(search[frame, 0] + 1, PASSES)):  # later ones are not laid out yet
         at = place if kind == 0 else np.int64(places[kind - 1, place])
         word, bit = at >> 6, at & 63
         row = (frame * rows + kind * words + word) * 8
@@ -316,9 +312,26 @@ def _flip(
 
 
 @helper
+def _lay_out(
+    frame: int, kind: int, state: Words, orders: NDArray[np.int64], turns: NDArray[np.uint8],
+    layout: NDArray[np.int64], line: Words, other: Words,
+) -> None:  # fmt: skip
+    """Write the bits of a frame, as corrected so far, in the order of a pass that begins."""
+    words, first = layout[0], frame * layout[1]
+    for word in range(words):
+        line[word] = state[(first + word) * 8 + 6]
+    shuffle_round(line, orders[kind - 1, 0], turns[kind - 1, 0], other)
+    shuffle_round(other, orders[kind - 1, 1], turns[kind - 1, 1], line)
+    for word in range(words):
+        state[(first + kind * words + word) * 8 + 6] = line[word]
+
+
+@helper
 def _open_stage(
-    frame: int, search: NDArray[np.int64], layout: NDArray[np.int64], questions: Words, count: int
-) -> int:
+    frame: int, search: NDArray[np.int64], layout: NDArray[np.int64], questions: Words,
+    count: int, state: Words, orders: NDArray[np.int64], turns: NDArray[np.uint8],
+    line: Words, other: Words,
+) -> int:  # fmt: skip
     """Ask what comes next in a frame in which nothing is odd; return the number of questions."""
     bits = layout[0] * 64
     stage = search[frame, 0]
@@ -330,6 +343,8 @@ def _open_stage(
                 questions[count] = _code(frame, _MASK, which, 0)
                 count += 1
             return count
+        if stage:
+            _lay_out(frame, stage, state, orders, turns, layout, line, other)
         size = layout[2 + stage]
         # All blocks together are even since the first pass: the last one follows.
         last = bits if stage == 0 else bits - (1 << size)
@@ -442,7 +457,7 @@ def _end_of_wait(
     for at in range(count):
         code = waits[frame, at]
         size = np.int64((code >> 16) & 255)
-        if size <= least + slack and waiting < blocks.size:
+        if size <= max(least + slack, _PATIENT) and waiting < blocks.size:
             blocks[waiting] = (np.uint64(frame) << np.uint64(32)) | np.uint64(code)
             waiting += 1
         else:
@@ -455,8 +470,9 @@ def _end_of_wait(
 
 # Where the addresses of a machine's arrays are on its desk.
 _STATE, _SEARCH, _LAYOUT, _PLACES, _ORIGINS, _MASKS, _PATHS = range(7)
-_LISTS, _WAITS, _QUESTIONS, _FOLLOWING, _OWN, _MESSAGE, _LINE = range(7, 14)
-_FRAMES, _ROWS, _WORDS, _SLACK, _CAPACITY, _FLIPS = range(14, 20)
+_ORDERS, _TURNS, _LISTS, _WAITS, _LINES = range(7, 12)
+_QUESTIONS, _FOLLOWING, _OWN, _NEXT_OWN, _MESSAGE = range(12, 17)
+_FRAMES, _ROWS, _WORDS, _SLACK, _CAPACITY, _FLIPS = range(17, 23)
 
 
 @kernel
@@ -483,8 +499,13 @@ def _absorb(desk: NDArray[np.int64], count: int, theirs: bytes) -> tuple[int, in
     questions = carray(pointer_to_words(desk[_QUESTIONS]), capacity)
     following = carray(pointer_to_words(desk[_FOLLOWING]), capacity)
     own = carray(pointer_to_bytes(desk[_OWN]), (capacity + 7) >> 3)
+    next_own = carray(pointer_to_bytes(desk[_NEXT_OWN]), (capacity + 7) >> 3)
     message = carray(pointer_to_bytes(desk[_MESSAGE]), 2 * frames + 3 * capacity)
-    line = carray(pointer_to_words(desk[_LINE]), words)
+    lines = carray(pointer_to_words(desk[_LINES]), (2, words))
+    line, other_line = lines[0], lines[1]
+    orders = carray(pointer_to_numbers(desk[_ORDERS]), (PASSES - 1, ROUNDS, words))
+    turns = carray(pointer_to_bytes(desk[_TURNS]), (PASSES - 1, ROUNDS, words))
+    message[: 2 * frames] = 0
     slack = desk[_SLACK]
     leaves, blocks = lists[0], lists[1]
     most = _most_questions(bits)
@@ -493,7 +514,14 @@ def _absorb(desk: NDArray[np.int64], count: int, theirs: bytes) -> tuple[int, in
     at = 0
     if count == 0:
         for frame in range(frames):
-            asked = _open_stage(frame, search, layout, following, asked)
+            first_asked = asked
+            asked = _open_stage(
+                frame, search, layout, following, asked, state, orders, turns, line, other_line
+            )
+            _ask(
+                frame, following, first_asked, asked, state, search, masks, layout,
+                next_own, message, line,
+            )  # fmt: skip
     while at < count:
         frame = np.int64(questions[at] >> np.uint64(32))
         depth = 0
@@ -517,6 +545,15 @@ def _absorb(desk: NDArray[np.int64], count: int, theirs: bytes) -> tuple[int, in
                     depth += np.int64(odd)
                     leaves[depth] = right
                     depth += np.int64(other)
+                    if odd | other:
+                        place = start + np.int64(other)
+                        if kind:
+                            place = np.int64(origins[kind - 1, place])
+                        base = desk[_STATE] + 64 * frame * rows
+                        fetch_ahead(base + 64 * (place >> 6))
+                        for pass_ in range(1, min(search[frame, 0] + 1, PASSES)):
+                            there = np.int64(places[pass_ - 1, place])
+                            fetch_ahead(base + 64 * (pass_ * words + (there >> 6)))
                 else:
                     blocks[waiting] = code
                     waiting += np.int64(odd)
@@ -567,19 +604,9 @@ def _absorb(desk: NDArray[np.int64], count: int, theirs: bytes) -> tuple[int, in
                 if flips > desk[_FLIPS] or max(waiting, depth) + PASSES > leaves.size:
                     return -1, 0
                 depth, waiting = _flip(
-                    frame,
-                    place,
-                    state,
-                    places,
-                    search,
-                    masks,
-                    paths,
-                    layout,
-                    leaves,
-                    blocks,
-                    depth,
-                    waiting,
-                )
+                    frame, place, state, places, search, masks, paths, layout,
+                    leaves, blocks, depth, waiting,
+                )  # fmt: skip
             if item == 0:
                 smallest = 99
                 for other_item in range(waiting):
@@ -587,11 +614,11 @@ def _absorb(desk: NDArray[np.int64], count: int, theirs: bytes) -> tuple[int, in
                     size = np.int64((code >> np.uint64(16)) & np.uint64(255))
                     if size < smallest and _is_odd(code, state, layout):
                         smallest = size
-                if search[frame, 5] and search[frame, 6] <= smallest + slack:
+                if search[frame, 5] and search[frame, 6] <= max(smallest + slack, _PATIENT):
                     waiting, smallest = _end_of_wait(
                         frame, smallest, slack, state, search, waits, layout, blocks, waiting
                     )
-                largest = smallest + slack
+                largest = max(smallest + slack, _PATIENT)
             if item == waiting:
                 if asked > first_asked or not search[frame, 5]:
                     break
@@ -625,8 +652,14 @@ def _absorb(desk: NDArray[np.int64], count: int, theirs: bytes) -> tuple[int, in
                         following[asked] = code
                         asked += 1
         if asked == first_asked:
-            asked = _open_stage(frame, search, layout, following, asked)
-    _ask(following, asked, state, search, masks, layout, own, message, line)
+            asked = _open_stage(
+                frame, search, layout, following, asked, state, orders, turns, line, other_line
+            )
+        # While the frame's rows are near at hand.
+        _ask(
+            frame, following, first_asked, asked, state, search, masks, layout,
+            next_own, message, line,
+        )  # fmt: skip
     return asked, flips
 
 
@@ -649,6 +682,13 @@ def block_sizes(error_rate: float) -> tuple[int, int, int]:
     return first, second, _LARGEST_BLOCK
 
 
+def _aligned_rows(frames: int, rows: int) -> NDArray[np.uint64]:
+    """Return zeros, shape (frames, rows, 8), each row a cache line of its own."""
+    room = np.zeros(frames * rows * 8 + 8, np.uint64)
+    first = (-room.ctypes.data >> 3) & 7
+    return room[first : first + frames * rows * 8].reshape(frames, rows, 8)
+
+
 class _Orders:
     """The orders of a frame's bits in the second and third pass, and the masks: all public."""
 
@@ -662,28 +702,24 @@ class _Orders:
             self.places[kind, row] = np.arange(bits, dtype=np.uint16)
         self.masks = source.random_raw((MASKS, bits // 64))
         self.paths = _paths()
+        rounds = [shuffle.rounds for shuffle in self.shuffles]
+        self.orders = np.array([[order for order, _ in one] for one in rounds], np.int64)
+        self.turns = np.array([[turns for _, turns in one] for one in rounds], np.uint8)
 
 
-_ORDERS: dict[int, _Orders] = {}
+_KNOWN: dict[int, _Orders] = {}
 
 
-def _orders(words: Words, frame_bits: int) -> tuple[_Orders, NDArray[np.uint64]]:
-    """Return the public orders, and the words of all frames in each, shape (passes, words)."""
+def _orders(words: Words, frame_bits: int) -> _Orders:
+    """Return the public orders of frames of this size."""
     power_of_two = frame_bits & (frame_bits - 1) == 0
     if not (power_of_two and SQUARE <= frame_bits <= FRAME_BITS):
         raise ValueError(f"a frame of {frame_bits} bits: expected a power of two, 4096 to 65536")
     if words.size == 0 or words.size * 64 % frame_bits:
         raise ValueError(f"{words.size} words are no whole frames of {frame_bits} bits")
-    if frame_bits not in _ORDERS:
-        _ORDERS[frame_bits] = _Orders(frame_bits)
-    orders = _ORDERS[frame_bits]
-    count = frame_bits // 64
-    laid = np.empty((PASSES, words.size), np.uint64)
-    laid[0] = words
-    for kind, shuffle in enumerate(orders.shuffles, 1):
-        for at in range(0, words.size, count):
-            laid[kind, at : at + count] = shuffle.apply(words[at : at + count])
-    return orders, laid
+    if frame_bits not in _KNOWN:
+        _KNOWN[frame_bits] = _Orders(frame_bits)
+    return _KNOWN[frame_bits]
 
 
 class CascadeAlice:
@@ -695,13 +731,20 @@ class CascadeAlice:
     """
 
     def __init__(self, words: Words, *, frame_bits: int = FRAME_BITS) -> None:
-        orders, self._laid = _orders(words, frame_bits)
+        orders = _orders(words, frame_bits)
+        laid = np.empty((PASSES, words.size), np.uint64)
+        laid[0] = words
+        count = frame_bits // 64
+        for kind, shuffle in enumerate(orders.shuffles, 1):
+            for at in range(0, words.size, count):
+                laid[kind, at : at + count] = shuffle.apply(words[at : at + count])
         self.frames = words.size * 64 // frame_bits
         self.frame_bits = frame_bits
         self.disclosed = 0
         self.rounds = 0
         self._out = np.empty(self.frames << 13, np.uint8)
-        self._kept = (self._laid, orders.masks, self._out)
+        self._said = memoryview(self._out)
+        self._kept = (laid, orders.masks, self._out)
         addresses = [one.ctypes.data for one in self._kept]
         self._desk = np.array([self.frames, frame_bits // 64, *addresses], np.int64)
 
@@ -719,7 +762,7 @@ class CascadeAlice:
         self.rounds += 1
         if self.disclosed > _MOST_DISCLOSED * self.frames * self.frame_bits:
             raise DivergedError(gettext_noop("Cascade does not come to an end: too many errors"))
-        return self._out[: (asked + 7) >> 3].tobytes()
+        return self._said[: (asked + 7) >> 3].tobytes()
 
 
 class CascadeBob:
@@ -741,7 +784,7 @@ class CascadeBob:
         frame_bits: int = FRAME_BITS,
         slack: int = SLACK,
     ) -> None:
-        self._orders, laid = _orders(words, frame_bits)
+        orders = _orders(words, frame_bits)
         self.frames = words.size * 64 // frame_bits
         self.frame_bits = frame_bits
         self.disclosed = 0
@@ -754,22 +797,21 @@ class CascadeBob:
             tops.append(rows)
             rows += frame_bits >> size if size > 6 else 0
         layout = np.array([count, rows, *sizes, *tops], np.int64)
-        self._rows = np.zeros((self.frames, rows, 8), np.uint64)
-        for kind in range(PASSES):
-            part = laid[kind].reshape(self.frames, count)
-            self._rows[:, kind * count : (kind + 1) * count, 6] = part
+        self._rows = _aligned_rows(self.frames, rows)
+        self._rows[:, :count, 6] = words.reshape(self.frames, count)
         search = np.zeros((self.frames, _FIELDS), np.int64)
         search[:, 0] = -1
         search[:, 6] = ANY_SLACK
-        capacity = self.frames * _most_questions.py_func(frame_bits) + 8
-        self._message = np.empty(2 * self.frames + 3 * capacity, np.uint8)
-        orders = self._orders
+        capacity = self.frames * ((frame_bits >> 1) + MASKS) + 8
+        message = np.empty(2 * self.frames + 3 * capacity, np.uint8)
+        self._said = memoryview(message)
+        room = (capacity + 7) >> 3
         self._kept = (
             self._rows, search, layout, orders.places, orders.origins, orders.masks, orders.paths,
-            np.empty((2, 4 * frame_bits), np.uint64),
-            np.empty((self.frames, _MOST_WAITING), np.uint32),
+            orders.orders, orders.turns, np.empty((2, 4 * frame_bits), np.uint64),
+            np.empty((self.frames, _MOST_WAITING), np.uint32), np.empty((2, count), np.uint64),
             np.empty(capacity, np.uint64), np.empty(capacity, np.uint64),
-            np.empty((capacity + 7) >> 3, np.uint8), self._message, np.empty(count, np.uint64),
+            np.empty(room, np.uint8), np.empty(room, np.uint8), message,
         )  # fmt: skip
         self._desk = np.array(
             [
@@ -789,7 +831,7 @@ class CascadeBob:
     @property
     def questions(self) -> bytes:
         """This round's questions: how many for each frame, then three bytes each."""
-        return self._message[: 2 * self.frames + 3 * self.asked].tobytes()
+        return self._said[: 2 * self.frames + 3 * self.asked].tobytes()
 
     def absorb(self, answers: bytes) -> None:
         """Go on with Alice's answers of this round.
@@ -814,6 +856,7 @@ class CascadeBob:
         self.corrections += flips
         desk[_FLIPS] -= flips
         desk[_QUESTIONS], desk[_FOLLOWING] = desk[_FOLLOWING], desk[_QUESTIONS]
+        desk[_OWN], desk[_NEXT_OWN] = desk[_NEXT_OWN], desk[_OWN]
         self.asked = asked
 
     def words(self) -> Words:
