@@ -117,6 +117,17 @@ def test_months_that_nobody_has_published_are_no_zeros():
     ]
 
 
+def test_exports_are_published_before_imports():
+    """What one flow says of a month proves nothing about the other."""
+    loaded = read(
+        japan(
+            line("250410010", 105, (9_000, 900)),
+            line("250410010", 304, (9_000, 900), (8_000, 800), flow=1),
+        )
+    )
+    assert [(row[1], row[3]) for row in told(loaded)] == [("CHN", 1), ("JPN", 1), ("JPN", 2)]
+
+
 def test_an_export_goes_to_its_destination():
     loaded = read(japan(line("850511000", 304, (5_000, 75_000), flow=1)))
     assert told(loaded) == [("850511", "JPN", "USA", 1, 500.0, 5.0)]

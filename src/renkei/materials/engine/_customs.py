@@ -79,6 +79,7 @@ _MONTHS: Final = (
     "Dec",
 )
 _ALSO: Final[Mapping[str, str]] = {"Apr": "Apl"}  # as the tables of 2008 have it
+_CODES: Final[Mapping[str, str]] = {"export": "1", "import": "2"}
 _ROUNDING: Final = 12  # twelve months, each rounded down by less than one thousand yen
 _SAME: Final = 1e-6  # a total and the sum of its lines, both in whole dollars
 
@@ -324,7 +325,7 @@ def _read_japan(
     seen: dict[tuple[Any, ...], tuple[int, int]] = {}
     units: dict[tuple[str, str], tuple[int, tuple[str, str]]] = {}
     lines: list[_Line] = []
-    latest: dict[int, int] = {}
+    latest: dict[tuple[str, int], int] = {}
     for row, cells in rows_of(content, columns, page="cp932"):
         if not is_whole(read, row, cells):
             continue
@@ -358,7 +359,7 @@ def _read_japan(
     return read
 
 
-def _priced(lines: Sequence[_Line], latest: Mapping[int, int], rates: Rates) -> None:
+def _priced(lines: Sequence[_Line], latest: Mapping[tuple[str, int], int], rates: Rates) -> None:
     """Refuse yen of which nobody said what they are worth.
 
     Raises:
@@ -368,7 +369,8 @@ def _priced(lines: Sequence[_Line], latest: Mapping[int, int], rates: Rates) -> 
         day
         for line in lines
         for month in line.amounts
-        if month <= latest.get(line.year, 0) and (day := date(line.year, month or 1, 1))
+        if month <= latest.get((_CODES[line.flow], line.year), 0)
+        and (day := date(line.year, month or 1, 1))
     }
     unpriced = sorted(day for day in needed if _rate(rates, "JPY", day) is None)
     if unpriced:
@@ -421,11 +423,13 @@ def _japanese_columns(header: Sequence[str]) -> tuple[dict[str, Sequence[str]], 
     return columns, there
 
 
-def _look(latest: dict[int, int], cells: Mapping[str, str], months: Sequence[int]) -> None:
-    """Remember the last month of a year in which any row, of any code, says anything."""
+def _look(
+    latest: dict[tuple[str, int], int], cells: Mapping[str, str], months: Sequence[int]
+) -> None:
+    """Remember the last month of a year in which any row of a flow, of any code, says anything."""
     if not cells["year"].isdigit():
         return
-    year = int(cells["year"])
+    year = (cells["flow"], int(cells["year"]))
     for month in reversed(months):
         if month <= latest.get(year, 0):
             return
@@ -443,7 +447,7 @@ def _japanese(
 ) -> _Line | None:
     """Return a row of Japan's table, or note what is wrong with it."""
     code = cells["code"]
-    flow = {"1": "export", "2": "import"}.get(cells["flow"])
+    flow = next((name for name, code in _CODES.items() if code == cells["flow"]), None)
     place = _places("JPN").get(cells["partner"])
     if flow is None:
         read.fault(row, gettext_noop("row {row}: unknown flow {flow!r}"), flow=cells["flow"])
@@ -529,10 +533,10 @@ def _whole_numbers(
 
 
 def _trades(
-    read: Read, line: _Line, latest: Mapping[int, int], until: date | None, rates: Rates
+    read: Read, line: _Line, latest: Mapping[tuple[str, int], int], until: date | None, rates: Rates
 ) -> Iterator[Trade]:
     """Yield the flows of a line: one a month that was published, or one a year."""
-    last = latest.get(line.year, 0)
+    last = latest.get((_CODES[line.flow], line.year), 0)
     for month, (value, quantity) in line.amounts.items():
         period = month_of(f"{line.year}-{month:02d}" if month else str(line.year))
         if period is None or (month > last and not value):

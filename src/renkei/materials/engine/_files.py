@@ -5,7 +5,7 @@ no comma), the text is UTF-8 (or the code page of the publisher who writes that)
 row by row, however large the file is.
 
 JSON is what interfaces answer: a list of rows whose first is the header (US Census), or a list of objects,
-bare or under ``data`` (UN Comtrade, GLEIF) or ``dataset`` (Comtrade until 2023), or behind a page's own
+bare or under ``data`` (UN Comtrade, GLEIF), ``dataset`` (Comtrade until 2023) or ``records`` (golden copy), or behind a page's own
 object (World Bank). An object's columns are its paths, divided by dots; numbers stay as printed.
 """
 
@@ -27,7 +27,7 @@ LONGEST_CELL: Final = 1_000_000
 LARGEST_JSON: Final = 500_000_000  # bytes: an answer is read as a whole, unlike a table
 _BATCH: Final = 20_000
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
-_LISTS: Final = ("data", "dataset")
+_LISTS: Final = ("data", "dataset", "records")
 _GZIP: Final = b"\x1f\x8b"
 _PARQUET: Final = b"PAR1"
 _WORKBOOKS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")

@@ -939,12 +939,20 @@ def where_of(trade: Trade) -> tuple[Any, ...]:
 
 
 WGI_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
-    "country": ("iso3", "code", "countrycode"),
-    "year": ("year",),
-    "estimate": ("estimate", "wgi_political_stability_est", "pve"),
-    "error": ("std_err", "stddev", "pvs"),
-    "indicator": ("indicator",),
+    "country": ("iso3", "code", "countrycode", "Economy (code)", "countryiso3code"),
+    "year": ("year", "Year", "date"),
+    "estimate": (
+        "estimate",
+        "wgi_political_stability_est",
+        "pve",
+        "Governance estimate (approx. -2.5 to +2.5)",
+        "value",
+    ),
+    "error": ("std_err", "stddev", "pvs", "Standard error (estimate)"),
+    "indicator": ("indicator", "Governance dimension", "indicator.id"),
 }
+_STABILITY: Final = frozenset({"pv", "PV.EST", "GOV_WGI_PV.EST", "GOV_WGI_PV_EST"})
+_STABILITY_ERROR: Final = frozenset({"PV.STD.ERR", "GOV_WGI_PV.SE", "GOV_WGI_PV_SE"})
 _WIDE: Final = ("Indicator Code", "Series Code")  # the World Bank's bulk file and its DataBank
 _YEAR_COLUMN: Final = re.compile(r"(\d{4})( \[YR\d{4}\])?")
 _WORLD_BANK: Final[Mapping[str, str]] = {  # where the Bank's codes are not those of ISO 3166-1
@@ -962,13 +970,14 @@ _NO_ESTIMATE: Final = frozenset({"", "..", "#N/A", "NA"})
 def read_wgi(content: Source) -> Read:
     """Read "political stability" of the World Bank's Worldwide Governance Indicators.
 
-    One estimate a row, or the bulk file with a column a year. Rows are
+    One estimate a row (``wgidataset``, since 2025 with whole names for columns; answers of the Bank's
+    interface), or a column a year (the bulk file, DataBank). Rows are
     ``(row, place, year, estimate, error)``.
     """
     read = Read()
     seen: dict[tuple[str, int], tuple[int, int]] = {}
     for row, cells in _wgi_rows(read, content):
-        if cells["indicator"] not in {"", "pv"}:
+        if cells["indicator"] and cells["indicator"] not in _STABILITY:
             read.skip("indicator")
             continue
         place = place_code(_WORLD_BANK.get(cells["country"], cells["country"]))
@@ -1019,6 +1028,8 @@ def _wgi_rows(read: Read, content: Source) -> Iterator[tuple[int, dict[str, str]
     header = header_of(content)
     if not set(_WIDE) & set(header):
         optional = frozenset({"error", "indicator"})
+        if {"Economy (code)", "countryiso3code"} & set(header):
+            optional -= {"indicator"}  # six dimensions have one form: which it is must be said
         for row, cells in rows_of(content, WGI_COLUMNS, optional=optional):
             if is_whole(read, row, cells):
                 yield row, cells
@@ -1035,9 +1046,9 @@ def _wgi_rows(read: Read, content: Source) -> Iterator[tuple[int, dict[str, str]
     for row, cells in rows_of(content, columns):
         if not is_whole(read, row, cells):
             continue
-        if cells["code"] == "PV.STD.ERR":
+        if cells["code"] in _STABILITY_ERROR:
             errors |= {(cells["country"], year): cells[year] for year in years}
-        elif cells["code"] == "PV.EST":
+        elif cells["code"] in _STABILITY:
             found += [
                 (
                     row,
@@ -1057,15 +1068,38 @@ def _wgi_rows(read: Read, content: Source) -> Iterator[tuple[int, dict[str, str]
 
 
 GLEIF_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
-    "lei": ("LEI", "lei"),
-    "name": ("Entity.LegalName", "legal_name"),
-    "country": ("Entity.LegalAddress.Country", "country_iso2"),
-    "category": ("Entity.EntityCategory", "category"),
+    "lei": ("LEI", "lei", "attributes.lei", "LEI.$"),
+    "name": (
+        "Entity.LegalName",
+        "legal_name",
+        "attributes.entity.legalName.name",
+        "Entity.LegalName.$",
+    ),
+    "country": (
+        "Entity.LegalAddress.Country",
+        "country_iso2",
+        "attributes.entity.legalAddress.country",
+        "Entity.LegalAddress.Country.$",
+    ),
+    "category": (
+        "Entity.EntityCategory",
+        "category",
+        "attributes.entity.category",
+        "Entity.EntityCategory.$",
+    ),
+    "status": (
+        "Registration.RegistrationStatus",
+        "attributes.registration.status",
+        "Registration.RegistrationStatus.$",
+    ),
 }
+_NO_ENTITY: Final = frozenset({"DUPLICATE", "ANNULLED"})  # numbers that name nobody, or again
 
 
 def read_gleif(content: Source) -> Read:
-    """Read legal entities (GLEIF LEI-CDF as CSV). Rows are ``(row, lei, name, country, category)``.
+    """Read legal entities: GLEIF's golden copy (LEI-CDF as CSV or JSON), or answers of its interface.
+
+    Rows are ``(row, lei, name, country, category)``.
 
     ``country`` is ISO 3166-1 alpha-2, as GLEIF writes it.
     """
@@ -1074,8 +1108,11 @@ def read_gleif(content: Source) -> Read:
     read = Read()
     seen: dict[str, tuple[int, int]] = {}
     known = places()
-    for row, cells in rows_of(content, GLEIF_COLUMNS, optional=frozenset({"category"})):
+    for row, cells in rows_of(content, GLEIF_COLUMNS, optional=frozenset({"category", "status"})):
         if not is_whole(read, row, cells):
+            continue
+        if cells["status"] in _NO_ENTITY:
+            read.skip("status")
             continue
         lei = cells["lei"]
         # GLEIF writes ISO 3166-1 alpha-2, where NA is Namibia.
