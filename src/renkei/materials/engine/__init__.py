@@ -154,6 +154,16 @@ from renkei.materials.engine._confidentiality import (
     release_beside,
     threshold_bit,
 )
+from renkei.materials.engine._customs import COLUMNS as CUSTOMS_COLUMNS
+from renkei.materials.engine._customs import (
+    BadRateError,
+    HeadingsError,
+    NoRateError,
+    Rates,
+    add_up,
+    rates_of,
+    read_customs,
+)
 from renkei.materials.engine._disruption import (
     KINDS,
     STRAITS,
@@ -224,6 +234,7 @@ from renkei.materials.engine._own import (
     read_sites,
     read_stocks,
     read_trade,
+    refuse_future,
 )
 from renkei.materials.engine._places import (
     WORLD,
@@ -236,7 +247,6 @@ from renkei.materials.engine._program import SolverError
 from renkei.materials.engine._releases import (
     BACI_COLUMNS,
     COMTRADE_COLUMNS,
-    CUSTOMS_COLUMNS,
     TONNES,
     FaultyRowError,
     Printed,
@@ -245,7 +255,6 @@ from renkei.materials.engine._releases import (
     key_of,
     read_baci,
     read_comtrade,
-    read_customs,
     read_gleif,
     read_mcs,
     read_wgi,
@@ -292,6 +301,7 @@ from renkei.materials.engine._rules import (
     Rule,
     judge,
 )
+from renkei.materials.engine._world import read_usgs
 
 __all__ = [
     "ADJUST_DAYS",
@@ -350,6 +360,7 @@ __all__ = [
     "BadLineError",
     "BadNetworkError",
     "BadProblemError",
+    "BadRateError",
     "BadRuleError",
     "BadSeriesError",
     "BadShapeError",
@@ -377,6 +388,7 @@ __all__ = [
     "Finding",
     "FlowTable",
     "GeoPolRisk",
+    "HeadingsError",
     "Holder",
     "InfeasibleError",
     "Input",
@@ -388,6 +400,7 @@ __all__ = [
     "Month",
     "MovedColumnsError",
     "Network",
+    "NoRateError",
     "NoSupplyError",
     "NotProtectableError",
     "NotViableError",
@@ -396,6 +409,7 @@ __all__ = [
     "PsiAnswerer",
     "PsiAsker",
     "QueryLimitError",
+    "Rates",
     "Read",
     "Release",
     "Remark",
@@ -419,6 +433,7 @@ __all__ = [
     "Variant",
     "Why",
     "ZeroEffectError",
+    "add_up",
     "alarms",
     "allocation_coefficients",
     "backtest",
@@ -457,6 +472,7 @@ __all__ = [
     "place_name",
     "places",
     "pooled",
+    "rates_of",
     "read_baci",
     "read_bills",
     "read_comtrade",
@@ -470,7 +486,9 @@ __all__ = [
     "read_sites",
     "read_stocks",
     "read_trade",
+    "read_usgs",
     "read_wgi",
+    "refuse_future",
     "refuse_zero_effect",
     "release",
     "release_beside",
