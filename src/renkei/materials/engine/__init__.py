@@ -118,6 +118,7 @@ from renkei.materials.engine._cascade import (
     Cascade,
     CascadeEngine,
     cascade,
+    cascade_between,
     systemic,
 )
 from renkei.materials.engine._concentration import (
@@ -427,6 +428,7 @@ __all__ = [
     "breadth",
     "calendar",
     "cascade",
+    "cascade_between",
     "check_messages",
     "check_query",
     "compare",
