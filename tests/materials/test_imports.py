@@ -325,3 +325,63 @@ def test_an_import_that_breaks_off_before_its_indices_are_counted_leaves_nothing
     with pytest.raises(KeyboardInterrupt):
         load("baci", BACI + "2003,156,392,250410,20000,30000\n")
     assert not Release.objects.filter(publisher="baci", known_on=DAY).exists()
+
+
+WIDE = (
+    "SOURCE,COMMODITY,COUNTRY,TYPE,UNIT_MEAS,PROD_2023,PROD_EST_ 2024,PROD_NOTES,CAP_2023,CAP_EST_ 2024,"
+    "CAP_NOTES,RESERVES_2024,RESERVE_NOTES\n"
+)
+TUNGSTEN = 'MCS2025,Tungsten ,China,"Mine production, tungsten content",{unit},66000,67000,,,,,{reserves},\n'
+
+
+def test_an_older_edition_stands_behind_the_shipped_one(load):
+    """MCS 2025 was known before MCS 2026: what both say of 2024 is a revision between them."""
+    loaded = load(
+        "usgs", WIDE + TUNGSTEN.format(unit="metric tons", reserves=2400000), known_on=None
+    )
+    assert (loaded.added, loaded.edition, loaded.revised) == (3, 2025, [])
+    told = Observation.objects.filter(
+        material__slug="tungsten", place="CHN", subject="production", valid_from=date(2024, 1, 1)
+    )
+    (before,) = told.as_known(date(2025, 6, 1))
+    (now,) = told.current()
+    assert (before.quantity, before.is_estimated, before.known_to) == (67_000, True, now.known_from)
+    assert now.release.slug == "usgs-mcs-2026"
+    again = load(
+        "usgs", WIDE + TUNGSTEN.format(unit="metric tons", reserves='"2,400,000"'), known_on=None
+    )
+    assert (again.added, again.unchanged) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"unit": "thousand metric tons", "reserves": ""},
+            "67000 thousand metric tons, a factor of",
+        ),
+        ({"unit": "percent", "reserves": ""}, "the unit changed from 'metric tons' to 'percent'"),
+    ],
+)
+def test_a_unit_that_is_not_that_of_the_edition_beside_it(load, changes, said):
+    with pytest.raises(door.FaultyReleaseError) as found:
+        load("usgs", WIDE + TUNGSTEN.format(**changes), known_on=date(2025, 1, 31))
+    assert any(said in str(fault) for fault in found.value.faults)
+
+
+def test_a_new_year_in_another_unit_is_compared_with_the_nearest(load):
+    """Reserves of 2024 in tonnes, where those of 2025 are a thousand times as much in thousands."""
+    row = (
+        'MCS2025,Molybdenum ,China,"Mine production, molybdenum content",metric tons,,,,,,,5900,\n'
+    )
+    with pytest.raises(door.FaultyReleaseError, match=r"row 2: .* metric tons, a factor of"):
+        load("usgs", WIDE + row, known_on=None)
+
+
+def test_the_day_of_an_edition_lies_in_its_year(load):
+    text = WIDE + TUNGSTEN.format(unit="metric tons", reserves=2400000)
+    with pytest.raises(
+        door.OtherEditionError, match="the edition of 2025: expected a day of that year"
+    ):
+        load("usgs", text, known_on=DAY)
+    assert load("usgs", text, known_on=date(2025, 3, 14)).release.startswith("usgs-2025-03-14")

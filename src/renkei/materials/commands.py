@@ -775,6 +775,16 @@ def _back_test_lines(counted: Item) -> Iterator[str]:
     help=gettext_noop("Which way it goes, where the table does not say."),
 )
 @click.option(
+    "--rate",
+    "rates",
+    multiple=True,
+    metavar="JPY=150.2",
+    help=gettext_noop(
+        "What one US dollar costs, for a customs table in another currency; of one month: "
+        "JPY@2025-01=156.4."
+    ),
+)
+@click.option(
     "--leave-out",
     is_flag=True,
     help=gettext_noop("Load the rest if at most 1 row in 20 is faulty, and list what stays out."),
@@ -796,6 +806,7 @@ def import_(
     title: str,
     reporter: str,
     flow: str,
+    rates: tuple[str, ...],
     leave_out: bool,
     whole: bool,
     node: Path | None,
@@ -807,6 +818,8 @@ def import_(
     given = {name: said for name, said in (("reporter", reporter), ("flow", flow)) if said}
     if publisher not in {"comtrade", "customs"} and given:
         raise WrongUseError(gettext_noop("--reporter and --flow are for comtrade and customs"))
+    if publisher != "customs" and rates:
+        raise WrongUseError(gettext_noop("--rate is for customs"))
     if publisher in OWN and (leave_out or title or whole):
         raise WrongUseError(
             gettext_noop("--leave-out, --whole and --title are for publishers' files")
@@ -828,6 +841,7 @@ def import_(
                     given=given,
                     leave_out=leave_out,
                     whole=whole,
+                    rates=rates,
                 )
         except door.FaultyReleaseError as error:
             faults = [_fault(fault, problems.say(fault)) for fault in error.faults]
@@ -860,6 +874,7 @@ def _print_loaded(loaded: Any, *, as_json: bool) -> None:
                 f"revised={len(loaded.revised)}",
                 *((f"withdrawn={len(loaded.withdrawn)}",) if loaded.withdrawn else ()),
                 *((f"not in this file={loaded.missing}",) if loaded.missing else ()),
+                *((f"added up from lines={loaded.lines}",) if loaded.lines else ()),
                 *((f"left out={len(left_out)}",) if left_out else ()),
                 *(f"passed over ({why})={count}" for why, count in loaded.passed_over.items()),
             )
@@ -879,6 +894,15 @@ def _print_loaded(loaded: Any, *, as_json: bool) -> None:
                 "{count} figures of the same codes and periods that an earlier edition told are not in "
                 "this file; they stay. If it is a whole edition, load it with --whole."
             ).format(count=loaded.missing)
+        )
+    if loaded.edition:
+        from django.utils.translation import gettext
+
+        tell(
+            gettext(
+                "The file says that it is the edition of {edition}: taken as published at the end of "
+                "January of that year. Say with --known-on if it was another day."
+            ).format(edition=loaded.edition)
         )
     if loaded.was_loaded:
         from django.utils.translation import gettext

@@ -155,6 +155,16 @@ from renkei.materials.engine._confidentiality import (
     release_beside,
     threshold_bit,
 )
+from renkei.materials.engine._customs import COLUMNS as CUSTOMS_COLUMNS
+from renkei.materials.engine._customs import (
+    BadRateError,
+    HeadingsError,
+    NoRateError,
+    Rates,
+    add_up,
+    rates_of,
+    read_customs,
+)
 from renkei.materials.engine._disruption import (
     KINDS,
     STRAITS,
@@ -238,7 +248,6 @@ from renkei.materials.engine._program import SolverError
 from renkei.materials.engine._releases import (
     BACI_COLUMNS,
     COMTRADE_COLUMNS,
-    CUSTOMS_COLUMNS,
     TONNES,
     FaultyRowError,
     Printed,
@@ -247,7 +256,6 @@ from renkei.materials.engine._releases import (
     key_of,
     read_baci,
     read_comtrade,
-    read_customs,
     read_gleif,
     read_mcs,
     read_wgi,
@@ -294,6 +302,7 @@ from renkei.materials.engine._rules import (
     Rule,
     judge,
 )
+from renkei.materials.engine._world import read_usgs
 
 __all__ = [
     "ADJUST_DAYS",
@@ -352,6 +361,7 @@ __all__ = [
     "BadLineError",
     "BadNetworkError",
     "BadProblemError",
+    "BadRateError",
     "BadRuleError",
     "BadSeriesError",
     "BadShapeError",
@@ -379,6 +389,7 @@ __all__ = [
     "Finding",
     "FlowTable",
     "GeoPolRisk",
+    "HeadingsError",
     "Holder",
     "InfeasibleError",
     "Input",
@@ -390,6 +401,7 @@ __all__ = [
     "Month",
     "MovedColumnsError",
     "Network",
+    "NoRateError",
     "NoSupplyError",
     "NotProtectableError",
     "NotViableError",
@@ -398,6 +410,7 @@ __all__ = [
     "PsiAnswerer",
     "PsiAsker",
     "QueryLimitError",
+    "Rates",
     "Read",
     "Release",
     "Remark",
@@ -421,6 +434,7 @@ __all__ = [
     "Variant",
     "Why",
     "ZeroEffectError",
+    "add_up",
     "alarms",
     "allocation_coefficients",
     "backtest",
@@ -460,6 +474,7 @@ __all__ = [
     "place_name",
     "places",
     "pooled",
+    "rates_of",
     "read_baci",
     "read_bills",
     "read_comtrade",
@@ -473,6 +488,7 @@ __all__ = [
     "read_sites",
     "read_stocks",
     "read_trade",
+    "read_usgs",
     "read_wgi",
     "refuse_future",
     "refuse_zero_effect",

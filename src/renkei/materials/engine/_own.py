@@ -14,7 +14,7 @@ from typing import Any, Final
 from renkei.kit.errors import gettext_noop
 from renkei.materials.engine._files import Source, rows_of
 from renkei.materials.engine._places import place_code, places
-from renkei.materials.engine._releases import Read, _whole
+from renkei.materials.engine._releases import Read, is_whole
 
 LINK_COLUMNS: Final = (
     "supplier_lei", "supplier", "buyer_lei", "buyer", "material", "kusd", "low_share",
@@ -214,7 +214,7 @@ class _Row:
 def _rows(content: Source, kind: str, read: Read) -> Iterator[_Row]:
     columns = {name: (name,) for name in OWN_COLUMNS[kind]}
     for number, cells in rows_of(content, columns, optional=_OPTIONAL[kind]):
-        if _whole(read, number, cells):
+        if is_whole(read, number, cells):
             yield _Row(read, number, cells)
 
 
