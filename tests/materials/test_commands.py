@@ -65,6 +65,13 @@ def test_words_that_do_not_go_together_are_refused(run, words, says):
     assert says in done.stderr
 
 
+def test_figures_of_one_country_say_whose_they_are(run):
+    """Reliance and published stocks are those of the United States, on every node."""
+    said = run("show", "gallium").stdout
+    assert "USA net import reliance 2025\t100 %" in said
+    assert "USA stocks last without CHN, by origin\t66 days" in said
+
+
 def test_an_empty_answer_says_why(run):
     none = run("risk", "gallium", "--country", "Japan")
     assert "JPN has no score for gallium" in str(none.exception)

@@ -625,7 +625,7 @@ def test_a_case_is_named_once_whatever_stands_there(analyst):
     assert slugs == ["graphite-2", "graphite", "graphite-3", "graph", "case", "case-2"]
 
 
-def test_a_case_over_the_interface_knows_its_alarm(person):
+def test_a_case_over_the_interface_is_whole_or_not_there(person):
     door.watch()
     alarm = Alarm.objects.get(code="250410", kind="year_on_year", month=date(2023, 12, 1))
     browser = Client()
@@ -638,6 +638,11 @@ def test_a_case_over_the_interface_knows_its_alarm(person):
     made = Case.objects.get()
     assert made.alarm == alarm
     assert made.materials.filter(slug="natural_graphite").exists()
+    notice = {"text": "falls", "effect": "capacity-reduction", "start_expected": "2027-01-01"}
+    where = f"/node/v1/materials/cases/{made.slug}/notices"
+    refused = browser.post(where, notice | {"send": True}, content_type="application/json")
+    assert (refused.status_code, made.notices.count()) == (403, 0)  # no agreement is in force
+    assert browser.post(where, notice, content_type="application/json").status_code == 201
     assert post(title="x", alarm=10**6).json()["code"] == "materials.unknown_alarm"
     assert post(title="x", scenario="none").status_code == 404
     typo = post(title="x", material=["cobalt"])

@@ -100,12 +100,13 @@ def show(
                 share = "-" if line["share"] is None else f"{line['share']:.3f}"
                 click.echo(f"  {line['place']}\t{line['raw']}\t{share}")
         for one in told["reliance"]:
-            click.echo(f"net import reliance {one['year']}\t{one['raw']} %\t{one['of']}")
+            click.echo(f"USA net import reliance {one['year']}\t{one['raw']} %\t{one['of']}")
         if told["survival"] is not None:
             for view in ("shipper", "origin"):
                 ends = told["survival"][view]
                 days = "–".join("∞" if end is None else f"{end:.0f}" for end in _ends(ends))
-                click.echo(f"days without {told['survival']['lost']}, by {view}\t{days}")
+                lost = told["survival"]["lost"]
+                click.echo(f"USA stocks last without {lost}, by {view}\t{days} days")
 
 
 def _ends(view: Item) -> tuple[float | None, ...]:

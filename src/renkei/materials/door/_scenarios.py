@@ -214,7 +214,11 @@ def _refuse_unread(scenario: Scenario, *, is_named: bool) -> None:
         found = is_named if name == "materials" else getattr(scenario, name)
         if name not in read and found:
             field = scenario._meta.get_field(name)  # noqa: SLF001  Django's name
-            said = gettext("Materials") if name == "materials" else field.verbose_name
+            said = (
+                gettext("Materials")
+                if name == "materials"
+                else getattr(field, "verbose_name", name)
+            )
             raise BadScenarioError(
                 gettext_noop("“{field}” has no meaning for the kind “{kind}”: leave it empty"),
                 field=str(said),

@@ -118,6 +118,7 @@ from renkei.materials.engine._cascade import (
     Cascade,
     CascadeEngine,
     cascade,
+    cascade_between,
     systemic,
 )
 from renkei.materials.engine._concentration import (
@@ -441,6 +442,7 @@ __all__ = [
     "breadth",
     "calendar",
     "cascade",
+    "cascade_between",
     "check_messages",
     "check_query",
     "compare",
