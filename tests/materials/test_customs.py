@@ -432,6 +432,17 @@ def test_the_value_for_consumption_is_another_one():
         read(census(us(), header=header))
 
 
+def test_the_same_columns_as_csv():
+    out = io.StringIO()
+    csv.writer(out).writerows([CENSUS, us(quantity="900000.0")])
+    assert told(read(out.getvalue())) == [("250410", "CHN", "USA", 1, 2_000.0, 900.0)]
+
+
+def test_whose_trade_it_is_is_not_said_twice():
+    with pytest.raises(engine.StatedTwiceError, match="says itself whose trade"):
+        read(census(us()), given={"reporter": "CHN"})
+
+
 def test_headings_of_the_trade_commission_are_no_codes():
     """A DataWeb query by HTS-4 cannot be divided."""
     text = "hts4,flow,partner,partner_iso,year,value_usd\n2846,imports,China,CHN,2024,5\n"
