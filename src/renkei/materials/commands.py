@@ -176,9 +176,13 @@ def risk(
     as_json: bool,
 ) -> None:
     """Show risks."""
-    is_eu = method == "eu" and material is not None
-    if not is_eu and material is None and country is None:
+    is_eu = method == "eu"
+    if material is None and (is_eu or country is None):
         raise WrongUseError(gettext_noop("expected MATERIAL or --country"))
+    if not is_eu and any((recycling, substitution, uses, largest is not None)):
+        raise WrongUseError(
+            gettext_noop("--recycling, --substitution, --use and --largest are for --method eu")
+        )
     with reading(node, var, lang):
         from renkei.materials import door, schemas
 
@@ -204,10 +208,7 @@ def risk(
             _print_opened(material, door.place(country), stage, as_json=as_json)
             return
         if country is not None:
-            found = door.exposure(door.place(country))[:limit]
-            rows = [schemas.exposure_out(row) for row in found]
-            names = ("material", "code", "score", "leader", "leader_share", "kusd")
-            _print_rows(rows, names, as_json=as_json)
+            _print_ranking(door.place(country), stage, limit, as_json=as_json)
             return
         row = door.find(str(material))
         stages = [stage] if stage else sorted({one.stage for one in door.risks(row)})
@@ -234,6 +235,22 @@ def _index_lines(told: list[Item]) -> Iterator[str]:
             )
 
 
+def _print_ranking(country: str, stage: str | None, limit: int, *, as_json: bool) -> None:
+    """Print what a country is most vulnerable to, at one stage if it is named."""
+    from django.utils.translation import gettext
+
+    from renkei.materials import door, schemas
+
+    found = door.exposure(country)
+    if stage is not None:
+        found = found.filter(stage=stage)
+    rows = [schemas.exposure_out(row) for row in found[:limit]]
+    names = ("material", "code", "score", "leader", "leader_share", "kusd")
+    _print_rows(rows, names, as_json=as_json)
+    if not rows:
+        tell(gettext("No trade of this country is in the registry."))
+
+
 def _print_opened(material: str, country: str, stage: str | None, *, as_json: bool) -> None:
     """Print what a country's scores for one material were made of."""
     from renkei.materials import door, schemas
@@ -245,6 +262,15 @@ def _print_opened(material: str, country: str, stage: str | None, *, as_json: bo
         for one in rows
         if stage in {None, one.stage}
     ]
+    if not opened:
+        raise door.NoExposureError(
+            gettext_noop(
+                "{country} has no score for {material}: the trade release shows no such goods of it "
+                "that the country buys"
+            ),
+            country=country,
+            material=row.slug,
+        )
     if as_json:
         print_json(opened)
         return
@@ -295,6 +321,11 @@ def rules(
     as_json: bool,
 ) -> None:
     """List rules, or judge."""
+    if programme is None and (as_of or hypothetical or mineral or facts):
+        raise WrongUseError(
+            gettext_noop("--on, --hypothetical, --mineral and --fact need a PROGRAMME")
+        )
+    given = _facts(facts)
     with reading(node, var, lang):
         from django.utils import timezone
 
@@ -307,7 +338,7 @@ def rules(
         found = door.judge(
             programme,
             as_of=as_of.date() if as_of else timezone.localdate(),
-            facts={name: text for name, _colon, text in (one.partition(":") for one in facts)},
+            facts=given,
             hypothetical=hypothetical,
             mineral=mineral,
         )
@@ -327,6 +358,25 @@ def rules(
                 figures += f" {'≥' if is_enough else '<'} {one['required']:g}"
             detail = f"\t{', '.join(one['detail'])}" if one["detail"] else ""
             click.echo(f"  {words[one['passed']]}\t{one['rule']}\t{one['clause']}{figures}{detail}")
+
+
+def _facts(given: tuple[str, ...]) -> dict[str, str]:
+    """Return what ``--fact`` states, by name.
+
+    Raises:
+        click.UsageError: one without a colon, or that is said twice: which one counts?
+    """
+    found: dict[str, str] = {}
+    for one in given:
+        name, colon, text = one.partition(":")
+        if not (name and colon and text.strip()):
+            raise WrongUseError(gettext_noop("--fact {one}: expected NAME:TEXT"), one=one)
+        if name in found:
+            raise WrongUseError(
+                gettext_noop("--fact {name} is said twice: join both with a comma"), name=name
+            )
+        found[name] = text
+    return found
 
 
 @materials.command(help=gettext_noop("Answer what happens when something stops."))
@@ -421,21 +471,25 @@ def _assumed(given: tuple[str, ...]) -> Item:
         click.UsageError: one that cannot be read.
     """
     found: Item = {}
+    seen: set[str] = set()
     for one in given:
-        name, _equals, value = one.partition("=")
-        name, _colon, party = name.strip().partition(":")
+        whole, _equals, value = one.partition("=")
+        name, _colon, party = whole.strip().partition(":")
         try:
             ends = [float(part) for part in re.split(r"\s*[–〜～-]\s*", value.strip())]
         except ValueError:
             ends = []
-        if len(ends) == 2 and party:
-            found.setdefault(name, {})[party] = ends
-        elif ends:
-            found[name] = ends if len(ends) == 2 else ends[0]
-        else:
+        if len(ends) not in {1, 2} or (party and (len(ends) == 1 or name in seen)):
             raise WrongUseError(
                 gettext_noop("--assume {one}: expected NAME=LOW-HIGH or NAME=SHARE"), one=one
             )
+        if whole.strip() in seen or (not party and name in found):
+            raise WrongUseError(gettext_noop("--assume {name} is said twice"), name=whole.strip())
+        seen.add(whole.strip())
+        if party:
+            found.setdefault(name, {})[party] = ends
+        else:
+            found[name] = ends if len(ends) == 2 else ends[0]
     return found
 
 
@@ -655,15 +709,48 @@ def alarms(*, limit: int, node: Path | None, var: Path, lang: str | None, as_jso
         from renkei.materials import door, schemas
 
         done = door.watch()
+        counted = door.back_test()
         rows = [schemas.alarm_out(row) for row in door.alarms()[:limit]]
         if as_json:
-            print_json({"counted": door.back_test(), "items": rows})
+            print_json({"counted": counted, "items": rows})
             return
         _print_rows(rows, ("month", "series", "kind", "direction", "z"), as_json=False)
         from django.utils.translation import gettext
 
+        for line in _back_test_lines(counted):
+            click.echo(f"# {line}")
         said = gettext("{series} series until {until}; {new} new alarms.")
         tell(said.format(series=done.series, until=done.until or "–", new=done.new))
+
+
+def _back_test_lines(counted: Item) -> Iterator[str]:
+    """Yield how often alarms meant nothing, and on what that was measured."""
+    from django.utils.translation import gettext
+
+    from renkei.materials.models import Alarm
+
+    if not counted.get("by_kind"):
+        yield gettext(
+            "No series has a dated event: nobody knows how often its alarms mean nothing."
+        )
+        return
+    for one in counted["by_kind"]:
+        yield gettext(
+            "{kind}: {false_alarms} false alarms in {years} years of series ({rate} a year and "
+            "series); found in {hits} of {events} series with a dated event"
+        ).format(
+            kind=Alarm.Kind(one["kind"]).label,
+            false_alarms=one["false_alarms"],
+            years=_figure(one["series_years"]),
+            rate="–" if one["rate"] is None else _figure(one["rate"]),
+            hits=one["hits"],
+            events=one["events"],
+        )
+    yield gettext(
+        "Measured by back-test on the dated events of the registry, which hit the codes {codes}: too "
+        "few for a percentage."
+    ).format(codes=", ".join(counted["codes"]))
+    yield gettext("Alarms of many partners at once and of announced measures are not counted.")
 
 
 @materials.command(

@@ -297,7 +297,13 @@ def notices(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]:
 @router.post("/cases", response={201: CaseOut}, auth=INSIDERS, operation_id="materials_open_case")
 def case_open(request: HttpRequest, body: CaseIn) -> Status[dict[str, Any]]:
     """Open a case."""
-    made = door.open_case(**body.dict(), owner=cast(User, request.user))
+    made = door.open_case(
+        title=body.title,
+        materials=body.materials,
+        alarm=None if body.alarm is None else door.find_alarm(body.alarm),
+        scenario=None if body.scenario is None else door.find_scenario(body.scenario),
+        owner=cast(User, request.user),
+    )
     return Status(201, {"slug": made.slug, "title": made.title})
 
 

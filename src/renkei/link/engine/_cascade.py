@@ -22,18 +22,30 @@ from math import ceil, log2
 from typing import Final
 
 import numpy as np
+from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 from renkei.link.engine._polynomials import Words
-from renkei.link.engine._shuffle import SQUARE, Shuffle
-from renkei.link.engine._vectors import helper, kernel, parity, top_bit
+from renkei.link.engine._shuffle import ROUNDS, SQUARE, Shuffle, shuffle_round
+from renkei.link.engine._vectors import (
+    fetch_ahead,
+    helper,
+    kernel,
+    parity,
+    pointer_to_bytes,
+    pointer_to_codes,
+    pointer_to_numbers,
+    pointer_to_places,
+    pointer_to_words,
+    top_bit,
+)
 
 FRAME_BITS: Final = 65_536
 PASSES: Final = 3
 MASKS: Final = 11
 ANY_SLACK: Final = 99
-SLACK: Final = 7  # measured: f 1.039 at an error rate of 2 %, against 1.043 without a limit
+SLACK: Final = 2  # measured: f 1.034 at an error rate of 2 %, against 1.041 without a limit
 
 _LARGEST_BLOCK: Final = 12  # as a power of two
 _SEED: Final = 0x52454E4B4549  # of the orders of passes two and three, the same everywhere
@@ -43,7 +55,10 @@ _MOST_FLIPS: Final = 4  # a bit; more are made only if somebody changed the pari
 # What a question is about: frame << 32 | kind << 24 | log2(size) << 16 | first bit.
 _MASK: Final = 3  # kinds 0, 1, 2 are blocks of a pass
 _RANGE: Final = 4  # a range of a mask, kept in ``search``
-_WAIT: Final = 5  # + pass: no question, a block that waits for smaller ones
+
+_PATIENT: Final = 6  # blocks of a word never wait: that would take twice the rounds for nothing
+_MOST_WAITING: Final = 4096  # blocks of a frame; more than these do not wait
+_FIELDS: Final = 7  # of ``search``
 
 
 class DivergedError(RenkeiError):
@@ -137,18 +152,17 @@ def _range_parity(
 
 @helper
 def _ask(
-    questions: Words, count: int, state: Words, search: NDArray[np.int64],
-    masks: NDArray[np.uint64], layout: NDArray[np.int64], own: NDArray[np.uint8],
-    counts: NDArray[np.uint16], codes: NDArray[np.uint8],
-) -> int:  # fmt: skip
-    """Write the questions down, and the own answers, eight a byte; return how many there are."""
-    asked = 0
-    gathered = np.uint64(0)
-    bits = layout[0] * 64
-    counts[:] = 0
-    for at in range(count):
+    frame: int, questions: Words, first: int, end: int, state: Words,
+    search: NDArray[np.int64], masks: NDArray[np.uint64], layout: NDArray[np.int64],
+    own: NDArray[np.uint8], message: NDArray[np.uint8], line: Words,
+) -> None:  # fmt: skip
+    """Write a frame's part of the message of questions, and the own answers, eight a byte."""
+    words, rows = layout[0], layout[1]
+    bits = words * 64
+    to = 2 * search.shape[0] + 3 * first
+    gathered = np.uint64(own[first >> 3]) if first & 7 else np.uint64(0)
+    for at in range(first, end):
         code = questions[at]
-        frame = np.int64(code >> np.uint64(32))
         kind = np.int64((code >> np.uint64(24)) & np.uint64(255))
         size = np.int64((code >> np.uint64(16)) & np.uint64(255))
         start = np.int64(code & np.uint64(0xFFFF))
@@ -156,53 +170,53 @@ def _ask(
             answer = _block_parity(state, frame, kind, size, start, layout)
             wire = kind | (((bits + start) >> size) << 6)
         elif kind == _MASK:
-            answer = _range_parity(state, frame, 0, bits, masks[size], layout)
+            if size == 0:  # the masks of a frame follow one another
+                for word in range(words):
+                    line[word] = state[(frame * rows + word) * 8 + 6]
+            answer = np.uint64(0)
+            for word in range(words):
+                answer ^= line[word] & masks[size, word]
+            answer = parity(answer)
             wire = _MASK | (size << 2) | (1 << 6)
-        elif kind == _RANGE:
+        else:
             which, low, high = search[frame, 1], search[frame, 2], search[frame, 3]
             half = (high - low) >> 1
             answer = _range_parity(state, frame, low, low + half, masks[which], layout)
             wire = _MASK | (which << 2) | (((bits + low) // half) << 6)
-        else:
-            continue
-        counts[frame] += 1
-        codes[3 * asked] = wire & 255
-        codes[3 * asked + 1] = (wire >> 8) & 255
-        codes[3 * asked + 2] = wire >> 16
-        gathered |= answer << np.uint64(asked & 7)
-        asked += 1
-        if asked & 7 == 0:
-            own[(asked >> 3) - 1] = gathered
+        message[to] = wire & 255
+        message[to + 1] = (wire >> 8) & 255
+        message[to + 2] = wire >> 16
+        to += 3
+        gathered |= answer << np.uint64(at & 7)
+        if at & 7 == 7:
+            own[at >> 3] = gathered
             gathered = np.uint64(0)
-    if asked & 7:
-        own[asked >> 3] = gathered
-    return asked
+    if end & 7:
+        own[end >> 3] = gathered
+    message[2 * frame] = (end - first) & 255
+    message[2 * frame + 1] = (end - first) >> 8
 
 
 @kernel
-def _answer(
-    message: NDArray[np.uint8],
-    orders: Words,
-    frames: int,
-    words: int,
-    masks: NDArray[np.uint64],
-    out: NDArray[np.uint8],
-) -> int:
+def _answer(desk: NDArray[np.int64], message: bytes) -> int:
     """Answer a message of questions, eight answers a byte.
 
-    ``orders`` holds the words of all frames in the order of each pass, shape (passes, words).
-    Returns how many questions there were, or -1 if these are none; ``out`` has room for an answer
-    to every third byte.
+    ``desk``: frames, words of one, and the addresses of the words of all frames in the order of
+    each pass, of the masks and of the room for the answers. Returns how many questions there were,
+    or -1 if these are none.
     """
+    frames, words = desk[0], desk[1]
+    orders = carray(pointer_to_words(desk[2]), (PASSES, frames * words))
+    masks = carray(pointer_to_words(desk[3]), (MASKS, words))
+    out = carray(pointer_to_bytes(desk[4]), frames << 13)
     head = 2 * frames
-    if message.size < head:
+    if len(message) < head:
         return -1
     total = 0
     for frame in range(frames):
         total += np.int64(message[2 * frame]) | (np.int64(message[2 * frame + 1]) << 8)
-    if not total or message.size != head + 3 * total:
+    if not total or len(message) != head + 3 * total:
         return -1
-    codes = message[head:]
     asked = 0
     gathered = np.uint64(0)
     bits = words * 64
@@ -211,10 +225,11 @@ def _answer(
         base = frame * words
         count = np.int64(message[2 * frame]) | (np.int64(message[2 * frame + 1]) << 8)
         for _ in range(count):
+            at = head + 3 * asked
             wire = (
-                np.int64(codes[3 * asked])
-                | (np.int64(codes[3 * asked + 1]) << 8)
-                | (np.int64(codes[3 * asked + 2]) << 16)
+                np.int64(message[at])
+                | (np.int64(message[at + 1]) << 8)
+                | (np.int64(message[at + 2]) << 16)
             )
             kind, which, node = wire & 3, (wire >> 2) & 15, wire >> 6
             if node == 0 or node >= 2 * bits or which >= MASKS or (kind < _MASK and which):
@@ -260,7 +275,7 @@ def _flip(
         for which in range(MASKS):
             if (masks[which, place >> 6] >> np.uint64(place & 63)) & one:
                 search[frame, 4] ^= 1 << which
-    for kind in range(PASSES):
+    for kind in range(min(search[frame, 0] + 1, PASSES)):  # later ones are not laid out yet
         at = place if kind == 0 else np.int64(places[kind - 1, place])
         word, bit = at >> 6, at & 63
         row = (frame * rows + kind * words + word) * 8
@@ -297,9 +312,26 @@ def _flip(
 
 
 @helper
+def _lay_out(
+    frame: int, kind: int, state: Words, orders: NDArray[np.int64], turns: NDArray[np.uint8],
+    layout: NDArray[np.int64], line: Words, other: Words,
+) -> None:  # fmt: skip
+    """Write the bits of a frame, as corrected so far, in the order of a pass that begins."""
+    words, first = layout[0], frame * layout[1]
+    for word in range(words):
+        line[word] = state[(first + word) * 8 + 6]
+    shuffle_round(line, orders[kind - 1, 0], turns[kind - 1, 0], other)
+    shuffle_round(other, orders[kind - 1, 1], turns[kind - 1, 1], line)
+    for word in range(words):
+        state[(first + kind * words + word) * 8 + 6] = line[word]
+
+
+@helper
 def _open_stage(
-    frame: int, search: NDArray[np.int64], layout: NDArray[np.int64], questions: Words, count: int
-) -> int:
+    frame: int, search: NDArray[np.int64], layout: NDArray[np.int64], questions: Words,
+    count: int, state: Words, orders: NDArray[np.int64], turns: NDArray[np.uint8],
+    line: Words, other: Words,
+) -> int:  # fmt: skip
     """Ask what comes next in a frame in which nothing is odd; return the number of questions."""
     bits = layout[0] * 64
     stage = search[frame, 0]
@@ -311,6 +343,8 @@ def _open_stage(
                 questions[count] = _code(frame, _MASK, which, 0)
                 count += 1
             return count
+        if stage:
+            _lay_out(frame, stage, state, orders, turns, layout, line, other)
         size = layout[2 + stage]
         # All blocks together are even since the first pass: the last one follows.
         last = bits if stage == 0 else bits - (1 << size)
@@ -394,26 +428,100 @@ def _most_questions(frame_bits: int) -> int:
     return (frame_bits >> 1) + MASKS
 
 
+@helper
+def _is_odd(code: np.uint64, state: Words, layout: NDArray[np.int64]) -> np.uint64:
+    frame = np.int64(code >> np.uint64(32))
+    kind = np.int64((code >> np.uint64(24)) & np.uint64(255))
+    size = np.int64((code >> np.uint64(16)) & np.uint64(255))
+    row, node = _row(frame, kind, size, np.int64(code & np.uint64(0xFFFF)), layout)
+    return _bit(state, row, 2, node)
+
+
+@helper
+def _end_of_wait(
+    frame: int, smallest: int, slack: int, state: Words, search: NDArray[np.int64],
+    waits: NDArray[np.uint32], layout: NDArray[np.int64], blocks: Words, waiting: int,
+) -> tuple[int, int]:  # fmt: skip
+    """Append what need not wait any longer to ``blocks``; return their number, and the smallest."""
+    count = search[frame, 5]
+    least = smallest
+    kept = 0
+    for at in range(count):
+        code = waits[frame, at]
+        if _is_odd((np.uint64(frame) << np.uint64(32)) | np.uint64(code), state, layout):
+            waits[frame, kept] = code
+            kept += 1
+            least = min(least, np.int64((code >> 16) & 255))
+    count, kept = kept, 0
+    next_ = 99
+    for at in range(count):
+        code = waits[frame, at]
+        size = np.int64((code >> 16) & 255)
+        if size <= max(least + slack, _PATIENT) and waiting < blocks.size:
+            blocks[waiting] = (np.uint64(frame) << np.uint64(32)) | np.uint64(code)
+            waiting += 1
+        else:
+            waits[frame, kept] = code
+            kept += 1
+            next_ = min(next_, size)
+    search[frame, 5], search[frame, 6] = kept, next_
+    return waiting, least
+
+
+# Where the addresses of a machine's arrays are on its desk.
+_STATE, _SEARCH, _LAYOUT, _PLACES, _ORIGINS, _MASKS, _PATHS = range(7)
+_ORDERS, _TURNS, _LISTS, _WAITS, _LINES = range(7, 12)
+_QUESTIONS, _FOLLOWING, _OWN, _NEXT_OWN, _MESSAGE = range(12, 17)
+_FRAMES, _ROWS, _WORDS, _SLACK, _CAPACITY, _FLIPS = range(17, 23)
+
+
 @kernel
-def _absorb(
-    questions: Words, count: int, theirs: NDArray[np.uint8], own: NDArray[np.uint8],
-    state: Words, places: NDArray[np.uint16], origins: NDArray[np.uint16],
-    search: NDArray[np.int64], masks: NDArray[np.uint64], paths: Words,
-    layout: NDArray[np.int64], slack: int, flips_left: int, lists: Words, following: Words,
-    counts: NDArray[np.uint16], codes: NDArray[np.uint8],
-) -> tuple[int, int, int]:  # fmt: skip
+def _absorb(desk: NDArray[np.int64], count: int, theirs: bytes) -> tuple[int, int]:
     """Take in their parities, correct what is found, ask on and answer that from the own bits.
 
-    ``search`` is by frame: stage, mask, low, high, odd masks. Returns how many questions follow,
-    how many of them want an answer, and how many corrections were made; (-1, 0, 0) if there were
-    more corrections or questions than there can be: only false answers lead there.
+    With no questions behind it (``count`` 0) this asks for the blocks of the first pass.
+    ``search`` is by frame: stage, mask, low, high, odd masks, blocks that wait, the size of the
+    smallest of these. Returns how many questions follow and how many corrections were made;
+    (-1, 0) if there were more corrections or questions than there can be: only false answers lead
+    there.
     """
+    frames, rows, words = desk[_FRAMES], desk[_ROWS], desk[_WORDS]
+    bits, capacity = words * 64, desk[_CAPACITY]
+    state = carray(pointer_to_words(desk[_STATE]), frames * rows * 8)
+    search = carray(pointer_to_numbers(desk[_SEARCH]), (frames, _FIELDS))
+    layout = carray(pointer_to_numbers(desk[_LAYOUT]), 2 + 2 * PASSES)
+    places = carray(pointer_to_places(desk[_PLACES]), (PASSES - 1, bits))
+    origins = carray(pointer_to_places(desk[_ORIGINS]), (PASSES - 1, bits))
+    masks = carray(pointer_to_words(desk[_MASKS]), (MASKS, words))
+    paths = carray(pointer_to_words(desk[_PATHS]), 128)
+    lists = carray(pointer_to_words(desk[_LISTS]), (2, 4 * bits))
+    waits = carray(pointer_to_codes(desk[_WAITS]), (frames, _MOST_WAITING))
+    questions = carray(pointer_to_words(desk[_QUESTIONS]), capacity)
+    following = carray(pointer_to_words(desk[_FOLLOWING]), capacity)
+    own = carray(pointer_to_bytes(desk[_OWN]), (capacity + 7) >> 3)
+    next_own = carray(pointer_to_bytes(desk[_NEXT_OWN]), (capacity + 7) >> 3)
+    message = carray(pointer_to_bytes(desk[_MESSAGE]), 2 * frames + 3 * capacity)
+    lines = carray(pointer_to_words(desk[_LINES]), (2, words))
+    line, other_line = lines[0], lines[1]
+    orders = carray(pointer_to_numbers(desk[_ORDERS]), (PASSES - 1, ROUNDS, words))
+    turns = carray(pointer_to_bytes(desk[_TURNS]), (PASSES - 1, ROUNDS, words))
+    message[: 2 * frames] = 0
+    slack = desk[_SLACK]
     leaves, blocks = lists[0], lists[1]
-    most = _most_questions(layout[0] * 64)
-    given = 0
+    most = _most_questions(bits)
     asked = 0
     flips = 0
     at = 0
+    if count == 0:
+        for frame in range(frames):
+            first_asked = asked
+            asked = _open_stage(
+                frame, search, layout, following, asked, state, orders, turns, line, other_line
+            )
+            _ask(
+                frame, following, first_asked, asked, state, search, masks, layout,
+                next_own, message, line,
+            )  # fmt: skip
     while at < count:
         frame = np.int64(questions[at] >> np.uint64(32))
         depth = 0
@@ -423,16 +531,12 @@ def _absorb(
         # All answers first: they tell of the time before this round's corrections.
         while at < count and np.int64(questions[at] >> np.uint64(32)) == frame:
             code = questions[at]
-            at += 1
             kind = np.int64((code >> np.uint64(24)) & np.uint64(255))
             size = np.int64((code >> np.uint64(16)) & np.uint64(255))
             start = np.int64(code & np.uint64(0xFFFF))
-            if kind >= _WAIT:
-                blocks[waiting] = _code(frame, kind - _WAIT, size, start)
-                waiting += 1
-                continue
-            odd = np.uint64((theirs[given >> 3] ^ own[given >> 3]) >> (given & 7)) & np.uint64(1)
-            given += 1
+            odd = np.uint64((np.int64(theirs[at >> 3]) ^ np.int64(own[at >> 3])) >> (at & 7))
+            odd &= np.uint64(1)
+            at += 1
             if kind < _MASK and size < layout[2 + kind]:
                 other = _learn_halves(state, frame, kind, size, start, odd, layout)
                 right = code + (np.uint64(1) << np.uint64(size))
@@ -441,6 +545,15 @@ def _absorb(
                     depth += np.int64(odd)
                     leaves[depth] = right
                     depth += np.int64(other)
+                    if odd | other:
+                        place = start + np.int64(other)
+                        if kind:
+                            place = np.int64(origins[kind - 1, place])
+                        base = desk[_STATE] + 64 * frame * rows
+                        fetch_ahead(base + 64 * (place >> 6))
+                        for pass_ in range(1, min(search[frame, 0] + 1, PASSES)):
+                            there = np.int64(places[pass_ - 1, place])
+                            fetch_ahead(base + 64 * (pass_ * words + (there >> 6)))
                 else:
                     blocks[waiting] = code
                     waiting += np.int64(odd)
@@ -451,7 +564,7 @@ def _absorb(
                 sum_ ^= odd
                 blocks[waiting] = code
                 waiting += np.int64(odd)
-                last = layout[0] * 64 - (1 << size)
+                last = bits - (1 << size)
                 if kind and start + (1 << size) == last:
                     _learn(state, frame, kind, size, last, sum_, layout)
                     blocks[waiting] = _code(frame, kind, size, last)
@@ -488,46 +601,39 @@ def _absorb(
                 if kind:
                     place = np.int64(origins[kind - 1, place])
                 flips += 1
-                if flips > flips_left or max(waiting, depth) + PASSES > leaves.size:
-                    return -1, 0, 0
+                if flips > desk[_FLIPS] or max(waiting, depth) + PASSES > leaves.size:
+                    return -1, 0
                 depth, waiting = _flip(
-                    frame,
-                    place,
-                    state,
-                    places,
-                    search,
-                    masks,
-                    paths,
-                    layout,
-                    leaves,
-                    blocks,
-                    depth,
-                    waiting,
-                )
-            widest = 0
-            if item == 0 and slack < ANY_SLACK:
-                for other_item in range(waiting):
-                    size = np.int64((blocks[other_item] >> np.uint64(16)) & np.uint64(255))
-                    widest = max(widest, size)
-            if widest > slack:  # else none can be too large for the smallest, whatever that is
+                    frame, place, state, places, search, masks, paths, layout,
+                    leaves, blocks, depth, waiting,
+                )  # fmt: skip
+            if item == 0:
+                smallest = 99
                 for other_item in range(waiting):
                     code = blocks[other_item]
-                    kind = np.int64((code >> np.uint64(24)) & np.uint64(255))
                     size = np.int64((code >> np.uint64(16)) & np.uint64(255))
-                    start = np.int64(code & np.uint64(0xFFFF))
-                    row, node = _row(frame, kind, size, start, layout)
-                    if _bit(state, row, 2, node):
-                        largest = min(largest, size + slack)
+                    if size < smallest and _is_odd(code, state, layout):
+                        smallest = size
+                if search[frame, 5] and search[frame, 6] <= max(smallest + slack, _PATIENT):
+                    waiting, smallest = _end_of_wait(
+                        frame, smallest, slack, state, search, waits, layout, blocks, waiting
+                    )
+                largest = max(smallest + slack, _PATIENT)
             if item == waiting:
-                break
+                if asked > first_asked or not search[frame, 5]:
+                    break
+                item = waiting = 0  # what all waited for became even by itself
+                search[frame, 6] = 0
+                continue
             if asked - first_asked >= most:
-                return -1, 0, 0
+                return -1, 0
             code = blocks[item]
             item += 1
             size = np.int64((code >> np.uint64(16)) & np.uint64(255))
-            if size > largest:
-                following[asked] = code + np.uint64(_WAIT << 24)
-                asked += 1
+            if size > largest and search[frame, 5] < _MOST_WAITING:
+                waits[frame, search[frame, 5]] = np.uint32(code & np.uint64(0xFFFFFFFF))
+                search[frame, 5] += 1
+                search[frame, 6] = min(search[frame, 6], size)
                 continue
             found, code = _descend(code, state, layout)
             if found:
@@ -546,22 +652,15 @@ def _absorb(
                         following[asked] = code
                         asked += 1
         if asked == first_asked:
-            asked = _open_stage(frame, search, layout, following, asked)
-    answers = _ask(following, asked, state, search, masks, layout, own, counts, codes)
-    return asked, answers, flips
-
-
-@kernel
-def _begin(
-    state: Words, search: NDArray[np.int64], masks: NDArray[np.uint64],
-    layout: NDArray[np.int64], frames: int, questions: Words, own: NDArray[np.uint8],
-    counts: NDArray[np.uint16], codes: NDArray[np.uint8],
-) -> tuple[int, int]:  # fmt: skip
-    """Ask for the blocks of the first pass; return the numbers of questions and of answers."""
-    count = 0
-    for frame in range(frames):
-        count = _open_stage(frame, search, layout, questions, count)
-    return count, _ask(questions, count, state, search, masks, layout, own, counts, codes)
+            asked = _open_stage(
+                frame, search, layout, following, asked, state, orders, turns, line, other_line
+            )
+        # While the frame's rows are near at hand.
+        _ask(
+            frame, following, first_asked, asked, state, search, masks, layout,
+            next_own, message, line,
+        )  # fmt: skip
+    return asked, flips
 
 
 def _paths() -> Words:
@@ -583,6 +682,13 @@ def block_sizes(error_rate: float) -> tuple[int, int, int]:
     return first, second, _LARGEST_BLOCK
 
 
+def _aligned_rows(frames: int, rows: int) -> NDArray[np.uint64]:
+    """Return zeros, shape (frames, rows, 8), each row a cache line of its own."""
+    room = np.zeros(frames * rows * 8 + 8, np.uint64)
+    first = (-room.ctypes.data >> 3) & 7
+    return room[first : first + frames * rows * 8].reshape(frames, rows, 8)
+
+
 class _Orders:
     """The orders of a frame's bits in the second and third pass, and the masks: all public."""
 
@@ -596,28 +702,24 @@ class _Orders:
             self.places[kind, row] = np.arange(bits, dtype=np.uint16)
         self.masks = source.random_raw((MASKS, bits // 64))
         self.paths = _paths()
+        rounds = [shuffle.rounds for shuffle in self.shuffles]
+        self.orders = np.array([[order for order, _ in one] for one in rounds], np.int64)
+        self.turns = np.array([[turns for _, turns in one] for one in rounds], np.uint8)
 
 
-_ORDERS: dict[int, _Orders] = {}
+_KNOWN: dict[int, _Orders] = {}
 
 
-def _orders(words: Words, frame_bits: int) -> tuple[_Orders, NDArray[np.uint64]]:
-    """Return the public orders, and the words of all frames in each, shape (passes, words)."""
+def _orders(words: Words, frame_bits: int) -> _Orders:
+    """Return the public orders of frames of this size."""
     power_of_two = frame_bits & (frame_bits - 1) == 0
     if not (power_of_two and SQUARE <= frame_bits <= FRAME_BITS):
         raise ValueError(f"a frame of {frame_bits} bits: expected a power of two, 4096 to 65536")
     if words.size == 0 or words.size * 64 % frame_bits:
         raise ValueError(f"{words.size} words are no whole frames of {frame_bits} bits")
-    if frame_bits not in _ORDERS:
-        _ORDERS[frame_bits] = _Orders(frame_bits)
-    orders = _ORDERS[frame_bits]
-    count = frame_bits // 64
-    laid = np.empty((PASSES, words.size), np.uint64)
-    laid[0] = words
-    for kind, shuffle in enumerate(orders.shuffles, 1):
-        for at in range(0, words.size, count):
-            laid[kind, at : at + count] = shuffle.apply(words[at : at + count])
-    return orders, laid
+    if frame_bits not in _KNOWN:
+        _KNOWN[frame_bits] = _Orders(frame_bits)
+    return _KNOWN[frame_bits]
 
 
 class CascadeAlice:
@@ -629,12 +731,22 @@ class CascadeAlice:
     """
 
     def __init__(self, words: Words, *, frame_bits: int = FRAME_BITS) -> None:
-        orders, self._laid = _orders(words, frame_bits)
-        self._masks = orders.masks
+        orders = _orders(words, frame_bits)
+        laid = np.empty((PASSES, words.size), np.uint64)
+        laid[0] = words
+        count = frame_bits // 64
+        for kind, shuffle in enumerate(orders.shuffles, 1):
+            for at in range(0, words.size, count):
+                laid[kind, at : at + count] = shuffle.apply(words[at : at + count])
         self.frames = words.size * 64 // frame_bits
         self.frame_bits = frame_bits
         self.disclosed = 0
         self.rounds = 0
+        self._out = np.empty(self.frames << 13, np.uint8)
+        self._said = memoryview(self._out)
+        self._kept = (laid, orders.masks, self._out)
+        addresses = [one.ctypes.data for one in self._kept]
+        self._desk = np.array([self.frames, frame_bits // 64, *addresses], np.int64)
 
     def answer(self, questions: bytes) -> bytes:
         """Return the parities asked for, eight a byte.
@@ -643,22 +755,14 @@ class CascadeAlice:
             DivergedError: if these are no questions, or more than can be answered without
                 telling nearly all of the key.
         """
-        out = np.empty(len(questions) // 24 + 1, np.uint8)
-        asked = _answer(
-            np.frombuffer(questions, np.uint8),
-            self._laid,
-            self.frames,
-            self.frame_bits // 64,
-            self._masks,
-            out,
-        )
+        asked = _answer(self._desk, questions)
         if asked < 0:
             raise DivergedError(gettext_noop("these are no questions of Cascade"))
         self.disclosed += asked
         self.rounds += 1
         if self.disclosed > _MOST_DISCLOSED * self.frames * self.frame_bits:
             raise DivergedError(gettext_noop("Cascade does not come to an end: too many errors"))
-        return out[: (asked + 7) >> 3].tobytes()
+        return self._said[: (asked + 7) >> 3].tobytes()
 
 
 class CascadeBob:
@@ -680,48 +784,54 @@ class CascadeBob:
         frame_bits: int = FRAME_BITS,
         slack: int = SLACK,
     ) -> None:
-        self._orders, laid = _orders(words, frame_bits)
+        orders = _orders(words, frame_bits)
         self.frames = words.size * 64 // frame_bits
         self.frame_bits = frame_bits
         self.disclosed = 0
         self.rounds = 0
         self.corrections = 0
-        self._slack = slack
         sizes = block_sizes(error_rate)
         count = frame_bits // 64
         tops, rows = [], PASSES * count
         for size in sizes:
             tops.append(rows)
             rows += frame_bits >> size if size > 6 else 0
-        self._layout = np.array([count, rows, *sizes, *tops], np.int64)
-        self._state = np.zeros(self.frames * rows * 8, np.uint64)
-        by_row = self._state.reshape(self.frames, rows, 8)
-        for kind in range(PASSES):
-            part = laid[kind].reshape(self.frames, count)
-            by_row[:, kind * count : (kind + 1) * count, 6] = part
-        self._search = np.zeros((self.frames, 5), np.int64)
-        self._search[:, 0] = -1
+        layout = np.array([count, rows, *sizes, *tops], np.int64)
+        self._rows = _aligned_rows(self.frames, rows)
+        self._rows[:, :count, 6] = words.reshape(self.frames, count)
+        search = np.zeros((self.frames, _FIELDS), np.int64)
+        search[:, 0] = -1
+        search[:, 6] = ANY_SLACK
         capacity = self.frames * ((frame_bits >> 1) + MASKS) + 8
-        self._questions = np.empty(capacity, np.uint64)
-        self._following = np.empty(capacity, np.uint64)
-        self._lists = np.empty((2, 4 * frame_bits), np.uint64)
-        self._own = np.empty((capacity + 7) >> 3, np.uint8)
-        self._counts = np.empty(self.frames, np.uint16)
-        self._codes = np.empty(3 * capacity, np.uint8)
-        self._count, self.asked = _begin(
-            self._state, self._search, self._orders.masks, self._layout, self.frames,
-            self._questions, self._own, self._counts, self._codes,
+        message = np.empty(2 * self.frames + 3 * capacity, np.uint8)
+        self._said = memoryview(message)
+        room = (capacity + 7) >> 3
+        self._kept = (
+            self._rows, search, layout, orders.places, orders.origins, orders.masks, orders.paths,
+            orders.orders, orders.turns, np.empty((2, 4 * frame_bits), np.uint64),
+            np.empty((self.frames, _MOST_WAITING), np.uint32), np.empty((2, count), np.uint64),
+            np.empty(capacity, np.uint64), np.empty(capacity, np.uint64),
+            np.empty(room, np.uint8), np.empty(room, np.uint8), message,
         )  # fmt: skip
+        self._desk = np.array(
+            [
+                *(one.ctypes.data for one in self._kept),
+                *(self.frames, rows, count, slack, capacity, _MOST_FLIPS * words.size * 64),
+            ],
+            np.int64,
+        )
+        self.asked = 0
+        self._go_on(b"\0")
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to ask."""
-        return self._count == 0
+        return self.asked == 0
 
     @property
     def questions(self) -> bytes:
         """This round's questions: how many for each frame, then three bytes each."""
-        return self._counts.astype("<u2").tobytes() + self._codes[: 3 * self.asked].tobytes()
+        return self._said[: 2 * self.frames + 3 * self.asked].tobytes()
 
     def absorb(self, answers: bytes) -> None:
         """Go on with Alice's answers of this round.
@@ -734,22 +844,22 @@ class CascadeBob:
             raise DivergedError(gettext_noop("a round of Cascade has another length than expected"))
         self.disclosed += self.asked
         self.rounds += 1
-        orders, total = self._orders, self.frames * self.frame_bits
-        count, asked, flips = _absorb(
-            self._questions, self._count, np.frombuffer(answers, np.uint8), self._own, self._state,
-            orders.places, orders.origins, self._search, orders.masks, orders.paths, self._layout,
-            self._slack, _MOST_FLIPS * total - self.corrections, self._lists, self._following,
-            self._counts, self._codes,
-        )  # fmt: skip
-        if count < 0 or self.disclosed > _MOST_DISCLOSED * total:
+        if self.disclosed > _MOST_DISCLOSED * self.frames * self.frame_bits:
+            raise DivergedError(gettext_noop("Cascade does not come to an end: too many errors"))
+        self._go_on(answers)
+
+    def _go_on(self, answers: bytes) -> None:
+        desk = self._desk
+        asked, flips = _absorb(desk, self.asked, answers)
+        if asked < 0:
             raise DivergedError(gettext_noop("Cascade does not come to an end: too many errors"))
         self.corrections += flips
-        self._questions, self._following = self._following, self._questions
-        self._count, self.asked = count, asked
+        desk[_FLIPS] -= flips
+        desk[_QUESTIONS], desk[_FOLLOWING] = desk[_FOLLOWING], desk[_QUESTIONS]
+        desk[_OWN], desk[_NEXT_OWN] = desk[_NEXT_OWN], desk[_OWN]
+        self.asked = asked
 
     def words(self) -> Words:
         """Return the bits as corrected so far, packed."""
-        count, rows = int(self._layout[0]), int(self._layout[1])
-        return np.ascontiguousarray(
-            self._state.reshape(self.frames, rows, 8)[:, :count, 6]
-        ).reshape(-1)
+        count = self.frame_bits // 64
+        return np.ascontiguousarray(self._rows[:, :count, 6]).reshape(-1)

@@ -15,7 +15,7 @@ from renkei.link.engine._polynomials import Words
 from renkei.link.engine._vectors import helper, kernel
 
 SQUARE: Final = 64 * 64
-_ROUNDS: Final = 2
+ROUNDS: Final = 2
 
 
 @helper
@@ -35,7 +35,10 @@ def _transpose(square: Words) -> None:
 
 
 @kernel
-def _round(words: Words, order: NDArray[np.int64], turns: NDArray[np.uint8], out: Words) -> None:
+def shuffle_round(
+    words: Words, order: NDArray[np.int64], turns: NDArray[np.uint8], out: Words
+) -> None:
+    """Write the words moved, rotated and, 64 at a time, transposed to ``out``."""
     square = np.empty(64, np.uint64)
     for group in range(0, words.size, 64):
         for at in range(64):
@@ -62,26 +65,26 @@ class Shuffle:
             raise ValueError(f"{bits} bits are no multiple of {SQUARE}")
         self.bits = bits
         words = bits // 64
-        self._rounds = [
+        self.rounds = [
             (
                 np.argsort(bit_source.random_raw(words), kind="stable"),
                 (bit_source.random_raw(words) >> np.uint64(58)).astype(np.uint8),
             )
-            for _ in range(_ROUNDS)
+            for _ in range(ROUNDS)
         ]
 
     def apply(self, words: Words) -> Words:
         """Return the bits in their new order, both packed."""
-        for order, turns in self._rounds:
+        for order, turns in self.rounds:
             out = np.empty_like(words)
-            _round(words, order, turns, out)
+            shuffle_round(words, order, turns, out)
             words = out
         return words
 
     def origins(self) -> NDArray[np.int64]:
         """Return for each new place the place where its bit was."""
         places = np.arange(self.bits).reshape(-1, 64)
-        for order, turns in self._rounds:
+        for order, turns in self.rounds:
             moved = places[order]
             columns = (np.arange(64)[None, :] - turns[:, None].astype(np.int64)) % 64
             moved = np.take_along_axis(moved, columns, axis=1)

@@ -167,6 +167,34 @@ top_bit = _made(
 )
 """Index of the highest bit set in a word that is not 0."""
 
+# --- arrays by their address: a dozen of them as arguments cost more than a short round of work
+
+
+def _pointer(kind: Any, bits: int) -> Any:
+    return _made(
+        types.CPointer(kind)(types.intp),  # type: ignore[no-untyped-call]
+        lambda builder, address: builder.inttoptr(address, ir.IntType(bits).as_pointer()),
+    )
+
+
+pointer_to_words = _pointer(types.uint64, 64)
+"""Address of 64-bit words, for ``numba.carray``."""
+pointer_to_numbers = _pointer(types.int64, 64)
+pointer_to_places = _pointer(types.uint16, 16)
+pointer_to_codes = _pointer(types.uint32, 32)
+pointer_to_bytes = _pointer(types.uint8, 8)
+
+
+def _fetch_ahead(builder: Any, address: Any) -> None:
+    pointer = builder.inttoptr(address, _I8.as_pointer())
+    signature = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
+    function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], signature)
+    builder.call(function, [pointer, _I32(1), _I32(3), _I32(1)])
+
+
+fetch_ahead = _made(types.void(types.intp), _fetch_ahead)
+"""Ask for the cache line at an address, to be written soon."""
+
 # --- bytes as small log-likelihood ratios: what the LDPC decoder needs
 
 

@@ -2,6 +2,7 @@
 
 from renkei.materials.door._cases import (
     ClosedCaseError,
+    UnknownAlarmError,
     UnknownCaseError,
     add_note,
     add_notice,
@@ -9,6 +10,7 @@ from renkei.materials.door._cases import (
     alarms,
     back_test,
     close_case,
+    find_alarm,
     find_case,
     hand_over,
     notice_out,
@@ -200,6 +202,7 @@ __all__ = [
     "SentError",
     "Survival",
     "Table",
+    "UnknownAlarmError",
     "UnknownCaseError",
     "UnknownCodeError",
     "UnknownJointRunError",
@@ -234,6 +237,7 @@ __all__ = [
     "exposure",
     "facts_of",
     "find",
+    "find_alarm",
     "find_case",
     "find_joint_run",
     "find_partner_notice",

@@ -235,6 +235,7 @@ from renkei.materials.engine._own import (
     read_sites,
     read_stocks,
     read_trade,
+    refuse_future,
 )
 from renkei.materials.engine._places import (
     WORLD,
@@ -489,6 +490,7 @@ __all__ = [
     "read_trade",
     "read_usgs",
     "read_wgi",
+    "refuse_future",
     "refuse_zero_effect",
     "release",
     "release_beside",
