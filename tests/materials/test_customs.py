@@ -117,6 +117,13 @@ def test_months_that_nobody_has_published_are_no_zeros():
     ]
 
 
+def test_april_as_the_tables_of_2008_write_it():
+    header = [name.replace("-Apr", "-Apl") for name in JAPAN]
+    months = [(9_000, 900)] * 4
+    loaded = read(japan(line("250410010", 105, *months, year=2008), header=header))
+    assert [row[3] for row in told(loaded)] == [1, 2, 3, 4]
+
+
 def test_exports_are_published_before_imports():
     """What one flow says of a month proves nothing about the other."""
     loaded = read(
