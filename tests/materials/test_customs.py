@@ -117,6 +117,13 @@ def test_months_that_nobody_has_published_are_no_zeros():
     ]
 
 
+def test_april_as_the_tables_of_2008_write_it():
+    header = [name.replace("-Apr", "-Apl") for name in JAPAN]
+    months = [(9_000, 900)] * 4
+    loaded = read(japan(line("250410010", 105, *months, year=2008), header=header))
+    assert [row[3] for row in told(loaded)] == [1, 2, 3, 4]
+
+
 def test_exports_are_published_before_imports():
     """What one flow says of a month proves nothing about the other."""
     loaded = read(
@@ -430,6 +437,17 @@ def test_the_value_for_consumption_is_another_one():
     header = [name.replace("GEN_VAL", "CON_VAL") for name in CENSUS]
     with pytest.raises(engine.MovedColumnsError, match="GEN_VAL_MO"):
         read(census(us(), header=header))
+
+
+def test_the_same_columns_as_csv():
+    out = io.StringIO()
+    csv.writer(out).writerows([CENSUS, us(quantity="900000.0")])
+    assert told(read(out.getvalue())) == [("250410", "CHN", "USA", 1, 2_000.0, 900.0)]
+
+
+def test_whose_trade_it_is_is_not_said_twice():
+    with pytest.raises(engine.StatedTwiceError, match="says itself whose trade"):
+        read(census(us()), given={"reporter": "CHN"})
 
 
 def test_headings_of_the_trade_commission_are_no_codes():

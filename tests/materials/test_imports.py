@@ -2,12 +2,13 @@
 
 import gzip
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
 from renkei.materials import door, engine
-from renkei.materials.models import Flow, Governance, Observation, Organisation, Release
+from renkei.materials.models import Flow, Governance, Observation, Organisation, Release, Risk
 
 pytestmark = pytest.mark.usefixtures("registry")
 
@@ -385,3 +386,31 @@ def test_the_day_of_an_edition_lies_in_its_year(load):
     ):
         load("usgs", text, known_on=DAY)
     assert load("usgs", text, known_on=date(2025, 3, 14)).release.startswith("usgs-2025-03-14")
+
+
+def test_what_a_later_table_does_not_name_is_not_counted_beside_its_others(load):
+    """MCS 2025 names Colombia's gold of 2024; MCS 2026 has it in "other countries"."""
+    row = 'MCS2025,Gold ,Colombia,"mine production, gold content",metric tons,61,60,,,,,NA,\n'
+    assert load("usgs", WIDE + row, known_on=None).added == 3
+    told = Observation.objects.filter(material__slug="gold", place="COL", subject="production")
+    assert [one.valid_from.year for one in told.current()] == [2023]
+    assert {one.valid_from.year for one in told.as_known(date(2025, 6, 1))} == {2023, 2024}
+
+
+def test_the_whole_world_release_of_2025_moves_no_index_of_a_later_edition():
+    """The publisher's slips are left out by row; what was known of 2024 stays as MCS 2026 has it."""
+    file = (
+        Path(__file__).resolve().parents[2].parent / "shared/data/materials/usgs_mcs2025_world.csv"
+    )
+    if not file.exists():
+        pytest.skip("the shared data are not beside the project")
+    before = set(Risk.objects.filter(publisher="usgs", year__gte=2024).values_list(*INDEX))
+    loaded = door.import_file("usgs", file, leave_out=True)
+    assert (loaded.rows, loaded.added, len(loaded.left_out)) == (3123, 3001, 126)
+    assert {fault.row for fault in loaded.left_out} >= {254, 256, 263, 1132}
+    after = set(Risk.objects.filter(publisher="usgs", year__gte=2024).values_list(*INDEX))
+    assert before <= after
+    assert Risk.objects.filter(publisher="usgs", year=2023, material__slug="tungsten").exists()
+
+
+INDEX = ("material__slug", "stage", "year", "leader", "low", "high")

@@ -27,6 +27,7 @@ from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext
 from renkei.materials import engine, tasks
 from renkei.materials.models import (
     OTHERS,
+    WORLD,
     Component,
     Event,
     Flow,
@@ -464,6 +465,26 @@ def _withdraw(
         rows.update(known_to=release.known_on)
 
 
+def _told(
+    release: Release,
+) -> tuple[
+    dict[tuple[str, date], list[Observation]],
+    dict[str, list[Observation]],
+    dict[tuple[int, str, date], date],
+]:
+    """Return what is known of a publisher: by cell and period, by cell, and which tables came later."""
+    told: dict[tuple[str, date], list[Observation]] = defaultdict(list)
+    years: dict[str, list[Observation]] = defaultdict(list)
+    later: dict[tuple[int, str, date], date] = {}  # when a later edition printed a world table anew
+    for row in Observation.objects.filter(release__publisher=release.publisher):
+        told[row.key, row.valid_from].append(row)
+        years[row.key].append(row)
+        if row.place == WORLD and row.known_from > release.known_on:
+            table = (row.material_id, row.subject, row.valid_from)
+            later[table] = min(row.known_from, later.get(table, row.known_from))
+    return told, years, later
+
+
 def _store_cells(
     release: Release,
     cells: Sequence[engine.Printed],
@@ -473,11 +494,7 @@ def _store_cells(
     whole: bool,
 ) -> None:
     materials = dict(Material.objects.values_list("slug", "pk"))
-    told: dict[tuple[str, date], list[Observation]] = defaultdict(list)
-    years: dict[str, list[Observation]] = defaultdict(list)
-    for row in Observation.objects.filter(release__publisher=release.publisher):
-        told[row.key, row.valid_from].append(row)
-        years[row.key].append(row)
+    told, years, later = _told(release)
     rows: list[dict[str, Any]] = []
     closed: list[Observation] = []
     faults: list[RenkeiError] = []
@@ -510,6 +527,10 @@ def _store_cells(
         elif (fault := _other_unit(cell, years.get(cell.key, ()))) is not None:
             faults.append(fault)
             continue
+        else:
+            # What a later edition's table does not name any more is in its "other countries".
+            table = (materials[cell.material], cell.subject, cell.valid_from)
+            to_day = to_day or later.get(table)
         rows.append(
             {
                 "key": cell.key,

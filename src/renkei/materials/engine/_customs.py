@@ -96,6 +96,12 @@ class BadRateError(RenkeiError):
     code = "materials.bad_rate"
 
 
+class StatedTwiceError(RenkeiError):
+    """Somebody states what a table says itself."""
+
+    code = "materials.stated_twice"
+
+
 class HeadingsError(RenkeiError):
     """A table by headings of four digits says nothing about codes of six."""
 
@@ -178,9 +184,17 @@ def read_customs(
     Raises:
         NoRateError: values are in yen, and no rate was stated.
         HeadingsError: the table is by headings of four digits.
+        StatedTwiceError: ``given`` for a table that says it itself.
         MovedColumnsError: no form has these columns.
     """
     header = header_of(content, page="cp932")
+    if given and {"Exp or Imp", "I_COMMODITY", "E_COMMODITY"} & set(header):
+        raise StatedTwiceError(
+            gettext_noop(
+                "the table says itself whose trade it is and which way it goes: --reporter and --flow are "
+                "for tables that do not"
+            )
+        )
     if "Exp or Imp" in header:
         read = _read_japan(content, header, codes=codes, until=until, rates=rates or {})
     elif {"I_COMMODITY", "E_COMMODITY"} & set(header):
