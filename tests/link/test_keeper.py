@@ -78,29 +78,64 @@ def test_the_end_that_prepares_is_started_when_it_is_asked_whatever_the_clock_sa
     assert not _keeper._Child(alice.link)._was_asked()  # it was, before this one began
 
 
-def test_a_fibre_that_is_away_is_said_and_no_child_is_started_for_it(child, monkeypatch):
-    started, is_away = [], True
+@pytest.fixture
+def fibre(monkeypatch):
+    """Return a fibre that can go away."""
+    made = Fibre()
+    monkeypatch.setattr(_fibre, "reach", made.reach)
+    monkeypatch.setattr(_keeper, "has_met", lambda _link: True)
+    return made
 
-    def reach(_file):
-        if is_away:
+
+class Fibre:
+    """Whether it is away, and how often somebody looked."""
+
+    is_away = True
+    looks = 0
+
+    def reach(self, _file):
+        self.looks += 1
+        if self.is_away:
             raise _fibre.FibreAwayError("the fibre is away")
 
-    monkeypatch.setattr(_fibre, "reach", reach)
-    monkeypatch.setattr(_keeper, "has_met", lambda _link: True)
+
+def test_a_fibre_that_is_away_is_said_and_no_child_is_started_for_it(child, fibre, monkeypatch):
+    started = []
     monkeypatch.setattr(
         _keeper.subprocess, "Popen", lambda *_arguments, **_named: started.append(1) or Running()
     )
     for looks in range(1, _keeper.MISSES + 1):
         assert not Alarm.objects.exists(), "it may be starting"
         child.look()
-        assert child.misses == looks
+        assert fibre.looks == looks
     assert Alarm.objects.get().kind == _keeper.FIBRE_ALARM
-    is_away = False
+    fibre.is_away = False
     child.look()
     assert not started, "it pauses"
-    child.not_before = 0.0
+    child.looked_at -= _keeper.PAUSE_SECONDS
     child.look()
-    assert (len(started), child.misses) == (1, 0)
+    assert len(started) == 1
+    assert not Alarm.objects.filter(cleared_at=None).exists()
+
+
+@pytest.mark.parametrize("end", ["us", "jp"])
+def test_each_end_sees_for_itself_that_the_fibre_went_and_came_back(child, fibre, end):
+    fibre.is_away = False
+    fill(200)  # nobody wants key
+    watching = _keeper._Child(getattr(Ends.there(), end))
+    watching.started_at = time.monotonic()
+    watching.look()
+    watching.look()
+    assert fibre.looks == 1, "it is not asked all the time"
+    fibre.is_away = True
+    watching.looked_at -= _keeper.PAUSE_SECONDS
+    for _ in range(_keeper.MISSES):
+        watching.look()
+    assert [alarm.link.own for alarm in Alarm.objects.filter(cleared_at=None)] == [end]
+    fibre.is_away = False
+    watching.looked_at -= _keeper.PAUSE_SECONDS
+    watching.look()
+    assert not Alarm.objects.filter(cleared_at=None).exists()
 
 
 class Running:
