@@ -397,7 +397,7 @@ def test_what_a_later_table_does_not_name_is_not_counted_beside_its_others(load)
     assert {one.valid_from.year for one in told.as_known(date(2025, 6, 1))} == {2023, 2024}
 
 
-def test_the_whole_world_release_of_2025_moves_no_index_of_a_later_edition():
+def test_the_whole_world_release_of_2025_moves_no_index_of_a_later_edition(tmp_path):
     """The publisher's slips are left out by row; what was known of 2024 stays as MCS 2026 has it."""
     file = (
         Path(__file__).resolve().parents[2].parent / "shared/data/materials/usgs_mcs2025_world.csv"
@@ -411,6 +411,13 @@ def test_the_whole_world_release_of_2025_moves_no_index_of_a_later_edition():
     after = set(Risk.objects.filter(publisher="usgs", year__gte=2024).values_list(*INDEX))
     assert before <= after
     assert Risk.objects.filter(publisher="usgs", year=2023, material__slug="tungsten").exists()
+    # A whole edition says nothing of tables that it does not print: the world of 2023 is not in MCS 2026.
+    shipped = Path(engine.__file__).parent.parent / "data" / "usgs.csv.gz"
+    again = tmp_path / "again.csv"
+    again.write_bytes(gzip.decompress(shipped.read_bytes()) + b"\n")
+    whole = door.import_file("usgs", again, known_on=DAY, whole=True)
+    # But for two of the United States that both tables call "Production" and no more.
+    assert [what.split(":")[0] for what in whole.withdrawn] == ["Production, USA, 2023"] * 2
 
 
 INDEX = ("material__slug", "stage", "year", "leader", "low", "high")

@@ -558,7 +558,7 @@ def _store_cells(
     _refuse_or_leave(faults, loaded, left_out)
     Observation.objects.bulk_update(closed, ["known_to"], batch_size=CHUNK)
     stated = {(cell.key, cell.valid_from) for cell in cells}
-    scope = {(materials[cell.material], cell.valid_from, cell.valid_to) for cell in cells}
+    scope = {(materials[cell.material], *_table_of(cell)) for cell in cells}
     gone = {
         row.pk: f"{row.detail}, {row.place}, {row.valid_from.year}: {row.raw} {row.unit}"
         for where, there in told.items()
@@ -566,10 +566,21 @@ def _store_cells(
         for row in there
         if row.known_to is None
         and row.known_from < release.known_on
-        and (row.material_id, row.valid_from, row.valid_to) in scope
+        and (row.material_id, *_table_of(row)) in scope
     }
     _withdraw(Observation, release, gone, loaded, whole=whole)
     loaded.added = _insert(Observation, rows)
+
+
+def _table_of(one: engine.Printed | Observation) -> tuple[Any, ...]:
+    """Return which table of a material a figure is in: an edition is whole of those that it prints.
+
+    Of an earlier year it prints what the United States made, and no table of the world; a figure of
+    theirs that has no stage may be in either, and only its detail says in which.
+    """
+    is_home = one.place == "USA"
+    detail = one.detail.casefold() if is_home and not one.stage else ""
+    return (one.valid_from, one.valid_to, one.subject, bool(one.stage), is_home, detail)
 
 
 def _says(cell: engine.Printed, row: Observation) -> bool:
