@@ -219,6 +219,8 @@ def main() -> int:
         checks(missing)
     else:
         os.environ.pop("DATABASE_URL", None)
+        # The tests start a thousand programs: each would translate the sources again.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         with ThreadPoolExecutor() as side_by_side:  # each is one process at a time
             for done in [side_by_side.submit(checks, missing), side_by_side.submit(wheel)]:
                 done.result()

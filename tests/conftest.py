@@ -73,7 +73,11 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def _plain_static_files(settings):
-    """Find static files where they are: nothing is collected in tests."""
+    """Find static files where they are: nothing is collected in tests.
+
+    Each is looked for when it is asked for: else every client would begin by reading them all.
+    """
+    settings.WHITENOISE_AUTOREFRESH = True
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
@@ -99,14 +103,22 @@ def _empty_caches():
     cache.clear()
 
 
+@pytest.fixture(scope="session")
+def hashed():
+    """Return a password as the database keeps it: hashing it takes a fifth of a second."""
+    from django.contrib.auth.hashers import make_password
+
+    return make_password("a long word 7")
+
+
 @pytest.fixture
-def person(db):
-    """Return a maker of people with roles for this node's party."""
+def person(db, hashed):
+    """Return a maker of people with roles for this node's party, all with one password."""
     from renkei.base.models import Grant, User
 
     def make(*roles, party="US", name=None):
         count = User.objects.count()
-        user = User.objects.create_user(username=name or f"person{count}", password="a long word 7")
+        user = User.objects.create(username=name or f"person{count}", password=hashed)
         Grant.objects.bulk_create(Grant(user=user, party=party, role=role) for role in roles)
         return user
 

@@ -45,7 +45,7 @@ def _forget():
 
 def _run(function, **more):
     with services.running([f"{__name__}.{function.__name__}"], **more) as stop:
-        assert NEWS.wait(5)
+        assert NEWS.wait(30)
         assert not stop.is_set()
     assert stop.is_set()
 
@@ -88,11 +88,11 @@ def test_a_service_that_hangs_does_not_hold_the_process(monkeypatch, caplog):
 
     def deaf(_stop):
         NEWS.set()
-        release.wait(5)
+        release.wait(30)
 
     monkeypatch.setattr(services, "import_string", lambda _name: deaf)
     with services.running(["deaf"]):
-        assert NEWS.wait(5)
+        assert NEWS.wait(30)
     release.set()
     assert "deaf did not end" in caplog.text
 

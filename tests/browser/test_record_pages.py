@@ -1,5 +1,6 @@
 """The record's public pages in a real browser: accessible, self-contained, whole on a phone."""
 
+import json
 import os
 from pathlib import Path
 
@@ -30,9 +31,25 @@ PICTURE = Path(__file__).parents[2] / "docs" / "images" / "dashboard.png"
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.fixture(scope="module")
+def drawings():
+    """Keep what was drawn: the same figures give the same drawing, and one takes seconds."""
+    made = {}
+    draw = tasks._drawn
+
+    def drawn(orders):
+        key = json.dumps(orders, sort_keys=True)
+        if key not in made:
+            made[key] = draw(orders)
+        return made[key]
+
+    return drawn
+
+
 @pytest.fixture(autouse=True)
-def drawn(live_server):
+def drawn(live_server, drawings, monkeypatch):
     """A node as it is after its start: the shipped record, its charts drawn."""
+    monkeypatch.setattr(tasks, "_drawn", drawings)
     page_cache.clear()
     door.ensure_shipped()
     tasks.draw_now()

@@ -4,6 +4,7 @@ import errno
 import os
 
 import pytest
+from django.utils import translation
 
 from renkei.link import commands
 
@@ -61,3 +62,34 @@ def test_nothing_is_left_of_a_file_whose_writing_breaks_off(tmp_path):
     with pytest.raises(ZeroDivisionError):
         broken()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("language", "head", "end"),
+    [
+        ("en", "Block  Sifted bits", "error rate too high"),
+        ("ja", "ブロック  ふるい", "誤り率が高すぎます"),
+    ],
+)
+def test_blocks_are_told_in_the_readers_language(capsys, language, head, end):
+    runs = [
+        {
+            "number": 12,
+            "sifted_bits": 2_097_152,
+            "qber": qber,
+            "leak_bits": 284_333,
+            "key_bits": 0,
+            "seconds": 1.625,
+            "refused": refused,
+        }
+        for qber, refused in ((0.25, "error_rate"), (None, "something new"))
+    ]
+    with translation.override(language):
+        commands.print_runs(runs)
+    first, high, unknown = capsys.readouterr().out.splitlines()
+
+    assert first.startswith(head)
+    assert "25.00 %" in high
+    assert end in high
+    assert unknown.split()[:3] == ["12", "2,097,152", "-"]
+    assert "something new" in unknown

@@ -249,10 +249,11 @@ def said_to(port, request):
     """Return all that the port answers to some bytes until it closes or is silent."""
     answer = b""
     with (
-        socket.create_connection(("127.0.0.1", port.number), timeout=2) as raw,
+        socket.create_connection(("127.0.0.1", port.number), timeout=20) as raw,
         port.tls("us.a").wrap_socket(raw, server_hostname="127.0.0.1") as link,
         contextlib.suppress(OSError),
     ):
+        link.settimeout(2)
         link.sendall(request)
         while more := link.recv(1 << 16):
             answer += more

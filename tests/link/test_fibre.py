@@ -71,6 +71,14 @@ def test_a_share_out_of_range_is_refused(fibre, share):
 def test_a_fibre_that_is_not_there_is_said(tmp_path):
     with pytest.raises(client.FibreAwayError, match="renkei up"):
         client.half(tmp_path, 1, key_bits=1000)
+    with pytest.raises(client.FibreAwayError):
+        client.reach(tmp_path)
+
+
+def test_a_fibre_that_is_only_looked_for_goes_on(fibre):
+    client.reach(fibre / "us")
+    assert client.eavesdropper(fibre / "us") == {"intercept": 0.0, "split": 0.0}
+    assert client.half(fibre / "us", 8, key_bits=1000)
 
 
 def test_nonsense_ends_the_connection_and_not_the_fibre(fibre):

@@ -9,7 +9,7 @@ from tests.link.ends import Ends
 
 from renkei.link import door
 from renkei.link.door import _distil, _fibre, _keeper
-from renkei.link.models import Leaf
+from renkei.link.models import Alarm, Leaf
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +76,73 @@ def test_the_end_that_prepares_is_started_when_it_is_asked_whatever_the_clock_sa
         assert alice._was_asked()
         assert not alice._was_asked()
     assert not _keeper._Child(alice.link)._was_asked()  # it was, before this one began
+
+
+@pytest.fixture
+def fibre(monkeypatch):
+    """Return a fibre that can go away."""
+    made = Fibre()
+    monkeypatch.setattr(_fibre, "reach", made.reach)
+    monkeypatch.setattr(_keeper, "has_met", lambda _link: True)
+    return made
+
+
+class Fibre:
+    """Whether it is away, and how often somebody looked."""
+
+    is_away = True
+    looks = 0
+
+    def reach(self, _file):
+        self.looks += 1
+        if self.is_away:
+            raise _fibre.FibreAwayError("the fibre is away")
+
+
+def test_a_fibre_that_is_away_is_said_and_no_child_is_started_for_it(child, fibre, monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        _keeper.subprocess, "Popen", lambda *_arguments, **_named: started.append(1) or Running()
+    )
+    for looks in range(1, _keeper.MISSES + 1):
+        assert not Alarm.objects.exists(), "it may be starting"
+        child.look()
+        assert fibre.looks == looks
+    assert Alarm.objects.get().kind == _keeper.FIBRE_ALARM
+    fibre.is_away = False
+    child.look()
+    assert not started, "it pauses"
+    child.looked_at -= _keeper.PAUSE_SECONDS
+    child.look()
+    assert len(started) == 1
+    assert not Alarm.objects.filter(cleared_at=None).exists()
+
+
+@pytest.mark.parametrize("end", ["us", "jp"])
+def test_each_end_sees_for_itself_that_the_fibre_went_and_came_back(child, fibre, end):
+    fibre.is_away = False
+    fill(200)  # nobody wants key
+    watching = _keeper._Child(getattr(Ends.there(), end))
+    watching.started_at = time.monotonic()
+    watching.look()
+    watching.look()
+    assert fibre.looks == 1, "it is not asked all the time"
+    fibre.is_away = True
+    watching.looked_at -= _keeper.PAUSE_SECONDS
+    for _ in range(_keeper.MISSES):
+        watching.look()
+    assert [alarm.link.own for alarm in Alarm.objects.filter(cleared_at=None)] == [end]
+    fibre.is_away = False
+    watching.looked_at -= _keeper.PAUSE_SECONDS
+    watching.look()
+    assert not Alarm.objects.filter(cleared_at=None).exists()
+
+
+class Running:
+    """A child that has not ended."""
+
+    def poll(self):
+        return None
 
 
 def test_whoever_plays_with_the_eavesdropper_fills_the_disk_slowly(child):

@@ -2,12 +2,13 @@
 
 import gzip
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
 from renkei.materials import door, engine
-from renkei.materials.models import Flow, Governance, Observation, Organisation, Release
+from renkei.materials.models import Flow, Governance, Observation, Organisation, Release, Risk
 
 pytestmark = pytest.mark.usefixtures("registry")
 
@@ -325,3 +326,91 @@ def test_an_import_that_breaks_off_before_its_indices_are_counted_leaves_nothing
     with pytest.raises(KeyboardInterrupt):
         load("baci", BACI + "2003,156,392,250410,20000,30000\n")
     assert not Release.objects.filter(publisher="baci", known_on=DAY).exists()
+
+
+WIDE = (
+    "SOURCE,COMMODITY,COUNTRY,TYPE,UNIT_MEAS,PROD_2023,PROD_EST_ 2024,PROD_NOTES,CAP_2023,CAP_EST_ 2024,"
+    "CAP_NOTES,RESERVES_2024,RESERVE_NOTES\n"
+)
+TUNGSTEN = 'MCS2025,Tungsten ,China,"Mine production, tungsten content",{unit},66000,67000,,,,,{reserves},\n'
+
+
+def test_an_older_edition_stands_behind_the_shipped_one(load):
+    """MCS 2025 was known before MCS 2026: what both say of 2024 is a revision between them."""
+    loaded = load(
+        "usgs", WIDE + TUNGSTEN.format(unit="metric tons", reserves=2400000), known_on=None
+    )
+    assert (loaded.added, loaded.edition, loaded.revised) == (3, 2025, [])
+    told = Observation.objects.filter(
+        material__slug="tungsten", place="CHN", subject="production", valid_from=date(2024, 1, 1)
+    )
+    (before,) = told.as_known(date(2025, 6, 1))
+    (now,) = told.current()
+    assert (before.quantity, before.is_estimated, before.known_to) == (67_000, True, now.known_from)
+    assert now.release.slug == "usgs-mcs-2026"
+    again = load(
+        "usgs", WIDE + TUNGSTEN.format(unit="metric tons", reserves='"2,400,000"'), known_on=None
+    )
+    assert (again.added, again.unchanged) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"unit": "thousand metric tons", "reserves": ""},
+            "67000 thousand metric tons, a factor of",
+        ),
+        ({"unit": "percent", "reserves": ""}, "the unit changed from 'metric tons' to 'percent'"),
+    ],
+)
+def test_a_unit_that_is_not_that_of_the_edition_beside_it(load, changes, said):
+    with pytest.raises(door.FaultyReleaseError) as found:
+        load("usgs", WIDE + TUNGSTEN.format(**changes), known_on=date(2025, 1, 31))
+    assert any(said in str(fault) for fault in found.value.faults)
+
+
+def test_a_new_year_in_another_unit_is_compared_with_the_nearest(load):
+    """Reserves of 2024 in tonnes, where those of 2025 are a thousand times as much in thousands."""
+    row = (
+        'MCS2025,Molybdenum ,China,"Mine production, molybdenum content",metric tons,,,,,,,5900,\n'
+    )
+    with pytest.raises(door.FaultyReleaseError, match=r"row 2: .* metric tons, a factor of"):
+        load("usgs", WIDE + row, known_on=None)
+
+
+def test_the_day_of_an_edition_lies_in_its_year(load):
+    text = WIDE + TUNGSTEN.format(unit="metric tons", reserves=2400000)
+    with pytest.raises(
+        door.OtherEditionError, match="the edition of 2025: expected a day of that year"
+    ):
+        load("usgs", text, known_on=DAY)
+    assert load("usgs", text, known_on=date(2025, 3, 14)).release.startswith("usgs-2025-03-14")
+
+
+def test_what_a_later_table_does_not_name_is_not_counted_beside_its_others(load):
+    """MCS 2025 names Colombia's gold of 2024; MCS 2026 has it in "other countries"."""
+    row = 'MCS2025,Gold ,Colombia,"mine production, gold content",metric tons,61,60,,,,,NA,\n'
+    assert load("usgs", WIDE + row, known_on=None).added == 3
+    told = Observation.objects.filter(material__slug="gold", place="COL", subject="production")
+    assert [one.valid_from.year for one in told.current()] == [2023]
+    assert {one.valid_from.year for one in told.as_known(date(2025, 6, 1))} == {2023, 2024}
+
+
+def test_the_whole_world_release_of_2025_moves_no_index_of_a_later_edition():
+    """The publisher's slips are left out by row; what was known of 2024 stays as MCS 2026 has it."""
+    file = (
+        Path(__file__).resolve().parents[2].parent / "shared/data/materials/usgs_mcs2025_world.csv"
+    )
+    if not file.exists():
+        pytest.skip("the shared data are not beside the project")
+    before = set(Risk.objects.filter(publisher="usgs", year__gte=2024).values_list(*INDEX))
+    loaded = door.import_file("usgs", file, leave_out=True)
+    assert (loaded.rows, loaded.added, len(loaded.left_out)) == (3123, 3001, 126)
+    assert {fault.row for fault in loaded.left_out} >= {254, 256, 263, 1132}
+    after = set(Risk.objects.filter(publisher="usgs", year__gte=2024).values_list(*INDEX))
+    assert before <= after
+    assert Risk.objects.filter(publisher="usgs", year=2023, material__slug="tungsten").exists()
+
+
+INDEX = ("material__slug", "stage", "year", "leader", "low", "high")

@@ -38,6 +38,14 @@ def lei(number):
 def known(db):
     for slug in ("gallium", "rare_earths"):
         Material.objects.create(slug=slug, name_en=slug, name_ja=slug)
+    for code in ("284690", "280530"):
+        Form.objects.create(
+            material=Material.objects.get(slug="rare_earths"),
+            stage="refine",
+            hs2022=code,
+            name_en=code,
+            name_ja=code,
+        )
 
 
 @pytest.fixture
@@ -67,7 +75,7 @@ MEASURES = (
     "chn-ban,ban,CHN,JPN USA,gallium,2026-10-01,2027-01-01,,A ban,禁輸,Gazette 1",
     'chn-quota,quota,China,"Japan, United States",gallium rare_earths,,2027-02-01,2027-12-31,Q,枠,Gazette 2',
 )
-EVENTS = ("mine-fire,2026-05-01,yes,AUS,rare_earths,284690 280530,A fire,火災,Press",)
+EVENTS = ("mine-fire,2026-03-01,yes,AUS,rare_earths,284690 280530,A fire,火災,Press",)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +110,14 @@ def test_a_table_loads_once(load, kind, lines, model):
         ("links", LINKS[0].replace("gallium", "unobtainium"), "expected one of gallium"),
         ("links", LINKS[0].replace("high,", "sure,"), "confidence is 'sure'"),
         ("links", LINKS[0].replace("2026-01-01", "1.1.2026"), "expected a day"),
+        ("links", LINKS[0].replace("2026-01-01", "2026-04-02"), "is 2026-04-02, after 2026-04-01"),
+        ("stocks", STOCKS[0].replace("2026-01-01", "2999-01-01"), "valid_from is 2999-01-01"),
         ("links", f"{LINKS[0]}\n{LINKS[0]}", "says again what row 2 says"),
+        (
+            "bills",
+            f"{BILLS[0]}\n{BILLS[0].replace('Chip', 'Crisp').replace('gallium', 'rare_earths')}",
+            "chip has other names",
+        ),
         (
             "links",
             LINKS[0].replace("0.2,0.4", "0.7,0.9")
@@ -211,8 +226,20 @@ def test_the_firm_cascade_runs_on_the_nodes_own_network(load, person):
         ("measures", "a,wish,CHN,,gallium,,2027-01-01,,A,あ,s", "expected one of agreement, ban"),
         ("measures", "a,ban,CHN,,gallium,,soon,,A,あ,s", "expected a day"),
         ("measures", "a,ban,,,gallium,,2027-01-01,,A,あ,s", "actors: expected 1 to"),
-        ("events", "a,2026-05-01,yes,CHN,gallium,81129,A,あ,s", "no code of six digits"),
-        ("events", "a,2026-05-01,perhaps,CHN,gallium,,A,あ,s", "expected one of no, yes"),
+        (
+            "measures",
+            f"a,ban,{' '.join(16 * ['CHN'])},,gallium,,2027-01-01,,A,あ,s",
+            "holds 16 names: expected at most 15",
+        ),
+        ("events", "a,2026-03-01,yes,CHN,gallium,81129,A,あ,s", "no code of six digits"),
+        ("events", "a,2026-03-01,yes,CHN,gallium,999999,A,あ,s", "codes holds '999999'"),
+        (
+            "events",
+            f"a,2026-03-01,yes,CHN,gallium,{' '.join(18 * ['284690'])},A,あ,s",
+            "holds 18 names: expected at most 17",
+        ),
+        ("events", "a,2026-04-02,yes,CHN,gallium,,A,あ,s", "day is 2026-04-02, after 2026-04-01"),
+        ("events", "a,2026-03-01,perhaps,CHN,gallium,,A,あ,s", "expected one of no, yes"),
     ],
 )
 def test_measures_and_events_that_cannot_be(load, kind, line, said):

@@ -270,6 +270,26 @@ def test_an_alarm_opens_to_the_figures_that_it_is_about(client):
     assert "%" not in page.split("<main")[1].split("</main")[0].split("by back-test")[0]
 
 
+@pytest.mark.parametrize(
+    ("above", "goes_to"),
+    [
+        ("products/", "exposure/#by-product"),
+        ("exposure/Japan/", "exposure/?country=JPN"),
+        ("exposure/JPN/cobalt/", "exposure/?country=JPN"),
+        ("cobalt/inputs/", "cobalt/"),
+    ],
+)
+def test_an_address_above_pages_goes_to_where_they_are_listed(client, above, goes_to):
+    answer = client.get(f"/en/materials/{above}")
+    assert (answer.status_code, answer["Location"]) == (302, f"/en/materials/{goes_to}")
+    assert client.get(f"/en/materials/{goes_to}").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["exposure/Atlantis/", "exposure/JPN/nothing/", "nothing/inputs/"])
+def test_above_nothing_is_nothing(client, path):
+    assert client.get(f"/en/materials/{path}").status_code == 404
+
+
 def test_a_lei_file(tmp_path):
     before = Organisation.objects.count()
     good = tmp_path / "good.csv"
@@ -596,6 +616,38 @@ def test_an_officer_opens_a_case_and_hands_it_over(officer, analyst):
     assert "[&#x27;" not in page  # a list is told in words
     assert browser.post(where, {"do": "close", "close-reason": "seen"}).status_code == 302
     assert "Cases" in browser.get("/en/materials/").content.decode()
+
+
+def test_a_case_is_named_once_whatever_stands_there(analyst):
+    """“Graphite 2” takes the name that the second “Graphite” would have."""
+    titles = ("Graphite 2", "Graphite", "Graphite", "Graph", "黒鉛", "黒鉛")
+    slugs = [door.open_case(title=title, owner=analyst).slug for title in titles]
+    assert slugs == ["graphite-2", "graphite", "graphite-3", "graph", "case", "case-2"]
+
+
+def test_a_case_over_the_interface_is_whole_or_not_there(person):
+    door.watch()
+    alarm = Alarm.objects.get(code="250410", kind="year_on_year", month=date(2023, 12, 1))
+    browser = Client()
+    browser.force_login(person("officer"))
+
+    def post(**said):
+        return browser.post("/node/v1/materials/cases", said, content_type="application/json")
+
+    assert post(title="Graphite", alarm=alarm.pk).status_code == 201
+    made = Case.objects.get()
+    assert made.alarm == alarm
+    assert made.materials.filter(slug="natural_graphite").exists()
+    notice = {"text": "falls", "effect": "capacity-reduction", "start_expected": "2027-01-01"}
+    where = f"/node/v1/materials/cases/{made.slug}/notices"
+    refused = browser.post(where, notice | {"send": True}, content_type="application/json")
+    assert (refused.status_code, made.notices.count()) == (403, 0)  # no agreement is in force
+    assert browser.post(where, notice, content_type="application/json").status_code == 201
+    assert post(title="x", alarm=10**6).json()["code"] == "materials.unknown_alarm"
+    assert post(title="x", scenario="none").status_code == 404
+    typo = post(title="x", material=["cobalt"])
+    assert (typo.status_code, typo.json()["fields"]) == (422, {"material": ["is not known here"]})
+    assert Case.objects.count() == 1
 
 
 def test_a_bar_is_labelled_with_few_digits(client):

@@ -194,6 +194,9 @@ def test_a_closed_strait_stops_the_ships_of_whom_it_names():
     ("kind", "more", "word"),
     [
         ("cyber_attack", {"firms": ["F00001"], "countries": ["JPN"]}, "where it happens"),
+        ("cyber_attack", {"firms": ["F00001"], "materials": ["cobalt"]}, "Materials"),
+        ("cyber_attack", {"firms": ["F00001"], "codes": ["284690"]}, "codes"),
+        ("cyber_attack", {"firms": ["F00001"], "importers": ["JPN"]}, "whom it hits"),
         ("price_shock", {"materials": ["lithium"], "countries": ["JPN"]}, "where it happens"),
         ("strait_closed", {"straits": ["suez"], "sites": ["araxa"]}, "sites"),
         ("export_ban", {"countries": ["CHN"], "sites": ["araxa"]}, "sites"),
@@ -205,6 +208,19 @@ def test_what_a_kind_does_not_read_is_refused(kind, more, word):
     """It would pass for being in the answer."""
     with pytest.raises(door.BadScenarioError, match=f"“{word}” has no meaning for the kind"):
         asked(kind=kind, **more)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("mine_out", {"materials": ["cobalt"]}),
+        ("refinery_out", {}),
+        ("refinery_out", {"materials": ["niobium"]}),
+    ],
+)
+def test_a_site_of_something_else_is_refused(kind, more):
+    with pytest.raises(door.BadScenarioError, match="'araxa' is of niobium, stage mine: the scen"):
+        asked(kind=kind, sites=["araxa"], **more)
 
 
 @pytest.mark.parametrize(

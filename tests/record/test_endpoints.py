@@ -542,7 +542,7 @@ def test_bad_values_are_refused_and_nothing_is_half_done(program, path, body, co
         (b'{"reason": "x"', "application/json", 400),
         (b"[" * 100_000, "application/json", 400),
         (b"[" + b"1" * 5_000 + b"]", "application/json", 400),
-        (b'{"reason": NaN}', "application/json", 422),
+        (b'{"reason": NaN}', "application/json", 400),
         (b'{"\\ud800": 1}', "application/json", 422),
         (b"null", "application/json", 422),
         (b"[]", "application/json", 422),

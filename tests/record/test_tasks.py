@@ -48,6 +48,17 @@ def test_new_facts_and_a_new_day_are_drawn(drawn, officer):
     assert len(drawn) == 3
 
 
+def test_a_queued_drawing_of_what_is_drawn_already_draws_nothing(drawn, officer):
+    door.ensure_drawn()
+    assert tasks.draw.func() == State.objects.get().version
+    assert len(drawn) == 1
+    door.resolve_finding(
+        author=officer, reason="a test", finding="x01", decision_en="Both.", decision_ja="両方。"
+    )
+    assert tasks.draw.func() == State.objects.get().version
+    assert len(drawn) == 2
+
+
 def test_charts_that_cannot_be_drawn_stop_nothing(record, monkeypatch, caplog):
     def fail(_orders):
         raise subprocess.TimeoutExpired("charts", 1)

@@ -80,7 +80,12 @@ def test_the_page_about_materials(tmp_path):
     founded = _run("renkei node init var/us --name us --party US", tmp_path)
     assert founded.returncode == 0, founded.stderr
     page = (DOCS / "materials.md").read_text("utf-8")
-    for name, begins in (("supply.json", "json\n"), ("stocks.csv", "text\n(?=owner,)")):
+    for name, begins in (
+        ("supply.json", "json\n"),
+        ("stocks.csv", "text\n(?=owner,)"),
+        ("japan.csv", "text\n(?=Exp or Imp,)"),
+        ("census.json", r"json\n(?=\[\[)"),
+    ):
         text = re.search(rf"```{begins}(.*?)```", page, re.DOTALL)[1]
         (tmp_path / name).write_text(text, "utf-8")
     _follow("materials.md", tmp_path)

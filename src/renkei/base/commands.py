@@ -4,7 +4,8 @@ Data goes to stdout, words to stderr. Django is loaded when a command has chosen
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+import unicodedata
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,27 @@ def print_json(data: object) -> None:
     from django.core.serializers.json import DjangoJSONEncoder
 
     click.echo(json.dumps(data, ensure_ascii=False, indent=2, cls=DjangoJSONEncoder))
+
+
+def print_columns(lines: Iterable[Sequence[str]], *, right: Container[int] = ()) -> None:
+    """Print lines of cells under one another.
+
+    Args:
+        right: the columns, from 0, whose cells end under one another, as numbers do.
+    """
+    rows = [tuple(line) for line in lines]
+    most = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = []
+        for at, cell in enumerate(row):
+            room = " " * (most[at] - width(cell))
+            cells.append(room + cell if at in right else cell + room)
+        click.echo("  ".join(cells).rstrip())
+
+
+def width(text: str) -> int:
+    """Return how many columns of a terminal a text takes: a Japanese letter takes two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _nodes() -> Nodes:

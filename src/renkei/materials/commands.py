@@ -100,12 +100,13 @@ def show(
                 share = "-" if line["share"] is None else f"{line['share']:.3f}"
                 click.echo(f"  {line['place']}\t{line['raw']}\t{share}")
         for one in told["reliance"]:
-            click.echo(f"net import reliance {one['year']}\t{one['raw']} %\t{one['of']}")
+            click.echo(f"USA net import reliance {one['year']}\t{one['raw']} %\t{one['of']}")
         if told["survival"] is not None:
             for view in ("shipper", "origin"):
                 ends = told["survival"][view]
                 days = "–".join("∞" if end is None else f"{end:.0f}" for end in _ends(ends))
-                click.echo(f"days without {told['survival']['lost']}, by {view}\t{days}")
+                lost = told["survival"]["lost"]
+                click.echo(f"USA stocks last without {lost}, by {view}\t{days} days")
 
 
 def _ends(view: Item) -> tuple[float | None, ...]:
@@ -176,9 +177,13 @@ def risk(
     as_json: bool,
 ) -> None:
     """Show risks."""
-    is_eu = method == "eu" and material is not None
-    if not is_eu and material is None and country is None:
+    is_eu = method == "eu"
+    if material is None and (is_eu or country is None):
         raise WrongUseError(gettext_noop("expected MATERIAL or --country"))
+    if not is_eu and any((recycling, substitution, uses, largest is not None)):
+        raise WrongUseError(
+            gettext_noop("--recycling, --substitution, --use and --largest are for --method eu")
+        )
     with reading(node, var, lang):
         from renkei.materials import door, schemas
 
@@ -204,10 +209,7 @@ def risk(
             _print_opened(material, door.place(country), stage, as_json=as_json)
             return
         if country is not None:
-            found = door.exposure(door.place(country))[:limit]
-            rows = [schemas.exposure_out(row) for row in found]
-            names = ("material", "code", "score", "leader", "leader_share", "kusd")
-            _print_rows(rows, names, as_json=as_json)
+            _print_ranking(door.place(country), stage, limit, as_json=as_json)
             return
         row = door.find(str(material))
         stages = [stage] if stage else sorted({one.stage for one in door.risks(row)})
@@ -234,6 +236,22 @@ def _index_lines(told: list[Item]) -> Iterator[str]:
             )
 
 
+def _print_ranking(country: str, stage: str | None, limit: int, *, as_json: bool) -> None:
+    """Print what a country is most vulnerable to, at one stage if it is named."""
+    from django.utils.translation import gettext
+
+    from renkei.materials import door, schemas
+
+    found = door.exposure(country)
+    if stage is not None:
+        found = found.filter(stage=stage)
+    rows = [schemas.exposure_out(row) for row in found[:limit]]
+    names = ("material", "code", "score", "leader", "leader_share", "kusd")
+    _print_rows(rows, names, as_json=as_json)
+    if not rows:
+        tell(gettext("No trade of this country is in the registry."))
+
+
 def _print_opened(material: str, country: str, stage: str | None, *, as_json: bool) -> None:
     """Print what a country's scores for one material were made of."""
     from renkei.materials import door, schemas
@@ -245,6 +263,15 @@ def _print_opened(material: str, country: str, stage: str | None, *, as_json: bo
         for one in rows
         if stage in {None, one.stage}
     ]
+    if not opened:
+        raise door.NoExposureError(
+            gettext_noop(
+                "{country} has no score for {material}: the trade release shows no such goods of it "
+                "that the country buys"
+            ),
+            country=country,
+            material=row.slug,
+        )
     if as_json:
         print_json(opened)
         return
@@ -295,6 +322,11 @@ def rules(
     as_json: bool,
 ) -> None:
     """List rules, or judge."""
+    if programme is None and (as_of or hypothetical or mineral or facts):
+        raise WrongUseError(
+            gettext_noop("--on, --hypothetical, --mineral and --fact need a PROGRAMME")
+        )
+    given = _facts(facts)
     with reading(node, var, lang):
         from django.utils import timezone
 
@@ -307,7 +339,7 @@ def rules(
         found = door.judge(
             programme,
             as_of=as_of.date() if as_of else timezone.localdate(),
-            facts={name: text for name, _colon, text in (one.partition(":") for one in facts)},
+            facts=given,
             hypothetical=hypothetical,
             mineral=mineral,
         )
@@ -327,6 +359,25 @@ def rules(
                 figures += f" {'≥' if is_enough else '<'} {one['required']:g}"
             detail = f"\t{', '.join(one['detail'])}" if one["detail"] else ""
             click.echo(f"  {words[one['passed']]}\t{one['rule']}\t{one['clause']}{figures}{detail}")
+
+
+def _facts(given: tuple[str, ...]) -> dict[str, str]:
+    """Return what ``--fact`` states, by name.
+
+    Raises:
+        click.UsageError: one without a colon, or that is said twice: which one counts?
+    """
+    found: dict[str, str] = {}
+    for one in given:
+        name, colon, text = one.partition(":")
+        if not (name and colon and text.strip()):
+            raise WrongUseError(gettext_noop("--fact {one}: expected NAME:TEXT"), one=one)
+        if name in found:
+            raise WrongUseError(
+                gettext_noop("--fact {name} is said twice: join both with a comma"), name=name
+            )
+        found[name] = text
+    return found
 
 
 @materials.command(help=gettext_noop("Answer what happens when something stops."))
@@ -421,21 +472,25 @@ def _assumed(given: tuple[str, ...]) -> Item:
         click.UsageError: one that cannot be read.
     """
     found: Item = {}
+    seen: set[str] = set()
     for one in given:
-        name, _equals, value = one.partition("=")
-        name, _colon, party = name.strip().partition(":")
+        whole, _equals, value = one.partition("=")
+        name, _colon, party = whole.strip().partition(":")
         try:
             ends = [float(part) for part in re.split(r"\s*[–〜～-]\s*", value.strip())]
         except ValueError:
             ends = []
-        if len(ends) == 2 and party:
-            found.setdefault(name, {})[party] = ends
-        elif ends:
-            found[name] = ends if len(ends) == 2 else ends[0]
-        else:
+        if len(ends) not in {1, 2} or (party and (len(ends) == 1 or name in seen)):
             raise WrongUseError(
                 gettext_noop("--assume {one}: expected NAME=LOW-HIGH or NAME=SHARE"), one=one
             )
+        if whole.strip() in seen or (not party and name in found):
+            raise WrongUseError(gettext_noop("--assume {name} is said twice"), name=whole.strip())
+        seen.add(whole.strip())
+        if party:
+            found.setdefault(name, {})[party] = ends
+        else:
+            found[name] = ends if len(ends) == 2 else ends[0]
     return found
 
 
@@ -655,15 +710,48 @@ def alarms(*, limit: int, node: Path | None, var: Path, lang: str | None, as_jso
         from renkei.materials import door, schemas
 
         done = door.watch()
+        counted = door.back_test()
         rows = [schemas.alarm_out(row) for row in door.alarms()[:limit]]
         if as_json:
-            print_json({"counted": door.back_test(), "items": rows})
+            print_json({"counted": counted, "items": rows})
             return
         _print_rows(rows, ("month", "series", "kind", "direction", "z"), as_json=False)
         from django.utils.translation import gettext
 
+        for line in _back_test_lines(counted):
+            click.echo(f"# {line}")
         said = gettext("{series} series until {until}; {new} new alarms.")
         tell(said.format(series=done.series, until=done.until or "–", new=done.new))
+
+
+def _back_test_lines(counted: Item) -> Iterator[str]:
+    """Yield how often alarms meant nothing, and on what that was measured."""
+    from django.utils.translation import gettext
+
+    from renkei.materials.models import Alarm
+
+    if not counted.get("by_kind"):
+        yield gettext(
+            "No series has a dated event: nobody knows how often its alarms mean nothing."
+        )
+        return
+    for one in counted["by_kind"]:
+        yield gettext(
+            "{kind}: {false_alarms} false alarms in {years} years of series ({rate} a year and "
+            "series); found in {hits} of {events} series with a dated event"
+        ).format(
+            kind=Alarm.Kind(one["kind"]).label,
+            false_alarms=one["false_alarms"],
+            years=_figure(one["series_years"]),
+            rate="–" if one["rate"] is None else _figure(one["rate"]),
+            hits=one["hits"],
+            events=one["events"],
+        )
+    yield gettext(
+        "Measured by back-test on the dated events of the registry, which hit the codes {codes}: too "
+        "few for a percentage."
+    ).format(codes=", ".join(counted["codes"]))
+    yield gettext("Alarms of many partners at once and of announced measures are not counted.")
 
 
 @materials.command(
@@ -687,6 +775,16 @@ def alarms(*, limit: int, node: Path | None, var: Path, lang: str | None, as_jso
     help=gettext_noop("Which way it goes, where the table does not say."),
 )
 @click.option(
+    "--rate",
+    "rates",
+    multiple=True,
+    metavar="JPY=150.2",
+    help=gettext_noop(
+        "What one US dollar costs, for a customs table in another currency; of one month: "
+        "JPY@2025-01=156.4."
+    ),
+)
+@click.option(
     "--leave-out",
     is_flag=True,
     help=gettext_noop("Load the rest if at most 1 row in 20 is faulty, and list what stays out."),
@@ -708,6 +806,7 @@ def import_(
     title: str,
     reporter: str,
     flow: str,
+    rates: tuple[str, ...],
     leave_out: bool,
     whole: bool,
     node: Path | None,
@@ -719,6 +818,8 @@ def import_(
     given = {name: said for name, said in (("reporter", reporter), ("flow", flow)) if said}
     if publisher not in {"comtrade", "customs"} and given:
         raise WrongUseError(gettext_noop("--reporter and --flow are for comtrade and customs"))
+    if publisher != "customs" and rates:
+        raise WrongUseError(gettext_noop("--rate is for customs"))
     if publisher in OWN and (leave_out or title or whole):
         raise WrongUseError(
             gettext_noop("--leave-out, --whole and --title are for publishers' files")
@@ -740,6 +841,7 @@ def import_(
                     given=given,
                     leave_out=leave_out,
                     whole=whole,
+                    rates=rates,
                 )
         except door.FaultyReleaseError as error:
             faults = [_fault(fault, problems.say(fault)) for fault in error.faults]
@@ -772,6 +874,7 @@ def _print_loaded(loaded: Any, *, as_json: bool) -> None:
                 f"revised={len(loaded.revised)}",
                 *((f"withdrawn={len(loaded.withdrawn)}",) if loaded.withdrawn else ()),
                 *((f"not in this file={loaded.missing}",) if loaded.missing else ()),
+                *((f"added up from lines={loaded.lines}",) if loaded.lines else ()),
                 *((f"left out={len(left_out)}",) if left_out else ()),
                 *(f"passed over ({why})={count}" for why, count in loaded.passed_over.items()),
             )
@@ -791,6 +894,15 @@ def _print_loaded(loaded: Any, *, as_json: bool) -> None:
                 "{count} figures of the same codes and periods that an earlier edition told are not in "
                 "this file; they stay. If it is a whole edition, load it with --whole."
             ).format(count=loaded.missing)
+        )
+    if loaded.edition:
+        from django.utils.translation import gettext
+
+        tell(
+            gettext(
+                "The file says that it is the edition of {edition}: taken as published at the end of "
+                "January of that year. Say with --known-on if it was another day."
+            ).format(edition=loaded.edition)
         )
     if loaded.was_loaded:
         from django.utils.translation import gettext

@@ -297,7 +297,13 @@ def notices(request: HttpRequest, asked: Query[Asked]) -> list[dict[str, Any]]:
 @router.post("/cases", response={201: CaseOut}, auth=INSIDERS, operation_id="materials_open_case")
 def case_open(request: HttpRequest, body: CaseIn) -> Status[dict[str, Any]]:
     """Open a case."""
-    made = door.open_case(**body.dict(), owner=cast(User, request.user))
+    made = door.open_case(
+        title=body.title,
+        materials=body.materials,
+        alarm=None if body.alarm is None else door.find_alarm(body.alarm),
+        scenario=None if body.scenario is None else door.find_scenario(body.scenario),
+        owner=cast(User, request.user),
+    )
     return Status(201, {"slug": made.slug, "title": made.title})
 
 
@@ -308,12 +314,17 @@ def case_open(request: HttpRequest, body: CaseIn) -> Status[dict[str, Any]]:
     operation_id="materials_notice",
 )
 def notice_write(request: HttpRequest, slug: str, body: NoticeIn) -> Status[dict[str, Any]]:
-    """Write a notice into a case, and send it where ``send`` says so."""
+    """Write a notice into a case, and send it where ``send`` says so: both, or neither."""
     author, said = cast(User, request.user), body.dict()
     is_sent = said.pop("send")
-    made = door.add_notice(door.find_case(slug), author=author, **said)
+    case = door.find_case(slug)
+    made = door.add_notice(case, author=author, **said)
     if is_sent:
-        made = door.send_notice(made.pk, by=author)
+        try:
+            made = door.send_notice(made.pk, by=author)
+        except RenkeiError:  # both were asked for: neither is done, and asking again writes one
+            case.notices.filter(pk=made.pk, sent_at=None).delete()
+            raise
     return Status(201, notice_row(made))
 
 

@@ -11,6 +11,7 @@ them, and each opens to its inputs. Stocks, supplier links, trade with partners 
 ``is_public=False`` belong to companies or are secret by policy: no public page or answer reads them.
 """
 
+import itertools
 import re
 from datetime import date
 from typing import Any, ClassVar, Self
@@ -20,6 +21,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.text import slugify
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from stdnum import lei as lei_number
@@ -46,6 +48,18 @@ def check_lei(value: str) -> None:
         raise ValidationError(
             _("%(value)s is no LEI: its two check digits do not fit"), params={"value": value}
         )
+
+
+def free_slug(model: type[models.Model], title: str, *, otherwise: str) -> str:
+    """Return a short name of a title that no row has; titles without Latin letters have one in common."""
+    start = slugify(title)[:40] or otherwise
+    rows = model._default_manager.filter(slug__startswith=start)  # noqa: SLF001  Django's name
+    taken = set(rows.values_list("slug", flat=True))
+    if start not in taken:
+        return start
+    return next(
+        f"{start}-{number}" for number in itertools.count(2) if f"{start}-{number}" not in taken
+    )
 
 
 class Stage(models.TextChoices):

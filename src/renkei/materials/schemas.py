@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext
 from ninja import Field, Schema
 
+from renkei.base.bodies import Day, Given
 from renkei.materials import door, engine
 from renkei.materials.models import (
     Alarm,
@@ -279,7 +280,7 @@ class ActionOut(Schema):
     marginal_usd: float | None
 
 
-class ScenarioIn(Schema, extra="forbid"):
+class ScenarioIn(Given):
     """A what-if: it lasts ``days``, or until and with the day ``ends_on``."""
 
     title: str = Field(min_length=1, max_length=160, pattern=r"^[^\x00-\x1f]*$")
@@ -291,8 +292,8 @@ class ScenarioIn(Schema, extra="forbid"):
     straits: list[str] = Field(default_factory=list)
     firms: list[str] = Field(default_factory=list)
     sites: list[str] = Field(default_factory=list)
-    starts_on: date
-    ends_on: date | None = None
+    starts_on: Day
+    ends_on: Day | None = None
     days: int = Field(365, ge=1, le=3650)
     severity: float = 1.0
     parameters: dict[str, Any] = Field(default_factory=dict)
@@ -328,11 +329,13 @@ class ScenarioOut(ScenarioRow):
     actions: list[ActionOut]
 
 
-class CaseIn(Schema):
-    """A new case."""
+class CaseIn(Given):
+    """A new case, of an alarm (by its ``id``) or a scenario if one is named."""
 
     title: str = Field(min_length=1, max_length=160)
     materials: list[str] = Field(default_factory=list)
+    alarm: int | None = Field(None, ge=1, le=2**31)
+    scenario: str | None = Field(None, max_length=60)
 
 
 class CaseOut(Schema):
@@ -342,13 +345,13 @@ class CaseOut(Schema):
     title: str
 
 
-class NoticeIn(Schema):
+class NoticeIn(Given):
     """A disruption notification, with the fields of Catena-X CX-0146."""
 
     text: str = Field(min_length=1, max_length=1000)
     effect: str
-    start_expected: date
-    end_expected: date | None = None
+    start_expected: Day
+    end_expected: Day | None = None
     category: str = "other"
     status: str = "OPEN"
     materials_affected: str = Field("", max_length=300)
@@ -368,7 +371,7 @@ class NoticeOut(Schema):
     fields: dict[str, Any] | None
 
 
-class OverlapIn(Schema):
+class OverlapIn(Given):
     """Whom to ask about shared suppliers."""
 
     partner: str = Field(max_length=60)
@@ -414,7 +417,7 @@ def overlap_out(row: Overlap) -> Item:
     return {name: getattr(row, name) for name in OverlapOut.model_fields}
 
 
-class JointRunIn(Schema):
+class JointRunIn(Given):
     """What a joint run asks; firms and share stay on this node."""
 
     partner: str = Field(max_length=60)
@@ -475,7 +478,7 @@ class PlanOut(Schema):
     content: dict[str, Any]
 
 
-class ProposeIn(Schema):
+class ProposeIn(Given):
     """Why a plan is proposed."""
 
     reason: str = Field(min_length=1, max_length=1000)

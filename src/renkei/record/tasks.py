@@ -230,15 +230,16 @@ _DRAWN_AS: Final = {"stage": "stage_label", "domain": "domain_label", "status": 
 
 @task()
 def draw() -> int:
-    """Draw the charts for the present version of the facts; return that version."""
-    return draw_now()
+    """Draw the charts unless they show the present facts as of today; return their version."""
+    version = _version()
+    return version if _is_drawn(version) else draw_now()
 
 
 def draw_now() -> int:
     """Draw the charts here and wait for them; return the version of the facts they show."""
     today = timezone.localdate()
     # The version first: rows that change meanwhile are then drawn again, never called newer.
-    version = State.objects.filter(pk=1).values_list("version", flat=True).first() or 0
+    version = _version()
     asked: list[tuple[str, str, dict[str, Any] | None]] = []
     for code in LANGUAGES:
         with override(code):
@@ -264,15 +265,23 @@ def ensure_drawn() -> bool:
     Charts that cannot be drawn keep no node from starting: the log says why, and pages show the
     tables instead.
     """
-    version = State.objects.filter(pk=1).values_list("version", flat=True).first() or 0
-    fresh = Drawing.objects.filter(version=version, drawn_on=timezone.localdate())
-    if fresh.count() < len(CHARTS) * len(LANGUAGES):
+    if not _is_drawn(_version()):
         try:
             draw_now()
         except subprocess.SubprocessError:
             logger.exception("the charts could not be drawn")
             return False
     return True
+
+
+def _version() -> int:
+    return State.objects.filter(pk=1).values_list("version", flat=True).first() or 0
+
+
+def _is_drawn(version: int) -> bool:
+    """Tell whether the charts show this version of the facts as of today."""
+    fresh = Drawing.objects.filter(version=version, drawn_on=timezone.localdate())
+    return fresh.count() == len(CHARTS) * len(LANGUAGES)
 
 
 def _order(name: str, chart: Chart, today: date) -> dict[str, Any] | None:

@@ -64,8 +64,35 @@ class JsonParser(Parser):
                 gettext_noop("this address reads application/json, not {given!r}"),
                 given=request.content_type,
             )
-        parsed: dict[str, Any] = json.loads(request.body)
+        try:
+            parsed: dict[str, Any] = json.loads(
+                request.body, object_pairs_hook=_once, parse_constant=_no_number
+            )
+        except json.JSONDecodeError as error:
+            raise problems.BadRequestError(
+                gettext_noop("the body is no JSON: line {line}, column {column}"),
+                line=error.lineno,
+                column=error.colno,
+            ) from error
         return parsed
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; a name that is there twice would be read in two ways by two programs."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise problems.BadRequestError(
+                gettext_noop("the body names {name!r} twice in one object"), name=name[:80]
+            )
+        found[name] = value
+    return found
+
+
+def _no_number(given: str) -> None:
+    raise problems.BadRequestError(
+        gettext_noop("the body holds {given}, which is no number of JSON"), given=given
+    )
 
 
 class NodeAPI(NinjaAPI):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from renkei.base.commands import print_columns
 from renkei.kit.errors import gettext_noop
 from renkei.site import config, words
 from renkei.site.config import Listen, NodeConfig, Partner
@@ -459,18 +460,7 @@ def print_table(rows: Sequence[dict[str, str]]) -> None:
         "name": _("officer"),
         "password": _("password"),
     }
-    lines = [heads, *rows]
-    widths = {key: max(width(line[key]) for line in lines) for key in heads}
-    for line in lines:
-        cells = [line[key] + " " * (widths[key] - width(line[key])) for key in heads]
-        click.echo("  ".join(cells).rstrip())
-
-
-def width(text: str) -> int:
-    """Return how many columns of a terminal a text takes: a Japanese letter takes two."""
-    import unicodedata
-
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+    print_columns([line[key] for key in heads] for line in (heads, *rows))
 
 
 @click.command(

@@ -100,10 +100,10 @@ def web(folder: Path) -> None:
             file=folder / "node.toml",
         )
     life.collect_static(config)
-    preload()
-    life.leave()  # the workers below are forks of this process
-    gc.collect()
-    gc.freeze()  # what both have stays shared: no collection touches it any more
+    with life.uncollected():  # what both workers have stays shared: no collection touches it
+        preload()
+        life.leave()  # they are forks of this process
+        gc.collect()
     from granian.constants import HTTPModes, Interfaces
     from granian.server import Server
 

@@ -77,7 +77,7 @@ def test_what_is_no_table(content, said):
 
 def test_windows_text_only_where_a_publisher_writes_it():
     content = "A,B\nCôte,2\n".encode("cp1252")
-    assert list(rows_of(content, COLUMNS, windows=True)) == [(2, {"a": "Côte", "b": "2"})]
+    assert list(rows_of(content, COLUMNS, page="cp1252")) == [(2, {"a": "Côte", "b": "2"})]
 
 
 def test_a_column_may_be_missing_if_it_is_optional():
@@ -86,3 +86,60 @@ def test_a_column_may_be_missing_if_it_is_optional():
     ]
     with pytest.raises(engine.MovedColumnsError, match="the column b"):
         list(rows_of(b"A,B,B\n1,2,3\n", COLUMNS))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'[["A","B"],["1","2"],\n["4","5"]]',
+        b'\xef\xbb\xbf [["A","B","A"],[1,2,1],[4,5,4]]',  # a condition is told again
+        b'[{"A":1,"B":2},{"A":4,"B":5,"C":null}]',
+        b'{"elapsedTime":"1 s","count":2,"data":[{"A":1,"B":"2"},{"A":"4","B":5}]}',
+        b'{"dataset":[{"A":1,"B":"2","C":[1]},{"A":"4","B":5}]}',
+        b'[{"page":1,"pages":1},[{"A":1,"B":"2"},{"A":"4","B":5}]]',
+        gzip.compress(b'{"data":[{"A":1,"B":"2"},{"A":"4","B":5}]}', mtime=0),
+    ],
+)
+def test_answers_of_interfaces(content):
+    assert list(rows_of(content, COLUMNS)) == ROWS
+
+
+def test_an_object_is_divided_by_dots_and_numbers_stay_as_printed():
+    content = b'{"data":{"id":"x","attributes":{"n":{"name":"N"},"big":12345678901234567890.10}}}'
+    columns = {"name": ("attributes.n.name",), "big": ("attributes.big",)}
+    assert list(rows_of(content, columns)) == [(2, {"name": "N", "big": "12345678901234567890.10"})]
+
+
+def test_bulk_files_are_divided_by_tabs_and_downloads_end_rows_with_a_comma():
+    assert list(rows_of(b"A\tB\tC\n1\t2\t3,5\n4\t5\t\n", COLUMNS)) == ROWS
+    assert list(rows_of(b"A,B\n1,2,\n4,5,\n", COLUMNS)) == ROWS
+    assert next(rows_of(b"A,B\n1,2,,\n", COLUMNS)) == (2, {"": "4/2"})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"data":[]}', "no list of rows"),
+        (b'{"error":"invalid key"}', "no list of rows"),
+        (b'[["A","B"],{"A":1}]', "no list of rows"),
+        (b"[1,2]", "no list of rows"),
+        (b'[["A","B"],["1",', "cannot be read as JSON"),
+        (b"[" * 100_000, "cannot be read as JSON"),
+        (gzip.compress(b'[["A","B"]]' * 999, mtime=0)[:-12], "breaks off or is damaged"),
+    ],
+)
+def test_what_is_no_answer(content, said):
+    with pytest.raises(engine.UnreadableError, match=said):
+        list(rows_of(content, COLUMNS))
+
+
+def test_two_columns_of_one_name_that_differ_stay_a_fault():
+    with pytest.raises(engine.MovedColumnsError, match="the column a"):
+        list(rows_of(b'[["A","B","A"],["1","2","9"]]', COLUMNS))
+
+
+def test_text_of_japan():
+    content = "A,B\n\u6771\u4eac,2\n".encode("cp932")
+    assert list(rows_of(content, COLUMNS, page="cp932")) == [(2, {"a": "\u6771\u4eac", "b": "2"})]
+    with pytest.raises(engine.UnreadableError, match="Windows-31J"):
+        list(rows_of(b"A,B\n\x81 ,2\n", COLUMNS, page="cp932"))

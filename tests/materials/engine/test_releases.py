@@ -374,3 +374,149 @@ def test_na_is_no_place_but_where_it_is_said_to_be_one():
     assert [str(fault) for fault in found.faults] == ["row 2: unknown country 'NA'"]
     entity = "LEI,Entity.LegalName,Entity.LegalAddress.Country\n5493006MHB84DD0ZWV18,Name,NA\n"
     assert engine.read_gleif(entity.encode()).rows[0][3] == "NA"
+
+
+WORLD_2025 = (
+    "SOURCE,COMMODITY,COUNTRY,TYPE,UNIT_MEAS,PROD_2023,PROD_EST_ 2024,PROD_NOTES,CAP_2023,CAP_EST_ 2024,"
+    "CAP_NOTES,RESERVES_2024,RESERVE_NOTES"
+)
+EARTHS = "Mine production, rare-earth-oxide equivalent"
+
+
+def wide(*rows, header=WORLD_2025):
+    content = "\n".join([header, *rows, ""]).encode("cp1252")
+    commodities = COMMODITIES | {
+        ("germanium", "germanium"): "germanium",
+        ("boron", "boron"): "boron",
+        ("iron ore", "iron ore"): "iron_ore",
+        ("molybdenum", "molybdenum"): "molybdenum",
+    }
+    return engine.read_usgs(content, commodities=commodities)
+
+
+def earths(*cells, country="China", unit="metric tons", source="MCS2025", commodity="Rare earths"):
+    return ",".join([source, commodity, country, f'"{EARTHS}"', unit, *cells])
+
+
+def test_a_column_a_year_says_what_one_cell_a_row_says():
+    """The same cell has the same name in both forms of the release: editions are compared by it."""
+    found = wide(earths("255000", "270000", "", "", "", "", "44000000", ""))
+    long = read(
+        'RARE EARTHS,World Mine Production and Reserves,Rare Earths,China,Production,Mine production,metric tons,2024,"270,000",Estimated.,Yes,',
+        'RARE EARTHS,World Mine Production and Reserves,Rare Earths,China,Reserves,Reserves,metric tons,2024,"44,000,000",,Yes,',
+    )
+    assert (found.edition, found.faults) == (2025, [])
+    assert [
+        (one.subject, one.valid_from.year, one.quantity, one.is_estimated) for one in found.rows
+    ] == [
+        ("production", 2023, 255_000.0, False),
+        ("production", 2024, 270_000.0, True),
+        ("reserves", 2024, 44_000_000.0, False),
+    ]
+    assert [(one.key, one.stage) for one in found.rows[1:]] == [
+        (one.key, one.stage) for one in long.rows
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (("", "", "NA", "", "", "", "", ""), [("NA", "NA"), ("NA", "NA")]),
+        (("", "", "W for 23-24", "", "", "", "", ""), [("W", "W"), ("W", "W")]),
+        (("", "7", "na for 2023", "", "", "", "", ""), [("NA", "NA"), ("7", "")]),
+        (("", "", "Less than 1/2 unit", "", "", "", "", ""), [("s", "half"), ("s", "half")]),
+        (("", "", "", "", "", "", "", "Large"), [("Large", "words")]),
+        (("", "", "", "", "", "", "", "NA (Reserve data is thousand metric tons)."), [("NA", "NA")]),
+        (("", "", "", "", "", "", '">17,000,000"', ""), [(">17,000,000", ">")]),
+        (("W", "<5", "", "", "", "", "E", ""), [("W", "W"), ("<5", "<"), ("E", "E")]),
+        (("", "", "Excludes U.S. production.", "", "", "", "", "JORC-compliant"), []),
+    ],
+)  # fmt: skip
+def test_tokens_of_empty_cells_stand_in_the_notes(cells, expected):
+    found = wide(earths(*cells))
+    assert [(one.raw, one.qualifier) for one in found.rows] == expected
+    assert {one.quantity for one in found.rows if one.qualifier} <= {None}
+
+
+def test_what_is_reported_and_what_is_estimated():
+    rows = [
+        f'MCS2025,Gemanium,{country},"Primary production, estimated",kilograms,5,6,{note},,,,,'
+        for country, note in (("China", ""), ("Japan", "reported"))
+    ]
+    found = wide(*rows, earths("5", "6", "estimated 2023", "", "", "", "", ""))
+    assert [one.is_estimated for one in found.rows] == [True, True, False, False, True, True]
+    assert found.rows[0].material == "germanium"
+
+
+def test_reserves_in_another_unit_than_production():
+    found = wide(
+        'MCS2025,Iron Ore  ,Brazil,"Mine production, iron content",thousand metric tons,1,2,,,,,15,"Iron Content, million metric tons"',
+        'MCS2025,Molybdenum ,Peru,"Mine production, molybdenum content",metric tons,1,2,,,,,15,',
+        'MCS2025,Molybdenum ,Iran,"Mine production, molybdenum content",metric tons,1,2,,,,,9, (Reserve data is thousand metric tons).',
+    )
+    told = [(one.place, one.tonnes) for one in found.rows if one.subject == "reserves"]
+    assert told == [("BRA", 15e6), ("PER", 15e3), ("IRN", 9e3)]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (earths("1", "2", "", "", "", "", "", "", country="Atlantis"), "unknown country 'Atlantis'"),
+        (earths("1", "2", "", "", "", "", "", "", commodity="Unobtainium"), "no commodity 'Unobtainium'"),
+        (earths("1", "2", "", "", "", "", "", "", unit=""), "the unit is empty"),
+        (earths("1", "2", "", "", "", "", "", "", unit="bushels"), "unknown unit 'bushels'"),
+        (earths("-1", "2", "", "", "", "", "", ""), "-1 metric tons is below zero"),
+        (earths("about 5", "2", "", "", "", "", "", ""), "'about 5' is no number and no token"),
+        (earths("1e9", "2", "", "", "", "", "", ""), "'1e9' is no number and no token"),
+        (earths("999999999999", "2", "", "", "", "", "", ""), "more than the world moves"),
+        (earths("1", "2", "", "", "", "", "", "", source="MCS2024"), "MCS2024 stands among rows of MCS2025"),
+        (earths("255000", "270000", "", "", "", "", "", ""), "says again what row 2 says"),
+        (earths("1", "2", "3"), "8 cells, expected 13"),
+    ],
+)  # fmt: skip
+def test_each_faulty_row_of_the_world_tables_is_named(line, said):
+    found = wide(earths("255000", "270000", "", "", "", "", "44000000", ""), line)
+    assert found.faults[0].row == 3
+    assert said in str(found.faults[0])
+
+
+def test_a_country_of_the_world_tables_cannot_make_more_than_the_world():
+    found = wide(
+        earths("1", "500000", "", "", "", "", "", ""),
+        earths("1", "390000", "", "", "", "", "", "", country="World total (rounded)"),
+    )
+    assert [str(fault) for fault in found.faults] == [
+        "row 2: CHN makes 500,000, more than the world's 390,000"
+    ]
+
+
+def test_the_years_of_the_world_tables_move_with_the_edition():
+    header = WORLD_2025.replace("2024", "2023").replace("PROD_2023", "PROD_2022", 1)
+    found = wide(earths("1", "2", "", "", "", "", "3", "", source="MCS2024"), header=header)
+    assert [one.valid_from.year for one in found.rows] == [2022, 2023, 2023]
+    assert found.edition == 2024
+    with pytest.raises(engine.MovedColumnsError, match="COMMODITY"):
+        wide(header=header.replace("COMMODITY", "MINERAL"))
+
+
+def test_the_whole_world_release_of_2025(shared):
+    """3,123 printed cells; the publisher's own slips are named: a total of a tenth, and a missing unit."""
+    with (SHIPPED.parent / "materials.csv").open(encoding="utf-8") as file:
+        commodities = {
+            tuple(part.casefold() for part in pair.split("/", 1)): row["slug"]
+            for row in csv.DictReader(file)
+            for pair in filter(None, row["mcs"].split("|"))
+        }
+    found = engine.read_usgs(shared, commodities=commodities)
+    assert [fault.row for fault in found.faults] == [254, 256, 263, 1132]
+    assert len(found.rows) == 3_123
+    assert not [one for one in found.rows if one.qualifier in {"NA", "W", "XX"} and one.quantity]
+
+
+@pytest.fixture
+def shared():
+    for parent in Path(__file__).resolve().parents:
+        file = parent.parent / "shared" / "data" / "materials" / "usgs_mcs2025_world.csv"
+        if file.exists():
+            return file
+    pytest.skip("the shared data are not beside the project")

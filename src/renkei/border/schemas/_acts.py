@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 
 from ninja import Field, Schema
 
+from renkei.base.bodies import Given
 from renkei.base.problems import say
 from renkei.border import door
 from renkei.border.models import Act, Incident
-from renkei.border.schemas._agreements import PLAIN, Given, Item, PageQuery
+from renkei.border.schemas._agreements import PLAIN, Item, PageQuery
 from renkei.kit.errors import RenkeiError
 
 Code = Annotated[str, Field(min_length=1, max_length=80, pattern=PLAIN)]

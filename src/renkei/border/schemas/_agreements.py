@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from ninja import Field, Schema
-from pydantic import ConfigDict
 
+from renkei.base.bodies import Given
 from renkei.base.problems import say
 from renkei.border import engine
 from renkei.border.models import AgreementVersion, Decision, Obligation, OutgoingBytes
@@ -16,12 +16,6 @@ Name = Annotated[str, Field(max_length=200, pattern=PLAIN)]
 Limit = Annotated[int, Field(ge=1, le=500)]
 Offset = Annotated[int, Field(ge=0, le=10**6)]
 Item = dict[str, Any]
-
-
-class Given(Schema):
-    """Any question or body: nothing but what is known."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class LanguageQuery(Given):

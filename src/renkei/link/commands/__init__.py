@@ -1,11 +1,12 @@
 """The quantum secure link: status, applications, sealing and opening, rates, distillation."""
 
 import json
+import math
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,7 +14,7 @@ from typing import Any, BinaryIO
 import click
 
 from renkei.base.commands import enter as enter_folder
-from renkei.base.commands import folders, print_json, tell
+from renkei.base.commands import folders, print_columns, print_json, tell
 from renkei.base.commands import on_node as on_any_node
 from renkei.kit.errors import ConflictError, RenkeiError, gettext_noop
 from renkei.link.commands._kme import kme
@@ -170,16 +171,64 @@ def status(
     if as_json:
         print_json(said)
         return
-    for key, value in said.items():
-        if not isinstance(value, list):
-            click.echo(f"{key:14} {value}")
-    for alarm in said["alarms"]:
-        click.echo(f"ALARM          {alarm['kind']}: {alarm['detail']}")
-    for run in said["runs"]:
-        qber = "-" if run["qber"] is None else f"{run['qber']:.2%}"
-        click.echo(
-            f"block {run['number']:8} {run['key_bits']:9} bit  QBER {qber}  {run['refused']}"
+    from django.utils.timezone import localtime
+
+    from renkei.link.templatetags.link import detail, standing, whole
+
+    heard = (
+        localtime(said["heard_at"]).strftime("%Y-%m-%d %H:%M:%S %Z") if said["heard_at"] else "-"
+    )
+    click.echo(f"{said['node']} – {said['partner']}  {say(SOURCES[said['source']])}")
+    print_columns(
+        (
+            (say(gettext_noop("Keys ready (256 bits)")), whole(said["keys_ready"])),
+            (say(gettext_noop("Key to give from here, bytes")), whole(said["own_bytes"])),
+            (say(gettext_noop("Key to give from the partner, bytes")), whole(said["peer_bytes"])),
+            (say(gettext_noop("Key not yet confirmed by both, bytes")), whole(said["held_bytes"])),
+            (say(gettext_noop("Tags left to authenticate the link")), whole(said["tags_left"])),
+            (say(gettext_noop("Blocks kept")), whole(said["blocks"])),
+            (say(gettext_noop("Keys delivered")), whole(said["delivered"])),
+            (say(gettext_noop("Counters: block, byte, deliveries")), said["counters"]),
+            (say(gettext_noop("The partner's counters, as last heard")), said["remembered"]),
+            (say(gettext_noop("Last heard from the partner")), heard),
         )
+    )
+    for alarm in said["alarms"]:
+        parts = (say(gettext_noop("ALARM:")), standing(alarm["kind"]), detail(alarm))
+        click.echo(" ".join(filter(None, parts)))
+    print_runs(said["runs"])
+
+
+def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
+    """Print blocks, a line each."""
+    from django.utils.translation import pgettext
+
+    from renkei.link.templatetags.link import outcome, percent, whole
+
+    if not runs:
+        return
+    head = (
+        say(gettext_noop("Block")),
+        say(gettext_noop("Sifted bits")),
+        "QBER",
+        say(gettext_noop("Disclosed bits")),
+        say(gettext_noop("Key bits")),
+        say(gettext_noop("Seconds")),
+        pgettext("link", "Outcome"),
+    )
+    lines = [
+        (
+            str(run["number"]),
+            whole(run["sifted_bits"]),
+            "-" if run["qber"] is None else percent(run["qber"]),
+            whole(run["leak_bits"]),
+            whole(run["key_bits"]),
+            f"{run['seconds']:.2f}",
+            outcome(run["refused"]),
+        )
+        for run in runs
+    ]
+    print_columns([head, *lines], right=range(6))
 
 
 @link.group(help=gettext_noop("Manage the applications that draw keys (SAEs)."))
@@ -267,8 +316,13 @@ def sae_list(node: Path | None, var: Path, partner: str, *, as_json: bool) -> No
     if as_json:
         print_json(rows)
         return
-    for row in rows:
-        click.echo(f"{row['name']:32} {row['drawn']:10} {row['state']}")
+    head = (say(gettext_noop("Application")), say(gettext_noop("Keys drawn")), "")
+    lines = [
+        (row["name"], str(row["drawn"]), say(gettext_noop("revoked")) if row["state"] else "")
+        for row in rows
+    ]
+    if rows:
+        print_columns([head, *lines], right=(1,))
 
 
 @sae.command("revoke", help=gettext_noop("Refuse the application NAME from now on."))
@@ -503,7 +557,23 @@ def run(
         if as_json:
             click.echo(json.dumps(said))
         else:
-            click.echo("  ".join(f"{key} {value}" for key, value in said.items()))
+            from renkei.link.templatetags.link import outcome, percent, whole
+
+            click.echo(
+                say(
+                    gettext_noop(
+                        "block {number}: {sifted} bits sifted, QBER {qber}, {leak} bits disclosed, "
+                        "{key} bits of key, {seconds} s; {outcome}"
+                    ),
+                    number=done.number,
+                    sifted=whole(done.sifted_bits),
+                    qber="-" if done.qber is None else percent(done.qber),
+                    leak=whole(done.leak_bits),
+                    key=whole(done.key_bits),
+                    seconds=f"{done.seconds:.2f}",
+                    outcome=outcome(done.refused),
+                )
+            )
 
     channel = door.SecretChannel(where, timeout_seconds=door.DISTIL_TIMEOUT_SECONDS)
     door.drive(
@@ -531,13 +601,22 @@ def rates(node: Path | None, var: Path, partner: str, *, as_json: bool) -> None:
     if as_json:
         print_json(said)
         return
-    bound = {int(km): rate for km, rate in said["plob"]}
-    click.echo(
-        "km".rjust(5) + "".join(f"N={name}".rjust(16) for name in said["rates"]) + "PLOB".rjust(14)
+    tell(
+        say(
+            gettext_noop(
+                "Secret bits a second, for a source of a thousand million pulses a second and fibre "
+                "of 0.2 dB/km, by the number N of detections in a block; PLOB is the bound of physics."
+            )
+        )
     )
-    for at, (km, _rate) in enumerate(next(iter(said["rates"].values()))):
-        columns = "".join(f"{rows[at][1]:16.4g}" for rows in said["rates"].values())
-        click.echo(f"{km:5}{columns}{bound.get(km, float('inf')):14.4g}")
+    bound = {int(km): rate for km, rate in said["plob"]}
+    curves = list(said["rates"].values())
+    head = ("km", *(f"N={name}" for name in said["rates"]), "PLOB")
+    lines = [
+        (str(km), *(f"{rows[at][1]:.4g}" for rows in curves), f"{bound.get(km, math.inf):.4g}")
+        for at, (km, _rate) in enumerate(curves[0])
+    ]
+    print_columns([head, *lines], right=range(len(head)))
 
 
 @link.command(
@@ -754,5 +833,17 @@ def bench(seconds: int, node: Path | None, var: Path, partner: str, *, as_json: 
     if as_json:
         print_json(said)
     else:
-        for key, value in said.items():
-            click.echo(f"{key:24} {value}")
+        lines = (
+            (say(gettext_noop("Draws, each durable at both nodes")), f"{said['draws']:,}"),
+            (say(gettext_noop("Keys a draw")), f"{said['keys_a_draw']:,}"),
+            (say(gettext_noop("Keys a second")), f"{said['keys_per_second']:,}"),
+            (
+                say(gettext_noop("Keys a CPU second of this process")),
+                f"{said['keys_per_cpu_second_here']:,}",
+            ),
+            (say(gettext_noop("Median of a draw, ms")), str(said["median_ms"])),
+            (say(gettext_noop("99th percentile of a draw, ms")), str(said["p99_ms"])),
+        )
+        print_columns(lines, right=(1,))
+        if "why" in said:
+            click.echo(said["why"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from renkei.base.commands import enter, folders, on_node, print_json, tell
+from renkei.base.commands import enter, folders, on_node, print_columns, print_json, tell
 from renkei.kit.errors import gettext_noop
 
 
@@ -68,17 +68,31 @@ def admit(
 def list_(node: Path | None, var: Path, *, as_json: bool) -> None:
     """List key managers."""
     enter(folders(node, var)[0])
+    from django.utils.translation import gettext, pgettext
+
     from renkei.link import door
 
     rows = [door.kme_summary(one) for one in door.kmes()]
     if as_json:
         print_json(rows)
         return
-    for row in rows:
-        click.echo(
-            f"{row['name']:16} {row['address']:32} received {row['received']}  given {row['given']}  "
-            f"waiting {row['waiting']}  void {row['void']}  {' '.join(row['saes'])}"
-        )
+    if not rows:
+        return
+    counted = ("received", "given", "waiting", "void")
+    head = (
+        gettext("Key manager"),
+        gettext("Address"),
+        gettext("Received"),
+        gettext("Given"),
+        pgettext("link", "Waiting"),
+        gettext("Destroyed undrawn"),
+        gettext("Applications"),
+    )
+    lines = [
+        (row["name"], row["address"], *(str(row[key]) for key in counted), " ".join(row["saes"]))
+        for row in rows
+    ]
+    print_columns([head, *lines], right=range(2, 6))
 
 
 @kme.command(help=gettext_noop("Ask the key manager NAME which versions and modes it speaks."))

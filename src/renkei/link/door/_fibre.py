@@ -15,6 +15,7 @@ from renkei.link.door._local import connect
 
 KEY_FILE = "link-fibre-{partner}"  # in a node's keys: its secret, and the fibre's file
 SECONDS_FOR_A_BLOCK = 120.0
+REACH_SECONDS = 5.0
 
 
 class FibreAwayError(RenkeiError):
@@ -64,6 +65,16 @@ def _asked(file: Path, said: dict[str, Any], *, seconds: float) -> bytes:
         except (OSError, EOFError) as error:
             raise FibreAwayError(gettext_noop("the simulated fibre died")) from error
     raise FibreAwayError(gettext_noop("the simulated fibre is silent"))
+
+
+def reach(file: Path) -> None:
+    """Make sure that the fibre listens.
+
+    Raises:
+        FibreAwayError: it does not.
+    """
+    with _connected(file, seconds=REACH_SECONDS):
+        pass
 
 
 def half(file: Path, number: int, *, key_bits: int) -> bytes:

@@ -14,6 +14,7 @@ from renkei.base.node import PROGRAM
 from renkei.kit.errors import RenkeiError
 from renkei.link.door import _fibre
 from renkei.link.door._distil import HIGH_BYTES, is_alice, is_low, wanted_file
+from renkei.link.door._link import FIBRE_ALARM, clear_alarm, raise_alarm
 from renkei.link.door._meet import has_met, meet
 from renkei.link.door._routes import relay, routes
 from renkei.link.door._store import QBER_ALARM, levels
@@ -27,6 +28,7 @@ ALARM_SECONDS = 15.0  # and so often while it is disturbed
 FULL_SECONDS = 30.0  # so often for an eavesdropper that somebody turns while the pools overflow
 PAUSE_SECONDS = 5.0
 MEET_PAUSE_SECONDS = 2.0
+MISSES = 3  # looks in succession before a fibre that may be starting is said to be away
 LONGEST_PAUSE_SECONDS = 120.0
 MOST_BYTES = 8 * HIGH_BYTES
 SUPERVISOR = "RENKEI_SUPERVISOR"  # the command line ends with the process that is named here
@@ -41,6 +43,9 @@ class _Child:
     started_at: float = 0.0
     not_before: float = 0.0
     failures: int = 0
+    looked_at: float = -PAUSE_SECONDS  # at the fibre
+    misses: int = 0
+    may_alarm: bool = True  # one may stand, from before or by the child
     eve: object = None
     has_turned: bool = False  # since the last block
     seen_wanted: float | None = None
@@ -54,14 +59,16 @@ class _Child:
             status = self.running.poll()
             if status is None:
                 return
-            self.running = None
+            self.running, self.may_alarm = None, True
             self.failures = self.failures + 1 if status else 0
             pause = min(PAUSE_SECONDS * 2**self.failures, LONGEST_PAUSE_SECONDS)
             self.not_before = time.monotonic() + (pause if status else 0.0)
+        has_line = self._has_line()
         if (
             time.monotonic() >= self.not_before
             and (is_alice(self.link) or has_met(self.link) or self._meet())
             and self._is_wanted()
+            and (has_line or is_alice(self.link))  # she is asked by one who saw the line
         ):
             self.begin()
             self.running = subprocess.Popen(  # noqa: S603  our own program
@@ -84,6 +91,29 @@ class _Child:
             log.info("the ends have not met: %s", error)
             self.not_before = time.monotonic() + MEET_PAUSE_SECONDS
             return False
+        return True
+
+    def _has_line(self) -> bool:
+        """Tell whether there is a line to take key from; each end says for itself if there is none.
+
+        A child that found none would have loaded in vain.
+        """
+        if not self.link.simulated:
+            return True
+        is_settled = self.misses in {0, MISSES}
+        if is_settled and time.monotonic() < self.looked_at + PAUSE_SECONDS:
+            return not self.misses
+        self.looked_at = time.monotonic()
+        try:
+            _fibre.reach(_fibre.key_file(self.link.partner))
+        except _fibre.FibreAwayError as error:
+            self.misses = min(self.misses + 1, MISSES)
+            if self.misses == MISSES:
+                raise_alarm(self.link, FIBRE_ALARM, why=error)
+            return False
+        if self.misses or self.may_alarm:
+            clear_alarm(self.link, FIBRE_ALARM)
+        self.misses, self.may_alarm = 0, False
         return True
 
     def _is_wanted(self) -> bool:

@@ -39,6 +39,19 @@ ALARMS = {
 }
 
 
+STANDING = {  # an alarm that has not been cleared
+    "qber": gettext_lazy("The line is disturbed: delivery has stopped."),
+    "rolled-back": gettext_lazy("This node was set back to an older state and has burned keys."),
+    "damaged-key": gettext_lazy("Stored key was damaged and has been burned."),
+    "partner-silent": gettext_lazy("The partner does not answer."),
+    "fibre-away": gettext_lazy("The source of the photons does not answer: no new key."),
+    "relay": gettext_lazy("Key was changed on a relayed route and destroyed."),
+    "bodies": gettext_lazy("Private statement bodies go without a quantum key."),
+    "downgrade": gettext_lazy("A file was sealed without a quantum key."),
+    "unequal": gettext_lazy("The two nodes held different bytes: they were destroyed."),
+}
+
+
 STAGES = (  # of a block, in order: what is said, where in its figures, how it is written
     (gettext_lazy("Pulses sent"), "pulses", "count"),
     (gettext_lazy("Detections"), "detections", "count"),
@@ -79,6 +92,12 @@ def outcome(refused: str) -> str:
     """Return in words how a block ended."""
     known = OUTCOMES.get(refused)
     return str(known) if known is not None else gettext("given up: {why}").format(why=refused)
+
+
+@register.filter
+def standing(kind: str) -> str:
+    """Return in a sentence what a standing alarm says."""
+    return str(STANDING.get(kind, kind))
 
 
 @register.filter

@@ -8,20 +8,35 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.text import slugify
 
 from renkei.base.models import User
 from renkei.kit.errors import ConflictError, NotFoundError, gettext_noop
 from renkei.materials import tasks
 from renkei.materials.door import _read
 from renkei.materials.door._load import changed
-from renkei.materials.models import Alarm, Case, Flow, Form, Note, Notice, Scenario
+from renkei.materials.models import (
+    Alarm,
+    Case,
+    Flow,
+    Form,
+    Note,
+    Notice,
+    Scenario,
+    State,
+    free_slug,
+)
 
 
 class UnknownCaseError(NotFoundError):
     """There is no such case."""
 
     code = "materials.unknown_case"
+
+
+class UnknownAlarmError(NotFoundError):
+    """There is no such alarm."""
+
+    code = "materials.unknown_alarm"
 
 
 class ClosedCaseError(ConflictError):
@@ -45,11 +60,10 @@ def open_case(
         named = [form.material for form in forms.select_related("material")]
     if not named and scenario is not None:
         named = list(scenario.materials.all())
-    start = slugify(title)[:40] or "case"
-    number = Case.objects.filter(slug__startswith=start).count()
-    slug = start if number == 0 else f"{start}-{number + 1}"
-    case = Case(slug=slug, title=title.strip(), owner=owner, alarm=alarm, scenario=scenario)
+    case = Case(title=title.strip(), owner=owner, alarm=alarm, scenario=scenario)
     with transaction.atomic():
+        State.objects.select_for_update().get_or_create(pk=1)  # one name at a time
+        case.slug = free_slug(Case, title, otherwise="case")
         case.full_clean()
         case.save()
         case.materials.set(named)
@@ -191,6 +205,18 @@ def close_case(case: Case, *, reason: str) -> Case:
         held.save()
         changed()
     return held
+
+
+def find_alarm(number: int) -> Alarm:
+    """Return an alarm by its number.
+
+    Raises:
+        UnknownAlarmError: there is none.
+    """
+    found = Alarm.objects.filter(pk=number).first()
+    if found is None:
+        raise UnknownAlarmError(gettext_noop("there is no alarm {number}"), number=number)
+    return found
 
 
 def back_test() -> dict[str, Any]:

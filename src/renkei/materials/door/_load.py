@@ -27,6 +27,7 @@ from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext
 from renkei.materials import engine, tasks
 from renkei.materials.models import (
     OTHERS,
+    WORLD,
     Component,
     Event,
     Flow,
@@ -47,6 +48,7 @@ CHUNK: Final = 1_000
 LARGEST_FACTOR: Final = 100.0  # a revision beyond it is a change of unit, not of knowledge
 ROUNDED: Final = 1e-4  # editions print an estimate with four digits, or with fifteen
 MOST_LEFT_OUT: Final = 20  # one row in so many may be left out, when somebody asks for that
+EDITION_DAY: Final = (1, 31)  # the Mineral Commodity Summaries come at the end of January
 LEAST_KUSD: Final = 1_000.0  # small flows are revised by any factor
 LEAST_HISTORY: Final = 6  # flows of a code that must be known before its unit value says anything
 _HS_EDITION: Final = re.compile(r"HS(\d\d)(?!\d)", re.IGNORECASE)  # as CEPII names its files
@@ -105,6 +107,12 @@ class KnownTooEarlyError(RenkeiError):
     code = "materials.not_published_yet"
 
 
+class OtherEditionError(RenkeiError):
+    """A file says another year than the day on which it is said to be published."""
+
+    code = "materials.other_edition"
+
+
 class OlderReleaseError(ConflictError):
     """Two editions that were known on one day say different things."""
 
@@ -131,6 +139,8 @@ class Loaded:
     added: int = 0
     unchanged: int = 0
     was_loaded: bool = False
+    edition: int | None = None  # what the file says, where nobody stated the day
+    lines: int = 0  # of a national tariff, that were added up into ``rows``
     missing: int = 0  # said before of the same codes and periods, and not by this file
     revised: list[Revision] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
@@ -147,22 +157,27 @@ def import_file(
     given: Mapping[str, str] | None = None,
     leave_out: bool = False,
     whole: bool = False,
+    rates: Sequence[str] = (),
 ) -> Loaded:
     """Load a publisher's file: all of it or nothing; the same file twice changes nothing.
 
     Args:
         publisher: one of ``PUBLISHERS``.
-        file: CSV, CSV packed by gzip, or Parquet.
-        known_on: the day on which its publisher said so; today when not given.
+        file: CSV or JSON, either packed by gzip, or Parquet.
+        known_on: the day on which its publisher said so; when not given, today, or for a file that says
+            which edition it is, ``EDITION_DAY`` of that year.
         title: what the edition is called.
         given: ``reporter`` and ``flow`` of every row of a trade table that does not say.
         leave_out: load the rest when at most one row in ``MOST_LEFT_OUT`` is faulty; a row that
             contradicts another one leaves with it. What was left out stands in the answer.
         whole: the file is a whole edition: what an earlier one said of the same codes (USGS: the same
             materials; the World Bank: all) and periods, and this one does not, is withdrawn.
+        rates: what one US dollar costs in a customs table's currency ("JPY=150.2", "JPY@2025-01=156.4");
+            kept with the release, whose digest is then that of the file and a line of the rates.
 
     Raises:
-        UnknownPublisherError, EmptyReleaseError, KnownTooEarlyError.
+        UnknownPublisherError, EmptyReleaseError, KnownTooEarlyError, OtherEditionError.
+        NoRateError, BadRateError: values in yen, and no rate that can be.
         FaultyReleaseError: with every faulty row in ``faults``.
         MovedColumnsError, UnreadableError: it is not a file of this publisher.
         OlderReleaseError: another edition of the same day says otherwise.
@@ -181,17 +196,24 @@ def import_file(
             gettext_noop("{day} is not yet: expected the day on which the file was published"),
             day=day,
         )
+    prices = engine.rates_of(rates)
+    stated = " ".join(sorted(text.strip() for text in rates))
     with file.open("rb") as held:
-        digest = hashlib.file_digest(held, "sha256").hexdigest()
+        hashed = hashlib.file_digest(held, "sha256")
+    if stated:
+        hashed.update(f"{stated}\n".encode())
+    digest = hashed.hexdigest()
     with transaction.atomic():
         State.objects.select_for_update().get_or_create(pk=1)
         known = Release.objects.filter(publisher=publisher, sha256=digest).first()
         if known is not None:
             return Loaded(known.slug, publisher, rows=known.rows, was_loaded=True)
-        read = _read(publisher, file, given=given, until=day)
+        read = _read(publisher, file, given=given, until=day, rates=prices)
+        day = _edition_day(read.edition, known_on, day)
         left_out = _left_out(read) if leave_out else []
         if read.faults and not left_out:
             raise FaultyReleaseError(read.faults, is_cut=read.is_cut)
+        lines = engine.add_up(read) if publisher == "customs" else 0
         if not read.rows:
             raise EmptyReleaseError(
                 gettext_noop("{file} says nothing that the registry keeps{why}"),
@@ -203,18 +225,51 @@ def import_file(
             publisher=publisher,
             title=title or file.name,
             licence=LICENCES[publisher],
-            reference=file.name[:200],
+            reference=_reference(file.name, stated),
             known_on=day,
             sha256=digest,
             rows=len(read.rows),
         )
         loaded = _store(release, read, left_out if leave_out else None, whole=whole)
+        loaded.lines = lines
+        loaded.edition = read.edition if known_on is None else None
         changed()
         # Counted before anything is kept: an import that is killed leaves no stale index behind.
         rebuild()
     if publisher in {"comtrade", "customs"}:  # monthly series may have grown
         tasks.sweep_series.enqueue()
     return loaded
+
+
+def _edition_day(edition: int | None, stated: date | None, day: date) -> date:
+    """Return when an edition was published: an old one must not replace what a newer one says."""
+    if edition is None or (stated is not None and stated.year == edition):
+        return day
+    usual = date(edition, *EDITION_DAY)
+    if stated is None and usual <= day:
+        return usual
+    raise OtherEditionError(
+        gettext_noop(
+            "the file says that it is the edition of {edition}: expected a day of that year as the day of "
+            "publication (--known-on), and not {day}"
+        ),
+        edition=edition,
+        day=day,
+    )
+
+
+def _reference(name: str, rates: str) -> str:
+    """Return where a release comes from, and at which rates its values became dollars."""
+    if not rates:
+        return name[:200]
+    if len(rates) > 200:
+        raise engine.BadRateError(
+            gettext_noop(
+                "{count} rates for one file: expected one, or one for each month of a year"
+            ),
+            count=len(rates.split()),
+        )
+    return f"{name}; {rates}" if len(name) + len(rates) < 199 else rates
 
 
 def changed() -> None:
@@ -230,6 +285,7 @@ def _read(
     *,
     given: Mapping[str, str] | None = None,
     until: date | None = None,
+    rates: engine.Rates | None = None,
 ) -> engine.Read:
     """Read a file with its publisher's reader."""
     codes = frozenset(Form.objects.exclude(hs92="").values_list("hs92", flat=True))
@@ -245,12 +301,14 @@ def _read(
         )
     newer = codes | frozenset(Form.objects.values_list("hs2022", flat=True))
     readers: dict[str, Callable[[], engine.Read]] = {
-        "usgs": lambda: engine.read_mcs(file, commodities=commodities()),
+        "usgs": lambda: engine.read_usgs(file, commodities=commodities()),
         "wgi": lambda: engine.read_wgi(file),
         "gleif": lambda: engine.read_gleif(file),
         "baci": lambda: engine.read_baci(file, codes=codes, later=newer - codes, until=until),
         "comtrade": lambda: engine.read_comtrade(file, codes=newer, given=given, until=until),
-        "customs": lambda: engine.read_customs(file, codes=newer, given=given, until=until),
+        "customs": lambda: engine.read_customs(
+            file, codes=newer, given=given, until=until, rates=rates
+        ),
     }
     return readers[publisher]()
 
@@ -407,6 +465,26 @@ def _withdraw(
         rows.update(known_to=release.known_on)
 
 
+def _told(
+    release: Release,
+) -> tuple[
+    dict[tuple[str, date], list[Observation]],
+    dict[str, list[Observation]],
+    dict[tuple[int, str, date], date],
+]:
+    """Return what is known of a publisher: by cell and period, by cell, and which tables came later."""
+    told: dict[tuple[str, date], list[Observation]] = defaultdict(list)
+    years: dict[str, list[Observation]] = defaultdict(list)
+    later: dict[tuple[int, str, date], date] = {}  # when a later edition printed a world table anew
+    for row in Observation.objects.filter(release__publisher=release.publisher):
+        told[row.key, row.valid_from].append(row)
+        years[row.key].append(row)
+        if row.place == WORLD and row.known_from > release.known_on:
+            table = (row.material_id, row.subject, row.valid_from)
+            later[table] = min(row.known_from, later.get(table, row.known_from))
+    return told, years, later
+
+
 def _store_cells(
     release: Release,
     cells: Sequence[engine.Printed],
@@ -416,9 +494,7 @@ def _store_cells(
     whole: bool,
 ) -> None:
     materials = dict(Material.objects.values_list("slug", "pk"))
-    told: dict[tuple[str, date], list[Observation]] = defaultdict(list)
-    for row in Observation.objects.filter(release__publisher=release.publisher):
-        told[row.key, row.valid_from].append(row)
+    told, years, later = _told(release)
     rows: list[dict[str, Any]] = []
     closed: list[Observation] = []
     faults: list[RenkeiError] = []
@@ -448,6 +524,13 @@ def _store_cells(
                     )
                 before.known_to = from_day
                 closed.append(before)
+        elif (fault := _other_unit(cell, years.get(cell.key, ()))) is not None:
+            faults.append(fault)
+            continue
+        else:
+            # What a later edition's table does not name any more is in its "other countries".
+            table = (materials[cell.material], cell.subject, cell.valid_from)
+            to_day = to_day or later.get(table)
         rows.append(
             {
                 "key": cell.key,
@@ -490,13 +573,28 @@ def _store_cells(
 
 
 def _says(cell: engine.Printed, row: Observation) -> bool:
-    """Tell whether a fact is what a cell prints."""
-    return (row.raw, row.unit, row.qualifier, row.is_estimated) == (
-        cell.raw,
+    """Tell whether a fact is what a cell prints: "10,000" and "10000" are one number."""
+    return (_figure(row), row.unit, row.qualifier, row.is_estimated) == (
+        _figure(cell),
         cell.unit,
         cell.qualifier,
         cell.is_estimated,
     )
+
+
+def _figure(one: Observation | engine.Printed) -> float | str:
+    """Return the number or the bound of a printed token, or its words."""
+    if one.quantity is not None:
+        return one.quantity
+    return one.raw if one.bound is None else one.bound
+
+
+def _other_unit(cell: engine.Printed, told: Sequence[Observation]) -> RenkeiError | None:
+    """Return why a figure of a new year cannot be one: the nearest year has another unit and size."""
+    if not told or cell.known_to is not None:
+        return None
+    near = min(told, key=lambda one: abs((one.valid_from - cell.valid_from).days))
+    return None if near.unit == cell.unit else _out_of_proportion(cell, near)
 
 
 def _out_of_proportion(cell: engine.Printed, before: Observation) -> RenkeiError | None:

@@ -29,6 +29,7 @@ from renkei.materials.door._load import (
 from renkei.materials.models import (
     Component,
     Event,
+    Form,
     Link,
     Material,
     Measure,
@@ -84,6 +85,7 @@ def import_own(kind: str, file: Path, *, known_on: date | None = None) -> Loaded
         State.objects.select_for_update().get_or_create(pk=1)
         known = dict(Material.objects.values_list("slug", "pk"))
         read = _READERS[kind](file, known)
+        engine.refuse_future(read, kind, day)
         if read.faults:
             raise FaultyReleaseError(read.faults, is_cut=read.is_cut)
         if not read.rows:
@@ -104,6 +106,11 @@ def _bills(content: engine.Source, materials: Mapping[str, int]) -> engine.Read:
     return engine.read_bills(content, materials=materials, products=products)
 
 
+def _events(content: engine.Source, materials: Mapping[str, int]) -> engine.Read:
+    codes = {code for pair in Form.objects.values_list("hs2022", "hs92") for code in pair}
+    return engine.read_events(content, materials=materials, codes=codes)
+
+
 _READERS: Final[Mapping[str, Callable[[engine.Source, Mapping[str, int]], engine.Read]]] = {
     "links": lambda content, known: engine.read_links(content, materials=known),
     "trade": lambda content, known: engine.read_trade(
@@ -113,7 +120,7 @@ _READERS: Final[Mapping[str, Callable[[engine.Source, Mapping[str, int]], engine
     "sites": lambda content, known: engine.read_sites(content, materials=known),
     "bills": _bills,
     "measures": lambda content, known: engine.read_measures(content, materials=known),
-    "events": lambda content, known: engine.read_events(content, materials=known),
+    "events": _events,
 }
 
 

@@ -1,7 +1,7 @@
 """What if, and what to do: scenarios are opened here and answered by a job."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache, partial
 from importlib import resources
@@ -11,15 +11,16 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django.utils.text import slugify
+from django.utils.translation import gettext
 
 from renkei.base import jobs
 from renkei.base.models import Job, User
 from renkei.kit.errors import ConflictError, NotFoundError, RenkeiError, gettext_noop
 from renkei.materials import engine
 from renkei.materials.door import _read
-from renkei.materials.models import Form, Scenario, Site, State
+from renkei.materials.models import Form, Material, Scenario, Site, State, free_slug
 from renkei.materials.tasks import (
+    OUTAGES,
     answer,
     answer_scenario,
     elasticities,
@@ -35,15 +36,16 @@ MOST_NAMED: Final = 20
 MOST_PRODUCTS: Final = 60
 MOST_RISE: Final = 100.0  # of a price: a hundredfold more was never seen
 MOST_RANGE: Final = 100_000.0
+GOODS: Final = frozenset({"materials", "codes", "importers"})
 NAMED_FOR: Final[Mapping[str, frozenset[str]]] = {
-    # What each kind of disruption reads beside materials, codes and importers.
-    Scenario.Kind.EXPORT_BAN: frozenset({"countries"}),
-    Scenario.Kind.EXPORT_QUOTA: frozenset({"countries"}),
-    Scenario.Kind.MINE_OUT: frozenset({"countries", "sites"}),
-    Scenario.Kind.REFINERY_OUT: frozenset({"countries", "sites"}),
-    Scenario.Kind.STRAIT_CLOSED: frozenset({"countries", "straits"}),
+    # What each kind of disruption reads; an attack on firms knows neither goods nor buyers.
+    Scenario.Kind.EXPORT_BAN: GOODS | {"countries"},
+    Scenario.Kind.EXPORT_QUOTA: GOODS | {"countries"},
+    Scenario.Kind.MINE_OUT: GOODS | {"countries", "sites"},
+    Scenario.Kind.REFINERY_OUT: GOODS | {"countries", "sites"},
+    Scenario.Kind.STRAIT_CLOSED: GOODS | {"countries", "straits"},
     Scenario.Kind.CYBER_ATTACK: frozenset({"firms"}),
-    Scenario.Kind.PRICE_SHOCK: frozenset(),
+    Scenario.Kind.PRICE_SHOCK: GOODS,
 }
 
 
@@ -146,7 +148,7 @@ def disrupt(
         codes=_codes(codes, [row.pk for row in named]),
         straits=" ".join(dict.fromkeys(straits)),
         firms=" ".join(dict.fromkeys(firms)),
-        sites=_sites(sites, is_public=is_public),
+        sites=_sites(sites, kind=kind, materials=named, is_public=is_public),
         starts_on=starts_on,
         days=days,
         severity=severity,
@@ -160,7 +162,7 @@ def disrupt(
             gettext_noop("a run on this node's own firms is never public: leave the mark away")
         )
     # Refused here, where the person still looks, rather than in the job.
-    _refuse_unread(scenario)
+    _refuse_unread(scenario, is_named=bool(named))
     if kind == Scenario.Kind.PRICE_SHOCK and severity > MOST_RISE:
         raise BadScenarioError(
             gettext_noop("the price rises by {severity}: expected at most {most}"),
@@ -184,7 +186,7 @@ def disrupt(
     )
     with transaction.atomic():
         State.objects.select_for_update().get_or_create(pk=1)  # one name at a time
-        scenario.slug = _slug(title)
+        scenario.slug = free_slug(Scenario, title, otherwise="scenario")
         scenario.save()
         scenario.materials.set(named)
         if not now:
@@ -201,19 +203,25 @@ def disrupt(
     return scenario
 
 
-def _refuse_unread(scenario: Scenario) -> None:
+def _refuse_unread(scenario: Scenario, *, is_named: bool) -> None:
     """Refuse what this kind of disruption does not read: it would pass for being in the answer.
 
     Raises:
         BadScenarioError: the field.
     """
     read = NAMED_FOR[scenario.kind]
-    for name in ("countries", "sites", "straits", "firms"):
-        if name not in read and getattr(scenario, name):
+    for name in ("countries", "sites", "straits", "firms", "materials", "codes", "importers"):
+        found = is_named if name == "materials" else getattr(scenario, name)
+        if name not in read and found:
             field = scenario._meta.get_field(name)  # noqa: SLF001  Django's name
+            said = (
+                gettext("Materials")
+                if name == "materials"
+                else getattr(field, "verbose_name", name)
+            )
             raise BadScenarioError(
                 gettext_noop("“{field}” has no meaning for the kind “{kind}”: leave it empty"),
-                field=str(getattr(field, "verbose_name", name)),
+                field=str(said),
                 kind=scenario.get_kind_display(),
             )
 
@@ -222,16 +230,6 @@ def _enqueue(scenario: Scenario) -> None:
     # A worker must never be given an id that is not committed yet.
     queued = answer_scenario.enqueue(scenario_id=scenario.pk)
     Scenario.objects.filter(pk=scenario.pk).update(task=queued.id)
-
-
-def _slug(title: str) -> str:
-    start = slugify(title)[:40] or "scenario"
-    taken = set(Scenario.objects.filter(slug__startswith=start).values_list("slug", flat=True))
-    if start not in taken:
-        return start
-    return next(
-        f"{start}-{number}" for number in range(2, 10_000) if f"{start}-{number}" not in taken
-    )
 
 
 def _places(given: Iterable[str]) -> str:
@@ -267,16 +265,19 @@ def _codes(given: Iterable[str], materials: list[int]) -> str:
     return " ".join(codes)
 
 
-def _sites(given: Iterable[str], *, is_public: bool) -> str:
+def _sites(
+    given: Iterable[str], *, kind: str, materials: Sequence[Material], is_public: bool
+) -> str:
     """Return names of sites, each known here.
 
     Raises:
         UnknownSiteError: which one is not.
-        BadScenarioError: one that is not public in a scenario that is.
+        BadScenarioError: one that is not public in a scenario that is; one of another stage than the
+            outage, or of none of the materials.
     """
     slugs = list(dict.fromkeys(given))
     for slug in slugs:
-        site = Site.objects.filter(slug=slug).first()
+        site = Site.objects.filter(slug=slug).select_related("material").first()
         if site is None:
             raise UnknownSiteError(
                 gettext_noop("the registry has no site {slug!r}: expected one of {known}"),
@@ -290,6 +291,19 @@ def _sites(given: Iterable[str], *, is_public: bool) -> str:
         if is_public and not site.is_public:
             raise BadScenarioError(
                 gettext_noop("the site {slug!r} is this node's own: leave the mark away"), slug=slug
+            )
+        wanted = OUTAGES.get(kind, site.stage)
+        if site.stage != wanted or (materials and site.material not in materials):
+            raise BadScenarioError(
+                gettext_noop(
+                    "the site {slug!r} is of {material}, stage {stage}: the scenario is about "
+                    "{materials}, stage {wanted}"
+                ),
+                slug=slug,
+                material=site.material.slug,
+                stage=site.stage,
+                materials=", ".join(row.slug for row in materials) or site.material.slug,
+                wanted=str(wanted),
             )
     return " ".join(slugs)
 

@@ -118,6 +118,7 @@ from renkei.materials.engine._cascade import (
     Cascade,
     CascadeEngine,
     cascade,
+    cascade_between,
     systemic,
 )
 from renkei.materials.engine._concentration import (
@@ -153,6 +154,17 @@ from renkei.materials.engine._confidentiality import (
     release,
     release_beside,
     threshold_bit,
+)
+from renkei.materials.engine._customs import COLUMNS as CUSTOMS_COLUMNS
+from renkei.materials.engine._customs import (
+    BadRateError,
+    HeadingsError,
+    NoRateError,
+    Rates,
+    StatedTwiceError,
+    add_up,
+    rates_of,
+    read_customs,
 )
 from renkei.materials.engine._disruption import (
     KINDS,
@@ -224,6 +236,7 @@ from renkei.materials.engine._own import (
     read_sites,
     read_stocks,
     read_trade,
+    refuse_future,
 )
 from renkei.materials.engine._places import (
     WORLD,
@@ -236,7 +249,6 @@ from renkei.materials.engine._program import SolverError
 from renkei.materials.engine._releases import (
     BACI_COLUMNS,
     COMTRADE_COLUMNS,
-    CUSTOMS_COLUMNS,
     TONNES,
     FaultyRowError,
     Printed,
@@ -245,7 +257,6 @@ from renkei.materials.engine._releases import (
     key_of,
     read_baci,
     read_comtrade,
-    read_customs,
     read_gleif,
     read_mcs,
     read_wgi,
@@ -292,6 +303,7 @@ from renkei.materials.engine._rules import (
     Rule,
     judge,
 )
+from renkei.materials.engine._world import read_usgs
 
 __all__ = [
     "ADJUST_DAYS",
@@ -350,6 +362,7 @@ __all__ = [
     "BadLineError",
     "BadNetworkError",
     "BadProblemError",
+    "BadRateError",
     "BadRuleError",
     "BadSeriesError",
     "BadShapeError",
@@ -377,6 +390,7 @@ __all__ = [
     "Finding",
     "FlowTable",
     "GeoPolRisk",
+    "HeadingsError",
     "Holder",
     "InfeasibleError",
     "Input",
@@ -388,6 +402,7 @@ __all__ = [
     "Month",
     "MovedColumnsError",
     "Network",
+    "NoRateError",
     "NoSupplyError",
     "NotProtectableError",
     "NotViableError",
@@ -396,6 +411,7 @@ __all__ = [
     "PsiAnswerer",
     "PsiAsker",
     "QueryLimitError",
+    "Rates",
     "Read",
     "Release",
     "Remark",
@@ -409,6 +425,7 @@ __all__ = [
     "Side",
     "SolverError",
     "Source",
+    "StatedTwiceError",
     "StockOffer",
     "Sweep",
     "TonneValue",
@@ -419,6 +436,7 @@ __all__ = [
     "Variant",
     "Why",
     "ZeroEffectError",
+    "add_up",
     "alarms",
     "allocation_coefficients",
     "backtest",
@@ -426,6 +444,7 @@ __all__ = [
     "breadth",
     "calendar",
     "cascade",
+    "cascade_between",
     "check_messages",
     "check_query",
     "compare",
@@ -457,6 +476,7 @@ __all__ = [
     "place_name",
     "places",
     "pooled",
+    "rates_of",
     "read_baci",
     "read_bills",
     "read_comtrade",
@@ -470,7 +490,9 @@ __all__ = [
     "read_sites",
     "read_stocks",
     "read_trade",
+    "read_usgs",
     "read_wgi",
+    "refuse_future",
     "refuse_zero_effect",
     "release",
     "release_beside",

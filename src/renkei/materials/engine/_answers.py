@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Self, SupportsFloat
 
 from renkei.kit.errors import RenkeiError, gettext_noop
 
@@ -332,9 +332,9 @@ def figure(
     Raises:
         BadFigureError: it is not a finite number there, or its ends are the wrong way round.
     """
-    found = bounds(value)
+    found = value if isinstance(value, Bounds) else Bounds.exactly(value)
     for end in (found.low, found.high):
-        if not math.isfinite(end) or not least <= end <= most:
+        if not is_number(end) or not least <= end <= most:
             raise BadFigureError(
                 gettext_noop("{what} is {value}: expected a number from {least} to {most}"),
                 what=what,
@@ -384,10 +384,15 @@ def check_countries(codes: Iterable[str]) -> None:
             )
 
 
+def is_number(value: object) -> bool:
+    """Tell whether something is a finite number: "W", "1,000" and None are none."""
+    return isinstance(value, SupportsFloat) and math.isfinite(value)
+
+
 def check_quantities(quantities: Mapping[str, float], *, what: str) -> None:
     """Refuse a quantity that is negative, infinite or not a number, with its country and row."""
     for row, (name, value) in enumerate(quantities.items()):
-        if not (math.isfinite(value) and value >= 0):
+        if not (is_number(value) and value >= 0):
             raise BadFigureError(
                 gettext_noop("row {row}: {what} of {name} is {value}: expected 0 or more"),
                 row=row,

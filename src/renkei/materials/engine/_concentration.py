@@ -84,10 +84,15 @@ def hhi(shares: NDArray[np.float64]) -> NDArray[np.float64]:
         Shape (materials,), dimensionless, in (0, 1]; 1 is a single supplier.
 
     Raises:
-        BadSharesError: at the first row that is no distribution.
+        BadSharesError: another shape, or at the first row that is no distribution.
 
     Source: US DoJ and FTC, Horizontal Merger Guidelines (2010), 5.3 (there x 10 000).
     """
+    if shares.ndim != 2:
+        raise BadSharesError(
+            gettext_noop("shares have the shape {shape}: expected materials by countries"),
+            shape=shares.shape,
+        )
     totals = shares.sum(axis=1)
     fine = np.isfinite(shares).all(axis=1) & (shares >= 0).all(axis=1)
     wrong = ~(fine & (np.abs(totals - 1) <= SUM_TOLERANCE))

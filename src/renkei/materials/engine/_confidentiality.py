@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from renkei.kit.errors import ForbiddenError, RenkeiError, gettext_noop
+from renkei.materials.engine._answers import is_number
 from renkei.materials.engine._program import Program, SolverError
 
 LEAST_CONTRIBUTORS: Final = 3
@@ -98,9 +99,14 @@ def gate(
     The p-percent rule: with the two largest taken away, the rest must be at least p percent of
     the largest, or the second largest contributor could work out the largest that exactly.
 
+    Raises:
+        BadCellError: a contribution is no finite number.
+
     Source: Hundepool et al., Statistical Disclosure Control (2012), 4.2.2.
     """
     given = sorted((abs(one) for one in contributions if one != 0), reverse=True)
+    if not all(map(is_number, given)):  # it would compare as small, and pass
+        raise BadCellError(gettext_noop("a contribution is no finite number"))
     if not given:
         return None
     if len(given) < least:

@@ -10,7 +10,7 @@ import heapq
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal, get_args
@@ -74,6 +74,7 @@ SEAWAYS: Final[tuple[tuple[str, str, int, str], ...]] = (
     ("australia", "pacific_east", 7000, ""),
 )
 STRAITS: Final = frozenset(strait for *_ends, strait in SEAWAYS if strait)
+MOST_DAYS: Final = 36_525  # a hundred years; what has no end has no days
 KNOTS: Final = 13.0  # usual speed of a laden bulk carrier
 
 # Where a country's ports are. Landlocked countries use their usual neighbours' ports.
@@ -226,7 +227,7 @@ class Disruption:
     @property
     def end(self) -> date | None:
         """Return the first day it is over, or None."""
-        return None if self.days is None else self.start + timedelta(days=self.days)
+        return None if self.days is None else self.start + timedelta(days=int(self.days))
 
     def overlap(self, since: date, until: date) -> float:
         """Return the share of a period [since, until) during which it acts, 0 … 1."""
@@ -261,9 +262,20 @@ class Disruption:
                 severity=self.severity,
                 most=most,
             )
-        if self.days is not None and self.days <= 0:
+        if not isinstance(self.start, date) or isinstance(
+            self.start, datetime
+        ):  # a time of day, or a text, compares with no day
             raise BadDisruptionError(
-                gettext_noop("days is {days}: expected 1 or more"), days=self.days
+                gettext_noop("start is {start!r}: expected a date such as date(2027, 1, 1)"),
+                start=self.start,
+            )
+        if self.days is not None and not (
+            isinstance(self.days, int | np.integer) and 1 <= self.days <= MOST_DAYS
+        ):
+            raise BadDisruptionError(
+                gettext_noop("days is {days}: expected a whole number from 1 to {most}"),
+                days=self.days,
+                most=MOST_DAYS,
             )
         check_countries(sorted(self.countries | self.importers))
         if unknown := self.straits - STRAITS:

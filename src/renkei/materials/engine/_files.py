@@ -1,15 +1,22 @@
-"""A file as rows of text: CSV, CSV packed by gzip, or Parquet; what it is not is said with its row.
+"""A file as rows of text: CSV, JSON, either packed by gzip, or Parquet; what it is not is said with its row.
 
-Nothing is sniffed: the first row is the header, the comma divides, the text is UTF-8 (or Windows-1252
-where a publisher writes that). A file is read row by row, however large it is.
+Nothing is sniffed: the first row is the header, the comma divides (the tab, where the header has tabs and
+no comma), the text is UTF-8 (or the code page of the publisher who writes that). CSV and Parquet are read
+row by row, however large the file is.
+
+JSON is what interfaces answer: a list of rows whose first is the header (US Census), or a list of objects,
+bare or under ``data`` (UN Comtrade, GLEIF), ``dataset`` (Comtrade until 2023) or ``records`` (golden copy), or behind a page's own
+object (World Bank). An object's columns are its paths, divided by dots; numbers stay as printed.
 """
 
 import csv
 import gzip
 import io
+import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,10 +24,18 @@ from renkei.kit.errors import RenkeiError, gettext_noop
 
 Source = bytes | Path
 LONGEST_CELL: Final = 1_000_000
+LARGEST_JSON: Final = 500_000_000  # bytes: an answer is read as a whole, unlike a table
 _BATCH: Final = 20_000
+_BLANK: Final = b" \t\r\n\xef\xbb\xbf"
+_LISTS: Final = ("data", "dataset", "records")
 _GZIP: Final = b"\x1f\x8b"
 _PARQUET: Final = b"PAR1"
 _WORKBOOKS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")
+_PAGES: Final[Mapping[str, str]] = {
+    "utf-8-sig": "UTF-8",
+    "cp1252": "Windows-1252",
+    "cp932": "Windows-31J",
+}
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -41,23 +56,24 @@ def rows_of(
     columns: Mapping[str, Sequence[str]],
     *,
     optional: frozenset[str] = frozenset(),
-    windows: bool = False,
+    page: str = "",
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield each row's number (the header is row 1) and the columns wanted, whatever their order.
 
-    A row of another length has the one key ``""`` with "found/expected".
+    A row of another length has the one key ``""`` with "found/expected"; a comma at the end of each row
+    but the header (UN Comtrade's downloads) makes no cell. Of a list of objects, the first is row 2.
 
     Args:
         source: the file, or what it holds.
         columns: our name of a column, and the headings it may have; of several, the first counts.
         optional: those that may be missing; they are then empty.
-        windows: text that is no UTF-8 is Windows-1252.
+        page: the code page of text that is no UTF-8, such as ``cp1252``; none: it is refused.
 
     Raises:
         MovedColumnsError: a column is missing or stands twice.
         UnreadableError: it is no table of text.
     """
-    reader = _records(source, windows=windows)
+    reader = _records(source, page=page)
     header = [name.strip() for name in next(reader, [])]
     places: list[tuple[str, int]] = []
     for name, headings in columns.items():
@@ -79,22 +95,24 @@ def rows_of(
     for number, row in enumerate(reader, 2):
         if not any(row):
             continue
+        if len(row) == width + 1 and not row[-1]:
+            row.pop()
         if len(row) != width:
             yield number, {"": f"{len(row)}/{width}"}
             continue
         yield number, {name: row[at].strip() for name, at in places} | missing
 
 
-def header_of(source: Source) -> list[str]:
+def header_of(source: Source, *, page: str = "cp1252") -> list[str]:
     """Return the first row of a file.
 
     Raises:
         UnreadableError: it is no table of text.
     """
-    return [name.strip() for name in next(_records(source, windows=True), [])]
+    return [name.strip() for name in next(_records(source, page=page), [])]
 
 
-def _records(source: Source, *, windows: bool) -> Iterator[list[str]]:
+def _records(source: Source, *, page: str) -> Iterator[list[str]]:
     """Yield the cells of each row, the header first."""
     start = source[:4] if isinstance(source, bytes) else _start(source)
     if not start:
@@ -109,7 +127,10 @@ def _records(source: Source, *, windows: bool) -> Iterator[list[str]]:
         if isinstance(source, bytes):
             raise UnreadableError(gettext_noop("Parquet is read from a file alone"))
         return _parquet(source)
-    return _text(source, is_packed=start.startswith(_GZIP), windows=windows)
+    is_packed = start.startswith(_GZIP)
+    if _opening(source, is_packed=is_packed) in {b"[", b"{"}:
+        return _json(source, is_packed=is_packed)
+    return _text(source, is_packed=is_packed, page=page)
 
 
 def _start(path: Path) -> bytes:
@@ -117,14 +138,110 @@ def _start(path: Path) -> bytes:
         return file.read(4)
 
 
-def _text(source: Source, *, is_packed: bool, windows: bool) -> Iterator[list[str]]:
+@contextmanager
+def _bytes(source: Source, *, is_packed: bool) -> Iterator[Any]:
+    raw: Any = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+    with raw, gzip.GzipFile(fileobj=raw) if is_packed else nullcontext(raw) as file:
+        yield file
+
+
+def _opening(source: Source, *, is_packed: bool) -> bytes:
+    """Return the first character that is no blank, as far as it can be read."""
+    try:
+        with _bytes(source, is_packed=is_packed) as file:
+            return bytes(file.read(1024).lstrip(_BLANK)[:1])
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        return b""  # what is wrong is said when it is read
+
+
+def _json(source: Source, *, is_packed: bool) -> Iterator[list[str]]:
+    with _bytes(source, is_packed=is_packed) as file:
+        try:
+            content = file.read(LARGEST_JSON + 1)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise UnreadableError(
+                gettext_noop("after row {row} the packed file breaks off or is damaged"), row=0
+            ) from error
+    if len(content) > LARGEST_JSON:
+        raise UnreadableError(
+            gettext_noop("the JSON file is larger than {most} MB: take the publisher's CSV"),
+            most=LARGEST_JSON // 1_000_000,
+        )
+    try:
+        told = json.loads(content.decode("utf-8-sig"), parse_float=str, parse_int=str)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(
+            gettext_noop("the file cannot be read as JSON: {why}"), why=str(error)[:200]
+        ) from error
+    rows = _listed(told)
+    if rows and all(isinstance(row, list) for row in rows):
+        yield from _arrays([[_cell(cell) for cell in row] for row in rows])
+        return
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        raise UnreadableError(
+            gettext_noop(
+                "the JSON is no list of rows with a header, and no list of objects, bare or under "
+                "'data'"
+            )
+        )
+    flat = [dict(_leaves(row)) for row in rows]
+    header = list(dict.fromkeys(name for row in flat for name in row))
+    yield header
+    for row in flat:
+        yield [row.get(name, "") for name in header]
+
+
+def _listed(told: Any) -> list[Any]:
+    """Return the rows of an answer."""
+    if isinstance(told, dict):
+        told = next((told[name] for name in _LISTS if told.get(name)), [])
+        return [told] if isinstance(told, dict) else list(told)
+    if not isinstance(told, list):
+        return []
+    if len(told) == 2 and isinstance(told[0], dict) and isinstance(told[1], list):
+        return list(told[1])
+    return told
+
+
+def _arrays(rows: list[list[str]]) -> Iterator[list[str]]:
+    """Yield rows without the columns that only say again what one before them says.
+
+    The US Census answers a column twice when it is both asked for and a condition.
+    """
+    header = rows[0]
+    again = {
+        at
+        for at, name in enumerate(header)
+        if (first := header.index(name)) != at
+        and all(len(row) == len(header) and row[at] == row[first] for row in rows)
+    }
+    for row in rows:
+        yield [cell for at, cell in enumerate(row) if at not in again]
+
+
+def _leaves(told: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each plain value of an object by its path; lists inside are no cells."""
+    for name, value in told.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{before}{name}.")
+        elif not isinstance(value, list):
+            yield before + name, _cell(value)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _text(source: Source, *, is_packed: bool, page: str) -> Iterator[list[str]]:
     encoding = "utf-8-sig"
-    if windows and not _is_utf8(source, is_packed=is_packed):
-        encoding = "cp1252"
+    if page and not _is_utf8(source, is_packed=is_packed):
+        encoding = page
     row = 1
     csv.field_size_limit(LONGEST_CELL)
     with _lines(source, is_packed=is_packed, encoding=encoding) as lines:
-        reader = csv.reader(_clean(lines))
+        reader = _divided(_clean(lines))
         while True:
             try:
                 cells = next(reader, None)
@@ -134,7 +251,7 @@ def _text(source: Source, *, is_packed: bool, windows: bool) -> Iterator[list[st
                         "near row {row}: the text is not {encoding}: save the table as CSV (UTF-8)"
                     ),
                     row=row,
-                    encoding="UTF-8" if encoding == "utf-8-sig" else "Windows-1252",
+                    encoding=_PAGES.get(encoding, encoding),
                 ) from error
             except csv.Error as error:
                 raise UnreadableError(
@@ -153,6 +270,13 @@ def _text(source: Source, *, is_packed: bool, windows: bool) -> Iterator[list[st
             row += 1
 
 
+def _divided(lines: Iterator[str]) -> Iterator[list[str]]:
+    """Yield the cells of each row; bulk files of UN Comtrade are divided by tabs."""
+    first = next(lines, "")
+    mark = "\t" if "\t" in first and "," not in first else ","
+    yield from csv.reader(chain([first], lines), delimiter=mark)
+
+
 def _clean(lines: Iterator[str]) -> Iterator[str]:
     for line in lines:
         if "\0" in line:
@@ -162,10 +286,8 @@ def _clean(lines: Iterator[str]) -> Iterator[str]:
 
 @contextmanager
 def _lines(source: Source, *, is_packed: bool, encoding: str) -> Iterator[io.TextIOWrapper]:
-    raw: Any = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
     with (
-        raw,
-        gzip.GzipFile(fileobj=raw) if is_packed else nullcontext(raw) as file,
+        _bytes(source, is_packed=is_packed) as file,
         io.TextIOWrapper(file, encoding=encoding, newline="") as lines,
     ):
         yield lines

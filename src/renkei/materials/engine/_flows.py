@@ -313,11 +313,24 @@ def who_is_short(
         codes: the tariff code that each stage's flows were counted by, if they are of one.
 
     Raises:
+        BadTableError: nothing in the table, or a horizon without a day.
         ZeroEffectError: the disruptions hit nothing of the table in the horizon.
         CancelledError: ``is_cancelled`` said so.
     """
     known = elasticities or Elasticities()
     code = codes or {}
+    if not since < until:
+        raise BadTableError(
+            gettext_noop("the horizon runs from {since} to {until}: expected a day or more"),
+            since=since.isoformat(),
+            until=until.isoformat(),
+        )
+    if not table.supply.any():
+        raise BadTableError(
+            gettext_noop("the table of {material} has no flow and no production"),
+            material=table.material,
+        )
+    check_countries(stocks or {})
     ends = [day for one in disruptions if (day := one.start) is not None]
     cuts = {since, until}
     for first, last in timeline(disruptions, since=since, until=until):

@@ -231,6 +231,8 @@ def _check(
     names: Sequence[str],
 ) -> None:
     n = len(kind)
+    if n == 0:
+        raise BadNetworkError(gettext_noop("there are no firms: expected the sector of each"))
     if not len(s) == len(b) == len(w):
         raise BadNetworkError(
             gettext_noop("{suppliers} suppliers, {buyers} buyers and {weights} weights of links"),

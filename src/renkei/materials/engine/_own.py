@@ -14,7 +14,7 @@ from typing import Any, Final
 from renkei.kit.errors import gettext_noop
 from renkei.materials.engine._files import Source, rows_of
 from renkei.materials.engine._places import place_code, places
-from renkei.materials.engine._releases import Read, _whole
+from renkei.materials.engine._releases import Read, is_whole
 
 LINK_COLUMNS: Final = (
     "supplier_lei", "supplier", "buyer_lei", "buyer", "material", "kusd", "low_share",
@@ -69,6 +69,9 @@ _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _LOCODE: Final = re.compile(r"[A-Z]{2}[A-Z2-9]{3}")
 _MOST_TONNES: Final = 1e11
 _LONGEST: Final = 300
+_BEGINS: Final = dict.fromkeys(("links", "trade", "stocks"), "valid_from") | {"events": "day"}
+_MOST_COUNTRIES: Final = 15
+_MOST_CODES: Final = 17
 
 
 class _Row:
@@ -145,13 +148,42 @@ class _Row:
         """Return codes of countries, of codes or names with spaces or commas between them."""
         said = self.text(name, is_needed=is_needed)
         parts = [part.strip() for part in (said.split(",") if "," in said else said.split())]
+        self._at_most(name, len(parts), _MOST_COUNTRIES)
         found = [place_code(part) for part in parts]
         for part, code in zip(parts, found, strict=True):
             if code is None:
                 self.fault(
                     gettext_noop("row {row}: unknown country {country!r}"), country=part[:60]
                 )
-        return " ".join(code for code in found if code)[:60]
+        return " ".join(code for code in found if code)
+
+    def codes(self, name: str, known: Collection[str]) -> str:
+        """Return codes of goods with spaces between them, each of which must be known."""
+        parts = self.cells[name].split()
+        self._at_most(name, len(parts), _MOST_CODES)
+        for part in parts:
+            if not re.fullmatch(r"[0-9]{6}", part):
+                self.fault(
+                    gettext_noop("row {row}: {code!r} is no code of six digits"), code=part[:60]
+                )
+            elif part not in known:
+                self.fault(
+                    gettext_noop(
+                        "row {row}: {name} holds {said!r}, which the registry does not know"
+                    ),
+                    name=name,
+                    said=part,
+                )
+        return " ".join(parts)
+
+    def _at_most(self, name: str, count: int, most: int) -> None:
+        if count > most:
+            self.fault(
+                gettext_noop("row {row}: {name} holds {count} names: expected at most {most}"),
+                name=name,
+                count=count,
+                most=most,
+            )
 
     def several(self, name: str, known: Collection[str]) -> tuple[str, ...]:
         """Return names with spaces between them, each of which must be known."""
@@ -182,8 +214,25 @@ class _Row:
 def _rows(content: Source, kind: str, read: Read) -> Iterator[_Row]:
     columns = {name: (name,) for name in OWN_COLUMNS[kind]}
     for number, cells in rows_of(content, columns, optional=_OPTIONAL[kind]):
-        if _whole(read, number, cells):
+        if is_whole(read, number, cells):
             yield _Row(read, number, cells)
+
+
+def refuse_future(read: Read, kind: str, known_on: date) -> None:
+    """Add a fault for each row that says what was not yet on the day since which it is known.
+
+    A measure may take effect later; a supply, a trade, a stock or an event that is known has begun.
+    """
+    name = _BEGINS.get(kind, "")
+    for said in read.rows if name else ():
+        if said[name] > known_on:
+            read.fault(
+                said["row"],
+                gettext_noop("row {row}: {name} is {day}, after {known}, since when it is known"),
+                name=name,
+                day=said[name].isoformat(),
+                known=known_on.isoformat(),
+            )
 
 
 def _again(seen: dict[Any, int], key: Any, row: _Row) -> None:
@@ -346,7 +395,14 @@ def read_bills(content: Source, *, materials: Collection[str], products: Collect
     for row in rows:
         texts = (row.cells["name_en"], row.cells["name_ja"], row.cells["sector"])
         if texts[0] and texts[1]:
-            named.setdefault(row.cells["product"], texts)
+            first = named.setdefault(row.cells["product"], texts)
+            if first != texts:
+                row.fault(
+                    gettext_noop(
+                        "row {row}: {name} has other names or another sector in a row above"
+                    ),
+                    name=row.cells["product"][:40],
+                )
     known = {*materials, *products, *named}
     for row in rows:
         said: dict[str, Any] = {
@@ -405,16 +461,10 @@ def read_measures(content: Source, *, materials: Collection[str]) -> Read:
     return read
 
 
-def read_events(content: Source, *, materials: Collection[str]) -> Read:
+def read_events(content: Source, *, materials: Collection[str], codes: Collection[str]) -> Read:
     """Read what happened: the day, who, which materials, and the codes in which trade shows it."""
     read, seen = Read(), dict[Any, int]()
     for row in _rows(content, "events", read):
-        codes = row.cells["codes"].split()
-        if any(not re.fullmatch(r"\d{6}", code) for code in codes):
-            row.fault(
-                gettext_noop("row {row}: {code!r} is no code of six digits"),
-                code=row.cells["codes"][:60],
-            )
         said: dict[str, Any] = {
             "row": row.number,
             "slug": _slug(row, "slug", 40),
@@ -422,7 +472,7 @@ def read_events(content: Source, *, materials: Collection[str]) -> Read:
             "is_exact_day": row.one_of("exact", ("yes", "no")) == "yes",
             "actors": row.countries("actors"),
             "materials": row.several("materials", materials),
-            "codes": " ".join(codes)[:120],
+            "codes": row.codes("codes", codes),
             "name_en": row.text("name_en", most=200),
             "name_ja": row.text("name_ja", most=200),
             "source": row.text("source"),

@@ -35,6 +35,7 @@ TONNES: Final[Mapping[str, float]] = {
     "kilograms": 1e-3,
     "million carats": 0.2,  # 1 carat is 0.2 g
     "thousands of carats": 2e-4,
+    "thousand carats": 2e-4,
 }
 """Tonnes in one of each unit of mass."""
 
@@ -90,7 +91,7 @@ _MONTHS: Final = [
     "Dec",
 ]
 # The chapter prints two tables, of scrap and of sheet, whose rows do not say which they belong to.
-_TWO_TABLES: Final = frozenset({"MICA (NATURAL)"})
+TWO_TABLES: Final = frozenset({"MICA (NATURAL)"})
 
 
 class FaultyRowError(RenkeiError):
@@ -153,14 +154,18 @@ class Read:
         faults: what is wrong, in the order of rows; any fault refuses the file.
         passed_over: how many sound rows are about nothing that the registry keeps, by reason.
         doubtful: which of ``rows`` a faulty row contradicts: who leaves out the one leaves out both.
+        short: codes of six digits of which a line is faulty: who leaves out the line leaves out all.
         is_cut: more is wrong than ``faults`` names.
+        edition: the year that the file says it is the edition of, where it says one.
     """
 
     rows: list[Any] = field(default_factory=list)
     faults: list[FaultyRowError] = field(default_factory=list)
     passed_over: dict[str, int] = field(default_factory=dict)
     doubtful: set[int] = field(default_factory=set)
+    short: set[str] = field(default_factory=set)
     is_cut: bool = False
+    edition: int | None = None
 
     def fault(self, row: int, sentence: str, **values: object) -> None:
         """Note what is wrong with a row."""
@@ -182,6 +187,11 @@ class Read:
             first=first,
         )
         self.doubtful.add(at)
+
+    def lacks(self, code: str) -> None:
+        """Remember that a line of a national tariff is faulty: a sum without it is none."""
+        if re.fullmatch(r"\d{7,10}", code, re.ASCII):
+            self.short.add(code[:6])
 
     def skip(self, reason: str) -> None:
         """Count a row that is about something else."""
@@ -207,7 +217,7 @@ def token(raw: str) -> tuple[str, float | None]:
     return sign, -number if minus else number
 
 
-def _whole(read: Read, row: int, cells: Mapping[str, str]) -> bool:
+def is_whole(read: Read, row: int, cells: Mapping[str, str]) -> bool:
     """Tell whether a row has as many cells as the header; note it if not."""
     if "" in cells:
         found, expected = cells[""].split("/")
@@ -260,8 +270,8 @@ def read_mcs(content: Source, *, commodities: Mapping[tuple[str, str], str]) -> 
     totals: dict[tuple[str, ...], float] = {}
     parts: dict[tuple[str, ...], list[tuple[int, str, float]]] = {}
     optional = frozenset({"estimated", "revision", "printed_row", "notes"})
-    for row, cells in rows_of(content, MCS_COLUMNS, optional=optional, windows=True):
-        if not _whole(read, row, cells):
+    for row, cells in rows_of(content, MCS_COLUMNS, optional=optional, page="cp1252"):
+        if not is_whole(read, row, cells):
             continue
         for cell in _mcs_cells(read, row, cells, commodities, seen):
             place = (cell.key, cell.valid_from)
@@ -273,9 +283,9 @@ def read_mcs(content: Source, *, commodities: Mapping[tuple[str, str], str]) -> 
                 continue
             if cell.known_to is None:
                 seen[place] = (row, len(read.rows))
-                _sum(replace(cell, row=row), totals, parts)
+                add_to_sums(replace(cell, row=row), totals, parts)
             read.rows.append(cell)
-    _check_sums(read, totals, parts)
+    check_sums(read, totals, parts)
     read.faults.sort(key=lambda fault: fault.row)
     return read
 
@@ -304,16 +314,16 @@ def _mcs_cells(
     detail = _ROUNDED.sub("", cells["detail"]) if place == WORLD else cells["detail"]
     stage = ""
     if is_world and subject in {"production", "capacity", "reserves"}:
-        stage = _stage(chapter, detail)
+        stage = stage_of(chapter, detail)
     parts = [chapter, commodity, str(is_world), cells["statistic"], detail, cells["country"]]
-    if chapter in _TWO_TABLES:
+    if chapter in TWO_TABLES:
         # The tables follow each other: what is said again belongs to the second.
         again = (key_of("usgs", *parts, "0"), period[0]) in seen
         parts.append("1" if again else "0")
     values: dict[str, Any] = {
         "row": int(cells["printed_row"] or row),
         "key": key_of("usgs", *parts),
-        "material": _split(material, detail),
+        "material": material_of(material, detail),
         "stage": stage,
         "subject": subject,
         "place": place,
@@ -331,15 +341,15 @@ def _mcs_cells(
         for raw, later in ((revised["old"], False), (revised["new"], True)):
             yield Printed(
                 **values,
-                **_figure(raw, unit),
+                **figure_of(raw, unit),
                 known_from=day if later else None,
                 known_to=None if later else day,
             )
         return
-    yield Printed(**values, **_figure(cells["raw"], unit))
+    yield Printed(**values, **figure_of(cells["raw"], unit))
 
 
-def _figure(raw: str, unit: str) -> dict[str, Any]:
+def figure_of(raw: str, unit: str) -> dict[str, Any]:
     """Return what a printed token says: a quantity, or a bound ("<5"), or neither."""
     sign, number = token(raw)
     quantity = None if sign in {"<", ">"} else number
@@ -376,10 +386,10 @@ def _wrong(
         return gettext_noop("row {row}: unknown unit {unit!r}")
     if not cells["raw"]:
         return gettext_noop("row {row}: the value is empty")
-    return _implausible(token(cells["raw"])[1], unit, subject)
+    return implausible(token(cells["raw"])[1], unit, subject)
 
 
-def _split(material: str, detail: str) -> str:
+def material_of(material: str, detail: str) -> str:
     """Return the material of a row in a chapter that holds two."""
     if material == "silicon_metal" and "ferrosilicon" in detail.casefold():
         return "ferrosilicon"
@@ -388,7 +398,7 @@ def _split(material: str, detail: str) -> str:
     return material
 
 
-def _stage(chapter: str, detail: str) -> str:
+def stage_of(chapter: str, detail: str) -> str:
     if _MINED.search(detail):
         return "mine"
     if _REFINED.search(detail) or chapter == "ARSENIC":
@@ -396,7 +406,7 @@ def _stage(chapter: str, detail: str) -> str:
     return "mine" if "reserves" in detail.casefold() else ""
 
 
-def _implausible(quantity: float | None, unit: str, subject: str) -> str | None:
+def implausible(quantity: float | None, unit: str, subject: str) -> str | None:
     """Return what is wrong with a number, or ``None``."""
     if quantity is None:
         return None
@@ -410,7 +420,7 @@ def _implausible(quantity: float | None, unit: str, subject: str) -> str | None:
     return None
 
 
-def _sum(
+def add_to_sums(
     cell: Printed,
     totals: dict[tuple[str, ...], float],
     parts: dict[tuple[str, ...], list[tuple[int, str, float]]],
@@ -427,7 +437,7 @@ def _sum(
         parts.setdefault(group, []).append((cell.row, cell.place, cell.quantity))
 
 
-def _check_sums(
+def check_sums(
     read: Read,
     totals: Mapping[tuple[str, ...], float],
     parts: Mapping[tuple[str, ...], list[tuple[int, str, float]]],
@@ -463,7 +473,7 @@ def _period(text: str) -> tuple[date, date] | None:
     return date(first, 1, 1), date(last, 12, 31)
 
 
-def _month(text: str) -> tuple[date, date] | None:
+def month_of(text: str) -> tuple[date, date] | None:
     """Return first and last day of "2024", "2024-03", "202403" or "2024-03-01"."""
     found = re.fullmatch(r"(\d{4})(?:-?(\d{2})(?:-\d{2})?)?", text)
     if found is None or not EARLIEST_YEAR <= int(found[1]) <= LATEST_YEAR:
@@ -491,36 +501,40 @@ BACI_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "value": ("v", "value_kusd"),
     "mass": ("q", "qty_t"),
 }
+_REPORTER: Final = ("reporterCode", "Reporter Code", "rtCode")
+_PARTNER: Final = ("partnerCode", "Partner Code", "ptCode")
 COMTRADE_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
-    "period": ("period", "Period", "refYear", "month", "year", "Year"),
-    "reporter": ("reporterISO", "reporter_iso3", "Reporter ISO", "reporterCode", "reporter"),
-    "flow": ("flowCode", "Trade Flow", "flow"),
-    "partner": ("partnerISO", "partner_iso3", "Partner ISO", "partnerCode", "partner"),
+    "period": ("period", "Period", "refYear", "month", "yr", "year", "Year"),
+    "reporter": ("reporterISO", "reporter_iso3", "Reporter ISO", "rt3ISO", *_REPORTER, "reporter"),
+    "reporter_number": _REPORTER,
+    "flow": ("flowCode", "Trade Flow", "rgDesc", "flow"),
+    "partner": ("partnerISO", "partner_iso3", "Partner ISO", "pt3ISO", *_PARTNER, "partner"),
+    "partner_number": _PARTNER,
     "code": ("cmdCode", "Commodity Code", "hs6", "code"),
-    "value": ("primaryValue", "Trade Value (US$)", "value_usd"),
-    "mass": ("netWgt", "Netweight (kg)", "qty_kg", "net_kg", "mass_kg"),
-    "second": ("partner2ISO", "partner2Code"),
-    "procedure": ("customsCode",),
-    "transport": ("motCode",),
+    "value": ("primaryValue", "Trade Value (US$)", "TradeValue", "value_usd"),
+    "mass": ("netWgt", "Netweight (kg)", "NetWeight", "qty_kg", "net_kg", "mass_kg"),
+    "classification": ("classificationCode", "Classification", "pfCode"),
+    "second": ("partner2ISO", "partner2Code", "2nd Partner Code", "ptCode2"),
+    "procedure": ("customsCode", "Customs Proc. Code", "cstCode"),
+    "transport": ("motCode", "Mode of Transport Code", "motDesc"),
+    "supply": ("mosCode",),
 }
-COMTRADE_OPTIONAL: Final = frozenset({"second", "procedure", "transport"})
-CUSTOMS_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
-    "period": ("month",),
-    "reporter": ("reporter",),
-    "flow": ("flow",),
-    "partner": ("partner",),
-    "code": ("code",),
-    "value": ("value",),
-    "currency": ("currency",),
-    "mass": ("quantity",),
-    "unit": ("unit",),
-    "basis": ("basis",),
-}
-CUSTOMS_OPTIONAL: Final = frozenset({"basis"})
+COMTRADE_OPTIONAL: Final = frozenset(
+    {
+        "reporter_number",
+        "partner_number",
+        "classification",
+        "second",
+        "procedure",
+        "transport",
+        "supply",
+    }
+)
 _WHOLE: Final[Mapping[str, frozenset[str]]] = {  # what a total of a Comtrade breakdown is called
     "second": frozenset({"", "0", "W00"}),
     "procedure": frozenset({"", "0", "C00"}),
-    "transport": frozenset({"", "0"}),
+    "transport": frozenset({"", "0", "TOTAL MOT"}),
+    "supply": frozenset({"", "0"}),
 }
 # Areas of UN Comtrade that are no country: "Areas, nes", "Bunkers", "Free Zones", "Other Europe, nes" …
 _AREAS: Final = frozenset(
@@ -578,7 +592,7 @@ _OTHER_FLOWS: Final = frozenset(
         "re-imports",
     ]
 )
-_FLOWS: Final[Mapping[str, str]] = {
+FLOWS: Final[Mapping[str, str]] = {
     "m": "import",
     "import": "import",
     "imports": "import",
@@ -587,7 +601,6 @@ _FLOWS: Final[Mapping[str, str]] = {
     "exports": "export",
 }
 _BASES: Final = ("", "consignment", "origin")
-_CUSTOMS_TONNES: Final[Mapping[str, float]] = {"kg": 1e-3, "t": 1.0, "g": 1e-6, "mt": 1.0}
 
 
 def read_baci(
@@ -609,7 +622,7 @@ def read_baci(
     seen: dict[tuple[Any, ...], tuple[int, int]] = {}
     others: set[str] = set()
     for row, cells in rows_of(content, BACI_COLUMNS):
-        if not _whole(read, row, cells):
+        if not is_whole(read, row, cells):
             continue
         code = cells["code"].zfill(6)
         if code in later:
@@ -628,7 +641,7 @@ def read_baci(
         if cells["exporter"] in _AREAS or cells["importer"] in _AREAS:
             read.skip("area")
             continue
-        trade = _trade(
+        trade = trade_of(
             read,
             row,
             cells,
@@ -637,7 +650,7 @@ def read_baci(
             until=until,
         )
         if trade is not None:
-            _keep(read, trade, seen)
+            keep(read, trade, seen)
     return read
 
 
@@ -650,6 +663,9 @@ def read_comtrade(
 ) -> Read:
     """Read UN Comtrade rows, annual or monthly: dollars and kilograms, seen from a reporter.
 
+    What its pages and interfaces give (names as in ``COMTRADE_COLUMNS``): downloads and bulk files, since
+    2023 and before, as CSV or divided by tabs, and answers in JSON, with and without descriptions.
+
     Headings of two or four digits, totals over partners, parts of a total (by second partner, customs
     procedure or transport), re-exports, and areas that are no country are passed over.
 
@@ -659,7 +675,7 @@ def read_comtrade(
         given: ``reporter`` and ``flow`` of every row, where the file does not say.
         until: the day on which it was published: no flow lies after it.
     """
-    return _read_reported(
+    return read_reported(
         content,
         COMTRADE_COLUMNS,
         optional=COMTRADE_OPTIONAL,
@@ -667,36 +683,11 @@ def read_comtrade(
         given=given or {},
         until=until,
         mass=lambda _cells: 1e-3,
+        page="cp1252",
     )
 
 
-def read_customs(
-    content: Source,
-    *,
-    codes: frozenset[str],
-    given: Mapping[str, str] | None = None,
-    until: date | None = None,
-) -> Read:
-    """Read a customs table in the registry's own form, with the unit and currency in each row.
-
-    Lines of a national tariff (8 to 10 digits) are added up to the six digits that they begin with.
-    Arguments as of ``read_comtrade``.
-    """
-    read = _read_reported(
-        content,
-        CUSTOMS_COLUMNS,
-        optional=CUSTOMS_OPTIONAL,
-        codes=codes,
-        given=given or {},
-        until=until,
-        mass=lambda cells: _CUSTOMS_TONNES.get(cells["unit"].casefold()),
-    )
-    if not read.faults:
-        read.rows = _summed(read.rows)
-    return read
-
-
-def _read_reported(
+def read_reported(
     content: Source,
     columns: Mapping[str, Sequence[str]],
     *,
@@ -705,56 +696,87 @@ def _read_reported(
     given: Mapping[str, str],
     until: date | None,
     mass: Callable[[Mapping[str, str]], float | None],
+    dollars: Callable[[Mapping[str, str]], float | None] = lambda _cells: 1e-3,
+    page: str = "",
 ) -> Read:
+    """Read a table with one row a flow, seen from its reporter.
+
+    Args:
+        content: the file.
+        columns: what each column may be called.
+        optional: those that may be missing.
+        codes: those that the registry keeps.
+        given: ``reporter`` and ``flow`` of every row, where the file does not say.
+        until: the day on which it was published: no flow lies after it.
+        mass: tonnes in one of a row's unit; none where the unit is unknown.
+        dollars: thousand US dollars in one of a row's currency; none where nobody stated a rate.
+        page: code page of text that is no UTF-8.
+    """
     read = Read()
     seen: dict[tuple[Any, ...], tuple[int, int]] = {}
-    for row, said in rows_of(content, columns, optional=optional | frozenset(given)):
-        if not _whole(read, row, said):
+    for row, said in rows_of(content, columns, optional=optional | frozenset(given), page=page):
+        if not is_whole(read, row, said):
             continue
         cells = said | {name: value for name, value in given.items() if not said[name]}
+        for name in ("reporter", "partner"):  # what has no ISO code has a number
+            cells[name] = cells[name] or cells.get(f"{name}_number", "")
         reason = _beside(cells, codes)
         if reason:
             read.skip(reason)
             continue
-        flow = _FLOWS.get(cells["flow"].casefold())
-        factor = mass(cells)
-        if flow is None:
-            read.fault(row, gettext_noop("row {row}: unknown flow {flow!r}"), flow=cells["flow"])
-            continue
-        if factor is None:
-            read.fault(row, gettext_noop("row {row}: unknown unit {unit!r}"), unit=cells["unit"])
-            continue
-        if cells.get("currency", "USD") != "USD":
-            read.fault(
-                row,
-                gettext_noop("row {row}: the value is in {currency}; US dollars are expected"),
-                currency=cells["currency"],
-            )
-            continue
-        if cells.get("basis", "") not in _BASES:
-            read.fault(
-                row,
-                gettext_noop("row {row}: {name} is {said!r}: expected one of {known}"),
-                name="basis",
-                said=cells["basis"][:60],
-                known=", ".join(filter(None, _BASES)),
-            )
-            continue
+        before = len(read.faults)
+        trade = _reported(read, row, cells, mass=mass, dollars=dollars, until=until)
+        if trade is not None:
+            keep(read, trade, seen)
+        if len(read.faults) > before:
+            read.lacks(cells["code"])
+    return read
+
+
+def _reported(
+    read: Read,
+    row: int,
+    cells: Mapping[str, str],
+    *,
+    mass: Callable[[Mapping[str, str]], float | None],
+    dollars: Callable[[Mapping[str, str]], float | None],
+    until: date | None,
+) -> Trade | None:
+    """Return the flow of a row, or note what is wrong with it."""
+    flow = FLOWS.get(cells["flow"].casefold())
+    factor, per_value = mass(cells), dollars(cells)
+    if flow is None:
+        read.fault(row, gettext_noop("row {row}: unknown flow {flow!r}"), flow=cells["flow"])
+    elif factor is None:
+        read.fault(row, gettext_noop("row {row}: unknown unit {unit!r}"), unit=cells["unit"])
+    elif per_value is None:
+        read.fault(
+            row,
+            gettext_noop("row {row}: the value is in {currency}; US dollars are expected"),
+            currency=cells["currency"],
+        )
+    elif cells.get("basis", "") not in _BASES:
+        read.fault(
+            row,
+            gettext_noop("row {row}: {name} is {said!r}: expected one of {known}"),
+            name="basis",
+            said=cells["basis"][:60],
+            known=", ".join(filter(None, _BASES)),
+        )
+    else:
         here, there = ("reporter", cells["reporter"]), ("partner", cells["partner"])
-        trade = _trade(
+        return trade_of(
             read,
             row,
             cells,
             code=cells["code"].zfill(6) if len(cells["code"]) == 5 else cells["code"],
             sides=(here, there) if flow == "export" else (there, here),
             is_reported=True,
-            per_value=1e-3,
+            per_value=per_value,
             per_mass=factor,
             until=until,
         )
-        if trade is not None:
-            _keep(read, trade, seen)
-    return read
+    return None
 
 
 def _beside(cells: Mapping[str, str], codes: frozenset[str]) -> str:
@@ -767,6 +789,8 @@ def _beside(cells: Mapping[str, str], codes: frozenset[str]) -> str:
             return "code"
     elif code.upper() in {"TOTAL", "AG2", "AG4", "AG6", "ALL"}:
         return "heading"
+    if cells.get("classification") and not cells["classification"].upper().startswith("H"):
+        return "classification"  # SITC, BEC, services
     if cells["partner"] in {"W00", "0", "WLD", "World"}:
         return "total"
     if cells["partner"] in _AREAS or cells["reporter"] in _AREAS:
@@ -778,7 +802,7 @@ def _beside(cells: Mapping[str, str], codes: frozenset[str]) -> str:
     return ""
 
 
-def _trade(
+def trade_of(
     read: Read,
     row: int,
     cells: Mapping[str, str],
@@ -799,7 +823,7 @@ def _trade(
             row, gettext_noop("row {row}: {code!r} is no code of six digits"), code=code[:40]
         )
         return None
-    period = _month(cells["period"])
+    period = month_of(cells["period"])
     if period is None:
         read.fault(
             row,
@@ -854,7 +878,7 @@ def _kusd_and_tonnes(
     read: Read, row: int, cells: Mapping[str, str], *, per_value: float, per_mass: float
 ) -> tuple[float, float | None] | None:
     """Return value and mass, or note what is wrong with one of them."""
-    value, mass = _amount(cells["value"]), _amount(cells["mass"])
+    value, mass = amount_of(cells["value"]), amount_of(cells["mass"])
     for name, text, number in (("value", cells["value"], value), ("mass", cells["mass"], mass)):
         if number is not None and not number >= 0:
             read.fault(
@@ -882,15 +906,15 @@ def _kusd_and_tonnes(
     return kusd, tonnes
 
 
-def _amount(text: str) -> float | None:
+def amount_of(text: str) -> float | None:
     """Return a number; ``None`` for an empty cell or BACI's NA; NaN for what is no number."""
     if text in {"", "NA", "None", "null"}:
         return None
     return float(text) if _PLAIN.fullmatch(text) else float("nan")
 
 
-def _keep(read: Read, trade: Trade, seen: dict[tuple[Any, ...], tuple[int, int]]) -> None:
-    place = _where(trade)
+def keep(read: Read, trade: Trade, seen: dict[tuple[Any, ...], tuple[int, int]]) -> None:
+    place = where_of(trade)
     if place in seen:
         first, at = seen[place]
         before = read.rows[at]
@@ -901,7 +925,7 @@ def _keep(read: Read, trade: Trade, seen: dict[tuple[Any, ...], tuple[int, int]]
     read.rows.append(trade)
 
 
-def _where(trade: Trade) -> tuple[Any, ...]:
+def where_of(trade: Trade) -> tuple[Any, ...]:
     """Return what a flow is about: two rows of a file about the same contradict each other."""
     return (
         trade.code,
@@ -914,30 +938,21 @@ def _where(trade: Trade) -> tuple[Any, ...]:
     )
 
 
-def _summed(trades: Sequence[Trade]) -> list[Trade]:
-    """Add lines of a national tariff up to six digits; a mass that one line lacks the sum lacks."""
-    found: dict[tuple[Any, ...], Trade] = {}
-    for trade in trades:
-        one = replace(trade, code=trade.code[:6])
-        held = found.get(_where(one))
-        if held is not None:
-            masses = (held.tonnes, one.tonnes)
-            one = replace(
-                held,
-                kusd=held.kusd + one.kusd,
-                tonnes=None if None in masses else sum(mass or 0.0 for mass in masses),
-            )
-        found[_where(one)] = one
-    return list(found.values())
-
-
 WGI_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
-    "country": ("iso3", "code", "countrycode"),
-    "year": ("year",),
-    "estimate": ("estimate", "wgi_political_stability_est", "pve"),
-    "error": ("std_err", "stddev", "pvs"),
-    "indicator": ("indicator",),
+    "country": ("iso3", "code", "countrycode", "Economy (code)", "countryiso3code"),
+    "year": ("year", "Year", "date"),
+    "estimate": (
+        "estimate",
+        "wgi_political_stability_est",
+        "pve",
+        "Governance estimate (approx. -2.5 to +2.5)",
+        "value",
+    ),
+    "error": ("std_err", "stddev", "pvs", "Standard error (estimate)"),
+    "indicator": ("indicator", "Governance dimension", "indicator.id"),
 }
+_STABILITY: Final = frozenset({"pv", "PV.EST", "GOV_WGI_PV.EST", "GOV_WGI_PV_EST"})
+_STABILITY_ERROR: Final = frozenset({"PV.STD.ERR", "GOV_WGI_PV.SE", "GOV_WGI_PV_SE"})
 _WIDE: Final = ("Indicator Code", "Series Code")  # the World Bank's bulk file and its DataBank
 _YEAR_COLUMN: Final = re.compile(r"(\d{4})( \[YR\d{4}\])?")
 _WORLD_BANK: Final[Mapping[str, str]] = {  # where the Bank's codes are not those of ISO 3166-1
@@ -955,13 +970,14 @@ _NO_ESTIMATE: Final = frozenset({"", "..", "#N/A", "NA"})
 def read_wgi(content: Source) -> Read:
     """Read "political stability" of the World Bank's Worldwide Governance Indicators.
 
-    One estimate a row, or the bulk file with a column a year. Rows are
+    One estimate a row (``wgidataset``, since 2025 with whole names for columns; answers of the Bank's
+    interface), or a column a year (the bulk file, DataBank). Rows are
     ``(row, place, year, estimate, error)``.
     """
     read = Read()
     seen: dict[tuple[str, int], tuple[int, int]] = {}
     for row, cells in _wgi_rows(read, content):
-        if cells["indicator"] not in {"", "pv"}:
+        if cells["indicator"] and cells["indicator"] not in _STABILITY:
             read.skip("indicator")
             continue
         place = place_code(_WORLD_BANK.get(cells["country"], cells["country"]))
@@ -972,8 +988,8 @@ def read_wgi(content: Source) -> Read:
         if place == WORLD:
             read.skip("total")
             continue
-        estimate = _amount(cells["estimate"])
-        error = None if cells["error"] in _NO_ESTIMATE else _amount(cells["error"])
+        estimate = amount_of(cells["estimate"])
+        error = None if cells["error"] in _NO_ESTIMATE else amount_of(cells["error"])
         if place is None:
             read.fault(
                 row,
@@ -1012,8 +1028,10 @@ def _wgi_rows(read: Read, content: Source) -> Iterator[tuple[int, dict[str, str]
     header = header_of(content)
     if not set(_WIDE) & set(header):
         optional = frozenset({"error", "indicator"})
+        if {"Economy (code)", "countryiso3code"} & set(header):
+            optional -= {"indicator"}  # six dimensions have one form: which it is must be said
         for row, cells in rows_of(content, WGI_COLUMNS, optional=optional):
-            if _whole(read, row, cells):
+            if is_whole(read, row, cells):
                 yield row, cells
         return
     named = {at[1]: name for name in header if (at := _YEAR_COLUMN.fullmatch(name))}
@@ -1026,11 +1044,11 @@ def _wgi_rows(read: Read, content: Source) -> Iterator[tuple[int, dict[str, str]
     errors: dict[tuple[str, str], str] = {}
     found: list[tuple[int, dict[str, str]]] = []
     for row, cells in rows_of(content, columns):
-        if not _whole(read, row, cells):
+        if not is_whole(read, row, cells):
             continue
-        if cells["code"] == "PV.STD.ERR":
+        if cells["code"] in _STABILITY_ERROR:
             errors |= {(cells["country"], year): cells[year] for year in years}
-        elif cells["code"] == "PV.EST":
+        elif cells["code"] in _STABILITY:
             found += [
                 (
                     row,
@@ -1050,15 +1068,38 @@ def _wgi_rows(read: Read, content: Source) -> Iterator[tuple[int, dict[str, str]
 
 
 GLEIF_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
-    "lei": ("LEI", "lei"),
-    "name": ("Entity.LegalName", "legal_name"),
-    "country": ("Entity.LegalAddress.Country", "country_iso2"),
-    "category": ("Entity.EntityCategory", "category"),
+    "lei": ("LEI", "lei", "attributes.lei", "LEI.$"),
+    "name": (
+        "Entity.LegalName",
+        "legal_name",
+        "attributes.entity.legalName.name",
+        "Entity.LegalName.$",
+    ),
+    "country": (
+        "Entity.LegalAddress.Country",
+        "country_iso2",
+        "attributes.entity.legalAddress.country",
+        "Entity.LegalAddress.Country.$",
+    ),
+    "category": (
+        "Entity.EntityCategory",
+        "category",
+        "attributes.entity.category",
+        "Entity.EntityCategory.$",
+    ),
+    "status": (
+        "Registration.RegistrationStatus",
+        "attributes.registration.status",
+        "Registration.RegistrationStatus.$",
+    ),
 }
+_NO_ENTITY: Final = frozenset({"DUPLICATE", "ANNULLED"})  # numbers that name nobody, or again
 
 
 def read_gleif(content: Source) -> Read:
-    """Read legal entities (GLEIF LEI-CDF as CSV). Rows are ``(row, lei, name, country, category)``.
+    """Read legal entities: GLEIF's golden copy (LEI-CDF as CSV or JSON), or answers of its interface.
+
+    Rows are ``(row, lei, name, country, category)``.
 
     ``country`` is ISO 3166-1 alpha-2, as GLEIF writes it.
     """
@@ -1067,8 +1108,11 @@ def read_gleif(content: Source) -> Read:
     read = Read()
     seen: dict[str, tuple[int, int]] = {}
     known = places()
-    for row, cells in rows_of(content, GLEIF_COLUMNS, optional=frozenset({"category"})):
-        if not _whole(read, row, cells):
+    for row, cells in rows_of(content, GLEIF_COLUMNS, optional=frozenset({"category", "status"})):
+        if not is_whole(read, row, cells):
+            continue
+        if cells["status"] in _NO_ENTITY:
+            read.skip("status")
             continue
         lei = cells["lei"]
         # GLEIF writes ISO 3166-1 alpha-2, where NA is Namibia.

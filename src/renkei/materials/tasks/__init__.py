@@ -43,6 +43,7 @@ from renkei.materials.tasks._joint import (
     say_stop,
     take_to_end,
 )
+from renkei.materials.tasks._tables import OUTAGES
 from renkei.materials.tasks._watch import Watched, told, watch
 
 STEPS = 100
@@ -56,6 +57,7 @@ __all__ = [
     "MOST_JOINT_BYTES",
     "MOST_JOINT_RUNS_A_DAY",
     "NOTICES",
+    "OUTAGES",
     "SUPPLIERS",
     "JointRunOverError",
     "LinksChangedError",

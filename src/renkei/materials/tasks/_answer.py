@@ -815,10 +815,7 @@ def firm_cascade(scenario: Scenario, step: Progress) -> dict[str, Any]:
     capacity = np.ones(net.firms)
     capacity[firms] = 1 - scenario.severity
     spare = elasticities(scenario.parameters).spare
-    rest, alone, freely = (
-        engine.cascade(net, capacity, diversion=how, spare=spare.high)
-        for how in ("share", "none", "free")
-    )
+    rest, alone, freely = engine.cascade_between(net, capacity, spare=spare.high)
     lost = net.output * (1 - rest.remaining)
     step(0.2)
     horizon = min(365, scenario.days + 90)

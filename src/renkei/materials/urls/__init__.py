@@ -8,6 +8,8 @@ app_name = "materials"
 urlpatterns = [
     path("", views.listing, name="list"),
     path("exposure/", views.exposure, name="exposure"),
+    path("exposure/<str:country>/", views.exposure_of, name="exposure_of"),
+    path("exposure/<str:country>/<str:slug>/", views.exposure_of, name="exposure_of_material"),
     path(
         "exposure/<str:country>/<str:slug>/<str:code>/",
         views.exposure_inputs,
@@ -33,8 +35,10 @@ urlpatterns = [
     path("cases/", views.cases, name="cases"),
     path("cases/add/", views.case_add, name="case_add"),
     path("cases/<str:slug>/", views.case, name="case"),
+    path("products/", views.products, name="products"),
     path("products/<str:slug>/", views.product, name="product"),
     path("<str:slug>/", views.material, name="material"),
     path("<str:slug>/eu/", views.eu, name="eu"),
+    path("<str:slug>/inputs/", views.inputs_of, name="inputs_of"),
     path("<str:slug>/inputs/<str:stage>/", views.inputs, name="inputs"),
 ]

@@ -6,10 +6,13 @@ from renkei.materials.views._plans import plan, plans, scenario_propose
 from renkei.materials.views._registry import (
     exposure,
     exposure_inputs,
+    exposure_of,
     inputs,
+    inputs_of,
     listing,
     material,
     product,
+    products,
     releases,
 )
 from renkei.materials.views._scores import eu, rules
@@ -34,7 +37,9 @@ __all__ = [
     "eu",
     "exposure",
     "exposure_inputs",
+    "exposure_of",
     "inputs",
+    "inputs_of",
     "joint_add",
     "joint_file",
     "joint_run",
@@ -46,6 +51,7 @@ __all__ = [
     "plan",
     "plans",
     "product",
+    "products",
     "releases",
     "rules",
     "scenario",

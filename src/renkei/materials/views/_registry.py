@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import mark_safe
@@ -335,6 +336,31 @@ def exposure(request: HttpRequest) -> HttpResponse:
             "tabs": tabs(request),
         },
     )
+
+
+@access(PUBLIC)
+@require_safe
+def exposure_of(request: HttpRequest, country: str, slug: str = "") -> HttpResponse:
+    """Go from above the opened scores of a country to its ranking."""
+    if slug:
+        door.find(slug)
+    query = QueryDict(mutable=True)
+    query["country"] = door.place(country)
+    return redirect(f"{reverse('materials:exposure')}?{query.urlencode()}")
+
+
+@access(PUBLIC)
+@require_safe
+def products(request: HttpRequest) -> HttpResponse:
+    """Go to where products are listed."""
+    return redirect(f"{reverse('materials:exposure')}#by-product")
+
+
+@access(PUBLIC)
+@require_safe
+def inputs_of(request: HttpRequest, slug: str) -> HttpResponse:
+    """Go from above the opened indices of a material to its page."""
+    return redirect("materials:material", door.find(slug).slug)
 
 
 @access(PUBLIC)

@@ -4,30 +4,20 @@ A body that names something unknown is refused whole. Whole numbers and truth va
 such and never read out of texts; days are ``2025-10-28``.
 """
 
-import re
 from collections.abc import Iterable
-from datetime import date
 from typing import Annotated, Any
 
-from ninja import Field, Schema
-from pydantic import BeforeValidator, ConfigDict
+from ninja import Field
 
+from renkei.base.bodies import Day, Given
 from renkei.record import engine
 
 LONGEST_NOTE = 4_000
 MOST_PASSAGES = 50
 LARGEST_NUMBER = 2**31 - 1
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # What no text has and a database refuses: controls but tab and line ends, and lone surrogates
 # (which JSON can spell and pydantic refuses by itself).
 PLAIN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
-
-
-def _day(value: object) -> object:
-    """Take a day as ISO 8601 writes it, never a number of seconds."""
-    if value is None or (isinstance(value, str) and _DAY.fullmatch(value)):
-        return value
-    raise ValueError("must be a day such as 2025-10-28")  # in the catalogue, by renkei.base
 
 
 def text(longest: int, *, shortest: int = 0, form: str = "", known: Iterable[str] = ()) -> Any:
@@ -53,7 +43,6 @@ def code(vocabulary: str) -> Any:
     return Field(max_length=32, pattern=PLAIN, json_schema_extra={"enum": known})
 
 
-Day = Annotated[date, BeforeValidator(_day)]
 Number = Annotated[int, Field(strict=True, ge=0, le=LARGEST_NUMBER)]
 Title = Annotated[str, text(300, shortest=1)]
 Line = Annotated[str, text(500)]
@@ -67,12 +56,6 @@ MaybePartialDay = Annotated[str, text(10, form=r"^([0-9]{4}(-[0-9]{2}(-[0-9]{2})
 Currency = Annotated[str, text(3, shortest=3, known=engine.CURRENCIES)]
 Side = Annotated[str, text(8, shortest=1, known={*engine.COUNTRIES, "joint", "other"})]
 Parties = Annotated[str, text(120, form=r"^([A-Z0-9]{2,8}(,[A-Z0-9]{2,8})*)?$")]
-
-
-class Given(Schema):
-    """Any body: nothing but what is known."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class ReasonIn(Given):

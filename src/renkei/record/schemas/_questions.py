@@ -2,20 +2,21 @@
 
 from typing import Annotated, Any, Literal
 
-from ninja import Field, Schema
+from ninja import Field
 from pydantic import ConfigDict
 from pydantic.json_schema import SkipJsonSchema
 
+from renkei.base.bodies import Given
 from renkei.record import door, engine
 from renkei.record.schemas._bodies import PLAIN
 
 MOST_ROWS, ROWS, DEEPEST_OFFSET = 200, 50, 1_000_000
 
 
-class Question(Schema):
+class Question(Given):
     """Any question: the language of the texts."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     lang: Literal["", "en", "ja"] = Field(
         "", description="Language of the texts; else `Accept-Language` decides."
