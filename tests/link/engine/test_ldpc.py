@@ -54,10 +54,10 @@ def test_no_two_columns_meet_twice(rows):
     assert sum(map(len, by_column)) == checks.columns.size
     weights = np.diff(checks.starts)
     assert weights.max() - weights.min() <= 4
-    assert weights.max() <= 64
+    assert weights.max() <= 88
 
 
-@pytest.mark.parametrize(("rate", "f"), [(0.01, 1.26), (0.02, 1.2), (0.05, 1.18)])
+@pytest.mark.parametrize(("rate", "f"), [(0.01, 1.21), (0.0137, 1.18), (0.02, 1.16), (0.05, 1.17)])
 def test_a_frame_is_decoded_near_the_limit(rate, f):
     alice, bob = frame(rate, seed=2)
     rows = _ldpc.rows_for(rate)
@@ -103,6 +103,30 @@ def test_halves_add_to_what_was_sent():
     )
 
 
+@pytest.mark.parametrize("rows", [82, 100, 120, 128, 165, 204, 340])
+def test_light_columns_are_fewer_than_rows(rows):
+    """As many columns of weight two as rows close a ring: a few wrong bits that no check sees."""
+    checks = _ldpc.code(rows)
+    weights = np.bincount(checks.columns, minlength=_ldpc.COLUMNS)
+
+    assert weights.min() == 2
+    assert (weights == 2).sum() <= 0.8 * rows
+
+
+def test_a_nearly_decoded_frame_is_not_worn_down():
+    """Beliefs at the limit of a byte once turned to their opposites while three bits were left."""
+    rng = np.random.default_rng(9)
+    for _ in range(3):
+        errors = engine.pack((rng.random(BITS) < 0.02).astype(np.uint8))
+        alice = rng.integers(0, 2**64, BITS // 64, dtype=np.uint64)
+    decoder = _ldpc.Decoder(167, error_rate=0.02)
+
+    found = decoder.decode(alice ^ errors, [_ldpc.syndrome(alice, _ldpc.code(167))])
+
+    assert found is not None
+    assert np.array_equal(found, alice)
+
+
 def test_an_undecodable_frame_is_said_to_be_one():
     alice, bob = frame(0.11, seed=5)
     rows = _ldpc.rows_for(0.02)
@@ -124,4 +148,4 @@ def test_a_code_is_the_same_everywhere():
     assert (checks.columns.size, int(digest)) == (KNOWN_EDGES, KNOWN_DIGEST)
 
 
-KNOWN_EDGES, KNOWN_DIGEST = 5071, 250772383643645696
+KNOWN_EDGES, KNOWN_DIGEST = 7139, 221901821652828323

@@ -38,6 +38,7 @@ from renkei.link.engine._vectors import (
     negated_where,
     signs,
     smaller,
+    smaller_unsigned,
     store_bytes,
     store_word,
     subtract_saturated,
@@ -47,16 +48,17 @@ from renkei.link.engine._vectors import (
 CIRCULANT: Final = 256
 COLUMNS: Final = 1024
 FRAME_BITS: Final = CIRCULANT * COLUMNS
-START_INEFFICIENCY: Final = 1.155  # what the first syndrome discloses, over the limit
 SPLIT_SHARE: Final = 0.03  # of the checks, with each further answer
 MOST_TURNS: Final = 60
 MOST_SPLITS: Final = 16
 
-_LEAST_ROWS: Final = 82  # a row of more than 64 ones would lose too much in eight bits
+_LEAST_ROWS: Final = 82  # rows of 87 ones; longer ones would lose too much in eight bits
 _MOST_ROWS: Final = 640
+_MOST_LIGHT: Final = 0.8  # columns of weight two a row; as many as rows would be codewords
 _CAP: Final = 63  # of a message
 _FRONT, _BACK = 64, 128  # bytes beside each circulant, so that rotated reads need no branch
 _SEED: Final = 0x4C4450
+EDITION: Final = 2  # of the codes: both sides must have the same
 
 
 class Code(NamedTuple):
@@ -78,21 +80,32 @@ class Code(NamedTuple):
         return self.starts.size - 1
 
 
-def _designs() -> list[tuple[float, dict[int, float]]]:
+class _Design(NamedTuple):
+    checks_per_bit: float
+    start_inefficiency: float
+    edge_shares: dict[int, float]
+
+
+@lru_cache(maxsize=1)
+def _designs() -> list[_Design]:
     text = resources.files(__package__).joinpath("degrees.json").read_text("utf-8")
     return [
-        (
+        _Design(
             row["checks_per_bit"],
+            row["start_inefficiency"],
             {int(weight): share for weight, share in row["edge_shares"].items()},
         )
         for row in json.loads(text)["designs"]
     ]
 
 
+def _design(checks_per_bit: float) -> _Design:
+    return min(_designs(), key=lambda one: abs(log(one.checks_per_bit / checks_per_bit)))
+
+
 def _weights(rows: int) -> list[int]:
     """Return the weight of every column, light ones first."""
-    wanted = rows / COLUMNS
-    _, shares = min(_designs(), key=lambda one: abs(log(one[0] / wanted)))
+    shares = _design(rows / COLUMNS).edge_shares
     nodes = {weight: share / weight for weight, share in shares.items()}
     scale = COLUMNS / sum(nodes.values())
     exact = {weight: share * scale for weight, share in sorted(nodes.items())}
@@ -100,6 +113,9 @@ def _weights(rows: int) -> list[int]:
     by_rest = sorted(exact, key=lambda weight: exact[weight] - counts[weight], reverse=True)
     for weight in by_rest[: COLUMNS - sum(counts.values())]:
         counts[weight] += 1
+    too_many = max(0, counts[2] - int(_MOST_LIGHT * rows))
+    counts[2] -= too_many
+    counts[3] += too_many
     return [weight for weight in sorted(counts) for _ in range(counts[weight])]
 
 
@@ -172,9 +188,10 @@ def _split_code(rows: int, splits: int) -> Code:
     return _listed([*first, *(_row(whole, row) for row in range(cut, rows)), *second])
 
 
-def rows_for(error_rate: float, inefficiency: float = START_INEFFICIENCY) -> int:
+def rows_for(error_rate: float) -> int:
     """Return how many rows of checks to begin with at an error rate in (0, 0.5)."""
-    wanted = round(inefficiency * binary_entropy(error_rate) * COLUMNS)
+    limit = binary_entropy(error_rate)
+    wanted = round(_design(1.145 * limit).start_inefficiency * limit * COLUMNS)
     return min(max(wanted, _LEAST_ROWS), _MOST_ROWS)
 
 
@@ -232,7 +249,7 @@ def _decode(
     inputs = scratch.ctypes.data
     sizes = inputs + 64 * 128
     rows = starts.size - 1
-    zero, cap, most = fill_bytes(0), fill_bytes(_CAP), fill_bytes(127)
+    zero, one, cap, most = fill_bytes(0), fill_bytes(1), fill_bytes(_CAP), fill_bytes(127)
     for column in range(COLUMNS):
         for at in range(-_FRONT, CIRCULANT + _BACK, 64):
             store_bytes(belief + column * _STRIDE + at, fill_bytes(channel))
@@ -258,15 +275,16 @@ def _decode(
                     from_ += _place(part, shifts[first + edge])
                     before = chosen_if_equal(old_which, fill_bytes(edge), old_one, old_most)
                     before_signs = load_word(kept_signs + 8 * ((first + edge) * _ACROSS + part))
-                    value = subtract_saturated(
-                        load_bytes(from_), negated_where(before_signs, before)
-                    )
-                    value = larger(value, fill_bytes(-127))
+                    value = load_bytes(from_)
+                    # A belief at its limit has forgotten parts of its sum: to take a message back
+                    # from it would wear it down, turn by turn, to its opposite.
+                    before = chosen_if_equal(value, most, zero, before)
+                    value = subtract_saturated(value, negated_where(before_signs, before))
                     sign ^= signs(value)
-                    size = smaller(absolute(value), cap)
+                    size = smaller_unsigned(absolute(value), cap)  # of -128 too
                     store_bytes(inputs + 64 * edge, value)
-                    store_bytes(sizes + 64 * edge, size)
                     which = chosen_if_less(size, least, fill_bytes(edge), which)
+                    store_bytes(sizes + 64 * edge, larger(size, least))  # all but the least
                     least = smaller(size, least)
                 for edge in range(weight, padded):
                     store_bytes(sizes + 64 * edge, most)
@@ -274,14 +292,14 @@ def _decode(
                 even, odd = most, most
                 for edge in range(0, padded, 8):
                     s = sizes + 64 * edge
-                    x0 = chosen_if_equal(which, fill_bytes(edge), most, load_bytes(s))
-                    x1 = chosen_if_equal(which, fill_bytes(edge + 1), most, load_bytes(s + 64))
-                    x2 = chosen_if_equal(which, fill_bytes(edge + 2), most, load_bytes(s + 128))
-                    x3 = chosen_if_equal(which, fill_bytes(edge + 3), most, load_bytes(s + 192))
-                    x4 = chosen_if_equal(which, fill_bytes(edge + 4), most, load_bytes(s + 256))
-                    x5 = chosen_if_equal(which, fill_bytes(edge + 5), most, load_bytes(s + 320))
-                    x6 = chosen_if_equal(which, fill_bytes(edge + 6), most, load_bytes(s + 384))
-                    x7 = chosen_if_equal(which, fill_bytes(edge + 7), most, load_bytes(s + 448))
+                    x0 = load_bytes(s)
+                    x1 = load_bytes(s + 64)
+                    x2 = load_bytes(s + 128)
+                    x3 = load_bytes(s + 192)
+                    x4 = load_bytes(s + 256)
+                    x5 = load_bytes(s + 320)
+                    x6 = load_bytes(s + 384)
+                    x7 = load_bytes(s + 448)
                     low = box_plus(box_plus(x0, x1), box_plus(x2, x3))
                     high = box_plus(box_plus(x4, x5), box_plus(x6, x7))
                     both = box_plus(low, high)
@@ -289,8 +307,9 @@ def _decode(
                         odd = box_plus(odd, both)
                     else:
                         even = box_plus(even, both)
-                to_weakest = smaller(box_plus(even, odd), cap)
-                to_others = box_plus(to_weakest, least)
+                # Never 0: where all are weak, as at first, rounding would stop the decoder.
+                to_weakest = larger(smaller(box_plus(even, odd), cap), one)
+                to_others = larger(box_plus(to_weakest, least), one)
                 store_bytes(at, to_others)
                 store_bytes(at + 64, to_weakest)
                 store_bytes(at + 128, which)
@@ -303,10 +322,9 @@ def _decode(
                     place = _place(part, shifts[first + edge])
                     to = belief + columns[first + edge] * _STRIDE
                     store_bytes(to + place, value)
-                    if place > CIRCULANT - 64:
-                        store_bytes(to + place - CIRCULANT, value)
-                    if place < 64:
-                        store_bytes(to + CIRCULANT + place, value)
+                    # Beside the circulant its ends are written again; else this is the same place.
+                    again = place - CIRCULANT if place > CIRCULANT - 64 else place
+                    store_bytes(to + (place + CIRCULANT if place < 64 else again), value)
         if turn < 3:
             continue
         wrong = False

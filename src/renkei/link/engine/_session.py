@@ -159,8 +159,11 @@ class Settings:
         return PAD_BYTES * (1 + 2 * self.reserve_tags)
 
     def digest(self) -> bytes:
-        """Return 32 bytes that differ if anything does."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).digest()
+        """Return 32 bytes that differ if anything does, the edition of the codes included."""
+        said = asdict(self)
+        if self.reconciler == "ldpc":
+            said["codes"] = _ldpc.EDITION
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()
 
 
 @dataclass(slots=True)

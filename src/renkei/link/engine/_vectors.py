@@ -206,6 +206,7 @@ _ZERO = _constant(_BYTES_SHAPE, 0)
 _smaller, _larger = _byte("llvm.smin"), _byte("llvm.smax")
 _add_saturated, _subtract_saturated = _byte("llvm.sadd.sat"), _byte("llvm.ssub.sat")
 _subtract_unsigned = _byte("llvm.usub.sat")
+_smaller_unsigned = _byte("llvm.umin")
 
 
 def _absolute(builder: Any, value: Any) -> Any:
@@ -215,14 +216,16 @@ def _absolute(builder: Any, value: Any) -> Any:
 def _box_plus(builder: Any, x: Any, y: Any) -> Any:
     """Emit x ⊞ y of magnitudes in quarters: min + ln(1+e^-(x+y)) - ln(1+e^-|x-y|), by pieces."""
 
-    def correction(t: Any) -> Any:
-        # 4 ln(1 + e^(-t/4)) within half a unit: max(3 - t, (11 - t) / 4), never below 0
-        steep = _subtract_unsigned(builder, _constant(_BYTES_SHAPE, 3), t)
-        flat = _subtract_unsigned(builder, _constant(_BYTES_SHAPE, 11), t)
-        return _larger(builder, steep, builder.lshr(flat, _constant(_BYTES_SHAPE, 2)))
+    def flat(t: Any) -> Any:
+        # 4 ln(1 + e^(-t/4)) within half a unit from t = 1 on
+        rest = _subtract_unsigned(builder, _constant(_BYTES_SHAPE, 11), t)
+        return builder.lshr(rest, _constant(_BYTES_SHAPE, 2))
 
-    more = correction(_add_saturated(builder, x, y))
-    less = correction(_absolute(builder, builder.sub(x, y)))
+    apart = _absolute(builder, builder.sub(x, y))
+    more = flat(builder.add(x, y))  # up to 254, as bytes without a sign
+    less = _larger(
+        builder, flat(apart), _subtract_unsigned(builder, _constant(_BYTES_SHAPE, 3), apart)
+    )
     sum_ = builder.sub(builder.add(_smaller(builder, x, y), more), less)
     return _larger(builder, sum_, _ZERO)
 
@@ -246,6 +249,7 @@ def _signs(builder: Any, value: Any) -> Any:
 
 
 smaller = _made(BYTES(BYTES, BYTES), _smaller)
+smaller_unsigned = _made(BYTES(BYTES, BYTES), _smaller_unsigned)
 larger = _made(BYTES(BYTES, BYTES), _larger)
 add_saturated = _made(BYTES(BYTES, BYTES), _add_saturated)
 subtract_saturated = _made(BYTES(BYTES, BYTES), _subtract_saturated)
