@@ -43,7 +43,7 @@ TITLES: Mapping[int, object] = {
     403: _("Not allowed"),
     404: _("Not found"),
     405: _("This method is not offered here"),
-    409: _("Somebody else was faster"),
+    409: _("Not possible as things stand now"),
     413: _("Too large"),
     415: _("Not a kind of body that is read here"),
     422: _("Not accepted"),

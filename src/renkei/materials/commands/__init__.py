@@ -7,7 +7,7 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +17,7 @@ import click
 from renkei.base.commands import WrongUseError, print_json, reading, tell
 from renkei.base.commands import on_node as on_any_node
 from renkei.kit.errors import RenkeiError, gettext_noop
+from renkei.materials.commands import _lines
 
 PUBLISHERS = ("usgs", "baci", "comtrade", "wgi", "gleif", "customs")
 OWN = ("links", "trade", "stocks", "sites", "bills", "measures", "events")
@@ -91,34 +92,8 @@ def show(
         if as_json:
             print_json(told)
             return
-        click.echo(f"{told['slug']}\t{told['name']}\t{told['symbol']}")
-        for risk in told["risks"]:
-            click.echo(_risk_line(risk))
-        for table in told["tables"]:
-            click.echo(f"{table['stage']} {table['year']}\t{table['unit']}\t{table['release']}")
-            for line in table["rows"]:
-                share = "-" if line["share"] is None else f"{line['share']:.3f}"
-                click.echo(f"  {line['place']}\t{line['raw']}\t{share}")
-        for one in told["reliance"]:
-            click.echo(f"USA net import reliance {one['year']}\t{one['raw']} %\t{one['of']}")
-        if told["survival"] is not None:
-            for view in ("shipper", "origin"):
-                ends = told["survival"][view]
-                days = "–".join("∞" if end is None else f"{end:.0f}" for end in _ends(ends))
-                lost = told["survival"]["lost"]
-                click.echo(f"USA stocks last without {lost}, by {view}\t{days} days")
-
-
-def _ends(view: Item) -> tuple[float | None, ...]:
-    return (view["low"],) if view["low"] == view["high"] else (view["low"], view["high"])
-
-
-def _risk_line(risk: Item) -> str:
-    low, high = risk["low"] * 10_000, risk["high"] * 10_000
-    return (
-        f"{risk['stage']} {risk['year']}\tHHI {low:.0f}–{high:.0f}\t{risk['leader']}"
-        f" {risk['leader_share']:.3f}\t{risk['publisher']}"
-    )
+        for line in _lines.material(told):
+            click.echo(line)
 
 
 def _print_rows(rows: list[Item], names: tuple[str, ...], *, as_json: bool) -> None:
@@ -132,7 +107,7 @@ def _print_rows(rows: list[Item], names: tuple[str, ...], *, as_json: bool) -> N
 def _read(value: Any) -> str:
     """Return a value as people read it; ``--json`` gives it whole."""
     if isinstance(value, float):
-        return _figure(value)
+        return _lines.figure(value)
     return "-" if value in {None, ""} else str(value)
 
 
@@ -202,7 +177,7 @@ def risk(
             if as_json:
                 print_json(scored)
             else:
-                for line in _eu_lines(scored):
+                for line in _lines.eu_scores(scored):
                     click.echo(line)
             return
         if country is not None and material is not None:
@@ -217,23 +192,8 @@ def risk(
         if as_json:
             print_json(told)
             return
-        for line in _index_lines(told):
+        for line in _lines.indices(told):
             click.echo(line)
-
-
-def _index_lines(told: list[Item]) -> Iterator[str]:
-    """Yield each index, its inputs, and the printed cells with release and row."""
-    for one in told:
-        yield (
-            f"{one['stage']}\tHHI {one['low'] * 1e4:.0f}–{one['high'] * 1e4:.0f}"
-            f"\t{one['leader']} {one['leader_share']:.3f}"
-        )
-        for line in one["inputs"]:
-            yield f"  {line['country']}\t{line['quantity']:g}\t{line['share']:.4f}"
-        for cell in one["cells"]:
-            yield (
-                f"  # {cell['place']}\t{cell['raw']} {cell['unit']}\t{cell['release']} {cell['row']}"
-            )
 
 
 def _print_ranking(country: str, stage: str | None, limit: int, *, as_json: bool) -> None:
@@ -275,25 +235,8 @@ def _print_opened(material: str, country: str, stage: str | None, *, as_json: bo
     if as_json:
         print_json(opened)
         return
-    for one in opened:
-        geopolitical = "-" if one["geopolitical"] is None else f"{one['geopolitical']:.6f}"
-        click.echo(f"{one['code']}\t{one['year']}\t{one['score']:.4f}\tGeoPolRisk {geopolitical}")
-        for line in one["shippers"]:
-            tonnes = "-" if line["tonnes"] is None else f"{line['tonnes']:g}"
-            click.echo(
-                f"  {line['country']}\t{tonnes} t\t{line['share']:.4f}\t{line['instability']:.4f}"
-                f"\t{line['release']} {line['row']}"
-            )
-
-
-def _eu_lines(told: Item) -> Iterator[str]:
-    for score in (told["supply_risk"], told["economic_importance"]):
-        if score is not None:
-            ends = f"{score['low']:.3f}–{score['high']:.3f}"
-            yield f"{score['name']}\t{told['country']}\t{told['stage']}\t{ends}"
-            for one in score["inputs"]:
-                whence = told["origins"].get(one["name"], "stated")
-                yield f"  {one['name']}\t{one['low']:.4f}–{one['high']:.4f}\t{whence}"
+    for line in _lines.exposures(opened):
+        click.echo(line)
 
 
 @materials.command(
@@ -347,18 +290,8 @@ def rules(
         if as_json:
             print_json(told)
             return
-        ended = f"\t{told['ended_on']} {told['ended_by']}" if told["ended_on"] else ""
-        ended += f"\t{told['begins_on']}…" if told["begins_on"] else ""
-        mark = " (hypothetical)" if told["is_hypothetical"] else ""
-        click.echo(f"{told['verdict']}{mark}\t{told['as_of']}{ended}")
-        for one in told["findings"]:
-            words = {True: "yes", False: "no", None: "missing " + ", ".join(one["missing"])}
-            figures = "" if one["measured"] is None else f"\t{one['measured']:g}"
-            if figures and one["required"]:  # a bar asks for nothing: its figure is enough
-                is_enough = one["measured"] >= one["required"]
-                figures += f" {'≥' if is_enough else '<'} {one['required']:g}"
-            detail = f"\t{', '.join(one['detail'])}" if one["detail"] else ""
-            click.echo(f"  {words[one['passed']]}\t{one['rule']}\t{one['clause']}{figures}{detail}")
+        for line in _lines.judgement(told):
+            click.echo(line)
 
 
 def _facts(given: tuple[str, ...]) -> dict[str, str]:
@@ -461,7 +394,7 @@ def disrupt(
             print_json({"slug": made.slug, **(made.result or {})})
             return
         tell(made.slug)
-        for line in _scenario_lines(made.result or {}):
+        for line in _lines.scenario(made.result or {}):
             click.echo(line)
 
 
@@ -492,102 +425,6 @@ def _assumed(given: tuple[str, ...]) -> Item:
         else:
             found[name] = ends if len(ends) == 2 else ends[0]
     return found
-
-
-def _scenario_lines(result: Item) -> Iterator[str]:
-    """Yield what a person reads of an answer: bounds and days for each party, products, plan."""
-    if "cascade" in result:
-        yield from _cascade_lines(result["cascade"])
-        return
-    for one in result["materials"]:
-        yield from _material_lines(one, result["parties"])
-    for row in result["products"]:
-        yield (
-            f"{row['product']}\t{row['party']}\t"
-            f"{row['free_diversion']:.3f}–{row['no_diversion']:.3f}\t{row['because']}"
-        )
-    if result["spared"]:
-        yield f"# nothing is hit: {', '.join(result['spared'])}"
-    if result["unseen"]:
-        yield f"# flows cannot be seen: {', '.join(result['unseen'])}"
-    for row in result["unmet"]:
-        yield (
-            f"# no plan: the demand of {row['party']} for {row['material']} cannot be met:"
-            f" {_figure(row['tonnes'])} t are missing in month {row['month']}"
-        )
-    said = (f"{name} {low:g}–{high:g}" for name, (low, high) in result["elasticities"].items())
-    yield f"# assumed: {', '.join(said)}"
-
-
-def _material_lines(one: Item, parties: list[str]) -> Iterator[str]:
-    from renkei.materials import schemas
-
-    for row in one["summary"]:
-        yield "\t".join(
-            (
-                one["material"],
-                row["party"],
-                f"no diversion {row['no_diversion']:.3f}",
-                f"free diversion {row['free_diversion']:.3f}",
-                f"with caps {row['capped'][0]:.3f}–{row['capped'][1]:.3f}",
-                f"tonnes {_figure(row['tonnes'][0])}–{_figure(row['tonnes'][1])}",
-                *(
-                    f"stock ends ({name.replace('_', ' ')}) day {_days(ends)}"
-                    for name, ends in row["stock_ends"].items()
-                ),
-            )
-        )
-    for row in one["dearer"]:
-        yield (
-            f"  {row['party']}\timports of {_figure(row['usd_a_year'])} US dollars a year cost"
-            f" {_figure(row['more_usd_a_year'])} more"
-        )
-    for row in one["rows"]:
-        if row["country"] in parties:
-            yield "\t".join(
-                (
-                    f"  {row['country']}",
-                    row["stage"],
-                    f"{row['since']}/{row['until']}",
-                    f"direct {row['direct']:.3f}",
-                    f"no diversion {row['no_diversion']:.3f}",
-                    f"free diversion {row['free_diversion']:.3f}",
-                    f"with caps {row['capped'][0]:.3f}–{row['capped'][1]:.3f}",
-                )
-            )
-    yield from (f"  # {schemas.remark(flag)}" for flag in one["flags"])
-
-
-def _cascade_lines(found: Item) -> Iterator[str]:
-    whose = "synthetic network" if found["is_synthetic"] else "own network"
-    yield (
-        f"{whose}, {found['firms']} firms\tloss {found['loss']:.4f}"
-        f"\tno diversion {found['no_diversion']:.4f}\tfree diversion {found['free_diversion']:.4f}"
-    )
-    low, high = found["lost_days_between"]
-    yield (
-        f"days of all output lost {found['lost_days']:.3f} ({low:.3f}–{high:.3f})"
-        f"\tfirst stock ends on day {_days(found['first_out_between'])}"
-    )
-    for one in found["hit"][:10]:
-        yield f"{one['firm']}\t{one['lost']:.3f}\t{one['free_diversion']:.3f}–{one['no_diversion']:.3f}"
-
-
-_FOR = {"demand": "to serve demand", "capacity": "of capacity", "stock": "of stock"}
-
-
-def _figure(value: float) -> str:
-    """Return a number with four digits and separators, never as a power of ten."""
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    said = f"{value:.4g}"
-    return said if "e" not in said else f"{value:.6f}"
-
-
-def _days(ends: list[float | None]) -> str:
-    """Return days, or one of two that are the same."""
-    said = ["never" if day is None else f"{day:.0f}" for day in ends]
-    return "–".join(dict.fromkeys(said))
 
 
 @materials.command(
@@ -639,55 +476,8 @@ def respond(
         if as_json:
             print_json({**((found.result or {}).get("response") or {}), "actions": rows})
             return
-        for line in _plan_lines(found.result or {}, rows):
+        for line in _lines.plan(found.result or {}, rows):
             click.echo(line)
-
-
-def _plan_lines(result: Item, rows: list[Item]) -> Iterator[str]:
-    """Yield a response plan: measures by rank, what is missing still, alternatives, values."""
-    response = result.get("response")
-    if response is None:
-        for row in result.get("unmet", ()):
-            yield (
-                f"no plan: the demand of {row['party']} for {row['material']} cannot be met:"
-                f" {_figure(row['tonnes'])} t are missing in month {row['month']}"
-            )
-        return
-    yield "rank\tmeasure\tmaterial\tfor\tfrom\ttonnes\tUS dollars\tdays\twho acts\tone more tonne saves"
-    for row in rows:
-        yield "\t".join(
-            (
-                *(str(row[name]) for name in ("rank", "kind", "material", "place")),
-                row["origin"] or "-",
-                _figure(row["tonnes"]),
-                _figure(row["usd"] or 0),
-                str(row["delay_days"]),
-                row["actor"],
-                _figure(row["marginal_usd"] or 0),
-            )
-        )
-    for row in response["by_party"]:
-        yield (
-            f"# {row['party']} {row['material']}: {_figure(row['missing'])} of {_figure(row['demand'])} t"
-            " stay missing"
-        )
-    for row in response["variants"]:
-        yield (
-            f"# {'without ' + row['without'] if row['without'] else 'with everything'}: missing"
-            f" {row['missing']:.4f}, {_figure(row['cost'])} US dollars, {row['delay_months']} months,"
-            f" {' '.join(row['who']) or 'nobody'} act"
-        )
-    for row in response["alternatives"]:
-        yield (
-            f"# not chosen: {row['kind']} {row['material']} for {row['place']}"
-            f" {row['origin'] or '-'}, {_figure(row['usd_a_tonne'])} US dollars a tonne,"
-            f" {row['delay_days']} days, {row['who']}"
-        )
-    for row in response["values"]:
-        yield (
-            f"# one more tonne {_FOR[row['kind']]} ({row['place']}, {row['material']}) saves"
-            f" {_figure(row['usd'])} US dollars"
-        )
 
 
 @materials.command(help=gettext_noop("List the joint plans and how far each has come."))
@@ -718,40 +508,10 @@ def alarms(*, limit: int, node: Path | None, var: Path, lang: str | None, as_jso
         _print_rows(rows, ("month", "series", "kind", "direction", "z"), as_json=False)
         from django.utils.translation import gettext
 
-        for line in _back_test_lines(counted):
+        for line in _lines.back_test(counted):
             click.echo(f"# {line}")
         said = gettext("{series} series until {until}; {new} new alarms.")
         tell(said.format(series=done.series, until=done.until or "–", new=done.new))
-
-
-def _back_test_lines(counted: Item) -> Iterator[str]:
-    """Yield how often alarms meant nothing, and on what that was measured."""
-    from django.utils.translation import gettext
-
-    from renkei.materials.models import Alarm
-
-    if not counted.get("by_kind"):
-        yield gettext(
-            "No series has a dated event: nobody knows how often its alarms mean nothing."
-        )
-        return
-    for one in counted["by_kind"]:
-        yield gettext(
-            "{kind}: {false_alarms} false alarms in {years} years of series ({rate} a year and "
-            "series); found in {hits} of {events} series with a dated event"
-        ).format(
-            kind=Alarm.Kind(one["kind"]).label,
-            false_alarms=one["false_alarms"],
-            years=_figure(one["series_years"]),
-            rate="–" if one["rate"] is None else _figure(one["rate"]),
-            hits=one["hits"],
-            events=one["events"],
-        )
-    yield gettext(
-        "Measured by back-test on the dated events of the registry, which hit the codes {codes}: too "
-        "few for a percentage."
-    ).format(codes=", ".join(counted["codes"]))
-    yield gettext("Alarms of many partners at once and of announced measures are not counted.")
 
 
 @materials.command(
@@ -864,26 +624,8 @@ def _print_loaded(loaded: Any, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(replace(loaded, left_out=[])) | {"left_out": left_out})
         return
-    click.echo(
-        "\t".join(
-            (
-                loaded.release,
-                f"rows={loaded.rows}",
-                f"added={loaded.added}",
-                f"unchanged={loaded.unchanged}",
-                f"revised={len(loaded.revised)}",
-                *((f"withdrawn={len(loaded.withdrawn)}",) if loaded.withdrawn else ()),
-                *((f"not in this file={loaded.missing}",) if loaded.missing else ()),
-                *((f"added up from lines={loaded.lines}",) if loaded.lines else ()),
-                *((f"left out={len(left_out)}",) if left_out else ()),
-                *(f"passed over ({why})={count}" for why, count in loaded.passed_over.items()),
-            )
-        )
-    )
-    for one in loaded.revised:
-        click.echo(f"  {one.row}\t{one.what}\t{one.before} → {one.after}")
-    for what in loaded.withdrawn:
-        click.echo(f"  -\t{what} →")
+    for line in _lines.loaded(loaded, left_out=len(left_out)):
+        click.echo(line)
     for fault in left_out:
         tell(fault["detail"])
     if loaded.missing:
@@ -1025,12 +767,8 @@ def _print_run(uid: str, *, as_json: bool) -> None:
     if as_json:
         print_json(told)
         return
-    click.echo(f"{told['uid']}\t{told['partner']}\t{told['state']}\tturns={told['turns']}")
-    for side in (told["agreed"] or {"sides": ()})["sides"]:
-        lost = "-" if side["lost"] is None else f"{side['lost'] / 10_000:.4f}"
-        click.echo(f"{side['party']}\tlost {lost}")
-    for line in (told["own"] or {"hit": ()})["hit"]:
-        click.echo(f"  {line['firm']}\t{line['lost']:.4f}\t{line['share']:.4f}")
+    for line in _lines.joint_run(told):
+        click.echo(line)
 
 
 @materials.command(
