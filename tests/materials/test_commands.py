@@ -85,10 +85,21 @@ def test_a_ranking_is_of_the_stage_that_was_asked_for(run):
 
 
 def test_an_answer_and_its_plan_are_told_in_the_readers_language(run):
-    ban = ("disrupt", "rare_earths", "--from", "CHN", "--to", "JPN", "--to", "USA", "--title", "Ban")
+    ban = (
+        "disrupt",
+        "rare_earths",
+        "--from",
+        "CHN",
+        "--to",
+        "JPN",
+        "--to",
+        "USA",
+        "--title",
+        "Ban",
+    )
     told = run(*ban, "--lang", "ja")
     assert "転換なし 0." in told.stdout
-    assert "上限付きで在庫が尽きる日: " in told.stdout
+    assert "在庫が尽きるまでの日数（転換なし）: " in told.stdout
     plan = run("respond", told.stderr.strip(), "--lang", "ja").stdout.splitlines()
     assert plan[0].split("\t")[:3] == ["順位", "措置", "鉱物"]
     assert all("missing" not in line and "nobody" not in line for line in plan)

@@ -42,9 +42,9 @@ _VALUES = {
     "stock": gettext_noop("one more tonne of stock of {place} ({material}) saves {usd} US dollars"),
 }
 _STOCK_ENDS = {
-    "no_diversion": gettext_noop("stock ends without diversion on day {days}"),
-    "free_diversion": gettext_noop("stock ends with free diversion on day {days}"),
-    "capped": gettext_noop("stock ends with caps on day {days}"),
+    "no_diversion": gettext_noop("days until the stock ends, no diversion: {days}"),
+    "free_diversion": gettext_noop("days until the stock ends, free diversion: {days}"),
+    "capped": gettext_noop("days until the stock ends, with caps: {days}"),
 }
 
 
@@ -65,7 +65,7 @@ def figure(value: float) -> str:
 
 def days(ends: list[float | None]) -> str:
     """Return days, or one of two that are the same."""
-    said = [say(gettext_noop("it lasts")) if day is None else f"{day:.0f}" for day in ends]
+    said = ["∞" if day is None else f"{day:.0f}" for day in ends]
     return "–".join(dict.fromkeys(said))
 
 
@@ -253,7 +253,8 @@ def _cascade(found: Item) -> Iterator[str]:
         high=f"{high:.3f}",
     )
     first = say(
-        gettext_noop("first stock ends on day {days}"), days=days(found["first_out_between"])
+        gettext_noop("days until the first stock ends: {days}"),
+        days=days(found["first_out_between"]),
     )
     yield f"{lost}\t{first}"
     for one in found["hit"][:10]:
