@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import translation
 
-from renkei.materials import commands, door, engine
+from renkei.materials import door, engine
 from renkei.materials.templatetags import materials as said
 
 
@@ -26,7 +26,7 @@ from renkei.materials.templatetags import materials as said
 )
 def test_no_figure_is_a_power_of_ten(value, text):
     assert said.figure(value) == text
-    assert "e" not in commands._figure(value)
+    assert "e" not in _lines.figure(value)
 
 
 @pytest.mark.parametrize(("rise", "text"), [(0.5, "+50 %"), (2.0, "+200 %"), (100.0, "+10,000 %")])
