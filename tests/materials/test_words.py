@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import translation
 
 from renkei.materials import door, engine
+from renkei.materials.commands import _lines
 from renkei.materials.templatetags import materials as said
 
 
