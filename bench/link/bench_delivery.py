@@ -2,7 +2,8 @@
 
 A draw takes 128 keys of 256 bits: a commit at the master's manager, a message through JSON, a commit
 at the slave's. Under load the dispenser gathers what is asked meanwhile, so groups are measured
-too. Rate and p99 are those of the best of three rounds. The limit is SQLite alone: two commits a group that insert and delete as many bytes.
+too. Rate and p99 are those of the best of three rounds. The limit is SQLite alone: two commits a
+group that insert and delete as many bytes.
 """
 
 import os

@@ -73,6 +73,36 @@ class Link(models.Model):
         """Return the half that the partner allocates from."""
         return SECOND if self.own < self.partner else FIRST
 
+    # What every delivery asks, in plain SQL: to build Django's query costs four times its answer.
+
+    def ready(
+        self, first: int, *, last: int | None = None, most: int | None = None
+    ) -> list[tuple[int, int]]:
+        """Return the ready blocks from a number on, in order: number, and bytes of a half."""
+        said = "SELECT number, half_bytes FROM link_block WHERE link_id = %s AND state = %s"
+        asked: list[str | int] = [self.pk, BlockState.READY.value]
+        for words, value in (
+            (" AND number >= %s", first),
+            (" AND number <= %s", last),
+            (" ORDER BY number", None),
+            (" LIMIT %s", most),
+        ):
+            if value is not None or "%s" not in words:
+                said += words
+                asked += [] if value is None else [value]
+        with connection.cursor() as cursor:
+            cursor.execute(said, asked)
+            return [(number, size) for number, size in cursor.fetchall()]
+
+    def has_alarm(self, kind: str) -> bool:
+        """Tell whether an alarm of this kind stands."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM link_alarm WHERE link_id = %s AND kind = %s AND cleared_at IS NULL",
+                [self.pk, kind],
+            )
+            return cursor.fetchone() is not None
+
 
 class Block(models.Model):
     """One block of distilled key."""

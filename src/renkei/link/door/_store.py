@@ -367,20 +367,12 @@ def _take(
     return found
 
 
-def _ready(link: Link, since: Position, most: int | None = None) -> list[tuple[int, int]]:
-    return list(
-        link.blocks.filter(state=BlockState.READY, number__gte=since.block)
-        .order_by("number")
-        .values_list("number", "half_bytes")[:most]
-    )
-
-
 def stored(link: Link, *, size: int) -> int:
     """Return how many keys of ``size`` bytes this node could draw as a master now."""
     if not may_be_used(simulated=link.simulated):
         return 0
     at = link.counters.allocated
-    return engine.capacity(at, _ready(link, at), size=size)
+    return engine.capacity(at, link.ready(at.block), size=size)
 
 
 def levels(link: Link) -> dict[str, int]:
@@ -539,14 +531,14 @@ def _place(
     now = timezone.now()
     stopped = _why_stopped(link)
     at = link.counters.allocated
-    blocks = _ready(link, at, FEW_BLOCKS)
+    blocks = link.ready(at.block, most=FEW_BLOCKS)
     placed = []
     for one in draws:
         try:
             if stopped:
                 raise stopped
             if engine.capacity(at, blocks, size=one.size) < one.number:
-                blocks = _ready(link, at)
+                blocks = link.ready(at.block)
             allocation = _draw(link, one, at, blocks, saes=saes, now=now)
         except RenkeiError as error:
             one.result = error
@@ -565,7 +557,7 @@ def _place(
 def _why_stopped(link: Link) -> DeliveryStoppedError | None:
     if not may_be_used(simulated=link.simulated):
         return _no_demonstration()  # it was one when the key was stored
-    if link.alarms.filter(kind=QBER_ALARM, cleared_at=None).exists():
+    if link.has_alarm(QBER_ALARM):
         return DeliveryStoppedError(
             gettext_noop("the link is disturbed, perhaps by an eavesdropper: delivery has stopped")
         )
@@ -768,12 +760,8 @@ def hear(link: Link, said: object) -> dict[str, object]:
         )
         extents = [extent for one in batch.allocations for extent in one.extents]
         pieces = _take(link, link.peer_share, after.allocated, extents)
-        used = {part.block for part in extents}
-        ready = set(
-            link.blocks.filter(state=BlockState.READY, number__in=used).values_list(
-                "number", flat=True
-            )
-        )
+        used = {part.block for part in extents} or {0}
+        ready = {number for number, _size in link.ready(min(used), last=max(used))}
         taken = set(
             link.held.filter(prefix__in=[one.prefix for one in batch.allocations]).values_list(
                 "prefix", flat=True
