@@ -19,7 +19,7 @@ from renkei.link.engine import _cascade, _ldpc, _source
 from renkei.link.engine._vectors import HAS_WIDE_CLMUL
 
 SMALL = os.environ.get("RENKEI_BENCH_SIZE") == "small"
-TURNS = 8  # of LDPC, each frame
+TURNS = 4  # of LDPC, each frame
 RATE = 0.02
 MEBI = 1e6
 
@@ -95,7 +95,7 @@ def cascade(rng: np.random.Generator) -> list[Row]:
 
 def ldpc(rng: np.random.Generator) -> list[Row]:
     """Measure LDPC beside the belief propagation of PyPI's ``ldpc`` on the same matrix."""
-    count = 4 if SMALL else 16
+    count = 4 if SMALL else 64
     rows = _ldpc.rows_for(RATE)
     checks = _ldpc.code(rows)
     decoder = _ldpc.Decoder(rows, error_rate=RATE)
