@@ -194,8 +194,8 @@ def status(
         )
     )
     for alarm in said["alarms"]:
-        parts = (say(gettext_noop("ALARM:")), standing(alarm["kind"]), detail(alarm))
-        click.echo(" ".join(filter(None, parts)))
+        why = f" ({detail(alarm)})" if detail(alarm) else ""
+        click.echo(f"{say(gettext_noop('ALARM:'))} {standing(alarm['kind'])}{why}")
     print_runs(said["runs"])
 
 
