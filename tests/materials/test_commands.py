@@ -106,3 +106,11 @@ def test_an_answer_and_its_plan_are_told_in_the_readers_language(run):
     same = run("respond", told.stderr.strip(), "--lang", "en").stdout.splitlines()
     assert len(same) == len(plan)
     assert same[0].startswith("rank\tmeasure\tmaterial")
+
+
+def test_the_smallest_words_are_in_the_readers_language_too(run):
+    assert "日" in run("show", "gallium", "--lang", "ja").stdout.splitlines()[-1]
+    judged = run(
+        "rules", CREDIT, "--on", "2026-01-01", "--hypothetical", "--lang", "ja"
+    ).stdout.splitlines()
+    assert "(仮定)" in judged[0]

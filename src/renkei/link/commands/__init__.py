@@ -195,7 +195,8 @@ def status(
     )
     for alarm in said["alarms"]:
         why = f" ({detail(alarm)})" if detail(alarm) else ""
-        click.echo(f"{say(gettext_noop('ALARM:'))} {standing(alarm['kind'])}{why}")
+        head = say(gettext_noop("ALARM:"))
+        click.echo(f"{head} {standing(alarm['kind'])}{why}")
     print_runs(said["runs"])
 
 

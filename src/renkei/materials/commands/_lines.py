@@ -95,7 +95,8 @@ def material(told: Item) -> Iterator[str]:
             ends = (told["survival"][view]["low"], told["survival"][view]["high"])
             lasts = "–".join(dict.fromkeys("∞" if end is None else f"{end:.0f}" for end in ends))
             head = say(sentence, lost=told["survival"]["lost"])
-            yield f"{head}\t{say(gettext_noop('{days} days'), days=lasts)}"
+            said = say(gettext_noop("{days} days"), days=lasts)
+            yield f"{head}\t{said}"
 
 
 def indices(told: list[Item]) -> Iterator[str]:
@@ -142,7 +143,8 @@ def judgement(told: Item) -> Iterator[str]:
     """Yield what the rules say of the facts."""
     ended = f"\t{told['ended_on']} {told['ended_by']}" if told["ended_on"] else ""
     ended += f"\t{told['begins_on']}…" if told["begins_on"] else ""
-    mark = f" ({say(gettext_noop('hypothetical'))})" if told["is_hypothetical"] else ""
+    imagined = say(gettext_noop("hypothetical"))
+    mark = f" ({imagined})" if told["is_hypothetical"] else ""
     yield f"{told['verdict']}: {say(_VERDICTS[told['verdict']])}{mark}\t{told['as_of']}{ended}"
     for one in told["findings"]:
         if one["passed"] is None:
@@ -375,7 +377,8 @@ def joint_run(told: Item) -> Iterator[str]:
     yield f"{told['uid']}\t{told['partner']}\t{told['state']}\t{turns}"
     for side in (told["agreed"] or {"sides": ()})["sides"]:
         lost = "-" if side["lost"] is None else f"{side['lost'] / 10_000:.4f}"
-        yield f"{side['party']}\t{say(gettext_noop('lost {share}'), share=lost)}"
+        said = say(gettext_noop("lost {share}"), share=lost)
+        yield f"{side['party']}\t{said}"
     for line in (told["own"] or {"hit": ()})["hit"]:
         yield f"  {line['firm']}\t{line['lost']:.4f}\t{line['share']:.4f}"
 

@@ -470,7 +470,8 @@ def disbursement_rows(rows: Iterable[Row]) -> SafeString:
         f'data-label="{escape(word)}"' for word in (_("Amount"), _("Recipient"), _("Evidence"))
     )
     corrected = f' <span class="badge">{escape(_("Corrected"))}</span>'
-    correction = f' <span class="badge badge-info">{escape(_("Correction"))}</span>'
+    corrects = _("Correction")
+    correction = f' <span class="badge badge-info">{escape(corrects)}</span>'
     lines = []
     for row in rows:
         amount: str = money(row.minor, row.currency)
